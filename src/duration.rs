@@ -1,0 +1,91 @@
+//! Durations as people write them: `500ms`, `90s`, `15m`, `1h`, `2d`; a bare number means seconds.
+
+use std::time::Duration;
+
+/// Parses a duration: a number (a fraction is fine) and one of `ms s m h d w`; no unit means seconds.
+///
+/// Errors: a sentence that names the text and what would be right.
+pub fn parse(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is not a duration (write 500ms, 90s, 15m, 1h or 2d)");
+    let trimmed = text.trim();
+    let split = trimmed
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(split);
+    // Long before f64 would lose a nanosecond: nobody means 10^12 of anything here.
+    if number.is_empty() || number.len() > 12 {
+        return Err(bad());
+    }
+    let number: f64 = number.parse().map_err(|_| bad())?;
+    let seconds = match unit.trim() {
+        "ms" => number / 1_000.0,
+        "" | "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3_600.0,
+        "d" => number * 86_400.0,
+        "w" => number * 604_800.0,
+        _ => return Err(bad()),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| bad())
+}
+
+/// Writes a duration so that [`parse`] reads it back, with the largest unit that is exact.
+pub fn format(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    match ms {
+        0 => "0s".into(),
+        _ if ms % 86_400_000 == 0 => format!("{}d", ms / 86_400_000),
+        _ if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
+        _ if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
+        _ if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+        _ => format!("{ms}ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_unit_and_bare_seconds() {
+        for (text, ms) in [
+            ("500ms", 500),
+            ("90s", 90_000),
+            ("15m", 900_000),
+            ("1h", 3_600_000),
+            ("2d", 172_800_000),
+            ("7", 7_000),
+            ("1.5", 1_500),
+            ("0", 0),
+        ] {
+            assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_duration_and_names_it() {
+        for text in [
+            "",
+            "s",
+            "-1s",
+            "1y",
+            "1 fortnight",
+            "1e3",
+            "..",
+            "99999999999999999999",
+        ] {
+            assert!(
+                parse(text).is_err_and(|e| e.contains(&format!("`{text}`"))),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for ms in [0, 1, 250, 1_000, 90_000, 900_000, 3_600_000, 172_800_000] {
+            let duration = Duration::from_millis(ms);
+            assert_eq!(parse(&format(duration)), Ok(duration));
+        }
+    }
+}

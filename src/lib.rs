@@ -1,0 +1,2 @@
+//! tickwire: live crypto market data.
+pub mod duration;
