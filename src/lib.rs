@@ -1,2 +1,7 @@
 //! tickwire: live crypto market data.
+#![forbid(unsafe_code)]
 pub mod duration;
+pub mod engine;
+pub mod feed;
+pub mod model;
+pub mod symbols;

@@ -1,0 +1,307 @@
+//! The engine's public face.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::feed::{FeedStats, Provider};
+use crate::model::{Clock, Event, Exchange, Instrument, Stream, SystemClock};
+use crate::symbols::{Cache, Manager, ResolveError};
+
+use super::mailbox::{Delivery, Mailbox};
+use super::stats::{Counters, Stats};
+use super::subscription::{Request, Subscription, topics};
+use super::task::{Control, Task};
+
+/// How long [`Engine::shutdown`] waits for feeds to close their sockets.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// Why the engine could not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// No provider of that name is registered.
+    #[error("no provider `{0}`")]
+    UnknownProvider(String),
+    /// The symbol is not known, or the list of symbols is not to be had.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// Trades are a flow: [`Delivery::Latest`] would lose some.
+    #[error("trades cannot be conflated: use Delivery::Every")]
+    LatestTrades,
+    /// The feed has not yet taken a thousand earlier changes.
+    #[error("{0} has too many subscription changes waiting")]
+    Busy(Exchange),
+    /// The engine was shut down.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+/// Builds an [`Engine`]. Must be used inside of a tokio runtime.
+pub struct EngineBuilder {
+    providers: Vec<Arc<dyn Provider>>,
+    cache: Option<Cache>,
+    clock: Arc<dyn Clock>,
+}
+
+impl EngineBuilder {
+    /// Registers a source of market data. The first one is the default for symbols without a prefix.
+    pub fn provider(self, provider: impl Provider) -> Self {
+        self.shared_provider(Arc::new(provider))
+    }
+
+    /// The same for one that is shared already.
+    pub fn shared_provider(mut self, provider: Arc<dyn Provider>) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// Keeps lists of symbols in this folder.
+    pub fn symbol_cache(mut self, directory: impl Into<std::path::PathBuf>) -> Self {
+        self.cache = Some(Cache::new(directory));
+        self
+    }
+
+    /// Another wall clock than the machine's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts the engine's task.
+    pub fn build(self) -> Engine {
+        let (sender, control) = mpsc::channel(256);
+        let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let default = self.providers.first().map(|p| p.exchange());
+        let providers: HashMap<Exchange, _> = self
+            .providers
+            .into_iter()
+            .map(|p| (p.exchange(), p))
+            .collect();
+        let managers = providers
+            .iter()
+            .map(|(&exchange, p)| {
+                (
+                    exchange,
+                    Manager::new(p.clone(), self.cache.clone(), self.clock.clone()),
+                )
+            })
+            .collect();
+        let task = Task::new(
+            providers.clone(),
+            control,
+            cancel.clone(),
+            tracker.clone(),
+            self.clock,
+        );
+        let inner = Inner {
+            providers,
+            managers,
+            default,
+            control: sender,
+            cancel,
+            feed_stats: task.feed_stats.clone(),
+            counters: task.counters.clone(),
+            tracker: tracker.clone(),
+            next_id: AtomicU64::new(0),
+            started: Instant::now(),
+        };
+        tracker.spawn(task.run());
+        Engine(Arc::new(inner))
+    }
+}
+
+/// A handle on the running engine; clones share it. See the [module](crate::engine) for an example.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    providers: HashMap<Exchange, Arc<dyn Provider>>,
+    managers: HashMap<Exchange, Manager>,
+    default: Option<Exchange>,
+    control: mpsc::Sender<Control>,
+    cancel: CancellationToken,
+    tracker: TaskTracker,
+    feed_stats: Arc<Mutex<HashMap<Exchange, Arc<FeedStats>>>>,
+    counters: Arc<Counters>,
+    next_id: AtomicU64,
+    started: Instant,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+impl Engine {
+    /// An engine without providers.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder {
+            providers: Vec::new(),
+            cache: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The registered provider of this name.
+    pub fn provider(&self, name: &str) -> Result<&Arc<dyn Provider>, EngineError> {
+        self.0
+            .providers
+            .values()
+            .find(|p| p.exchange().name() == name)
+            .ok_or_else(|| EngineError::UnknownProvider(name.into()))
+    }
+
+    /// The symbol manager of this provider.
+    pub fn symbols(&self, name: &str) -> Result<&Manager, EngineError> {
+        let exchange = self.provider(name)?.exchange();
+        Ok(&self.0.managers[&exchange])
+    }
+
+    /// The instrument that a text means: `BTC`, `btc-usd`, `kraken:XBT/USD`, … (see
+    /// [`crate::symbols::Catalogue::resolve`]); without a prefix at the first registered provider.
+    pub async fn resolve(&self, text: &str) -> Result<Arc<Instrument>, EngineError> {
+        if let Some((name, symbol)) = text.split_once(':') {
+            return Ok(self
+                .symbols(&name.trim().to_lowercase())?
+                .resolve(symbol)
+                .await?);
+        }
+        let default = self
+            .0
+            .default
+            .ok_or_else(|| EngineError::UnknownProvider(String::new()))?;
+        Ok(self.0.managers[&default].resolve(text).await?)
+    }
+
+    /// Subscribes. Events begin with the first one after now.
+    ///
+    /// Errors: a symbol that cannot be resolved (then nothing is subscribed), or trades over
+    /// [`Delivery::Latest`].
+    pub async fn subscribe(&self, request: Request) -> Result<Subscription, EngineError> {
+        if request.delivery == Delivery::Latest && request.streams.contains(&Stream::Trades) {
+            return Err(EngineError::LatestTrades);
+        }
+        let mut instruments = request.instruments;
+        for symbol in &request.symbols {
+            instruments.push(self.resolve(symbol).await?);
+        }
+        let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
+        let mailbox = Arc::new(Mailbox::new(request.delivery));
+        let topics = topics(&instruments, &request.streams);
+        let (done, answer) = oneshot::channel();
+        self.control(Control::Open {
+            id,
+            mailbox: mailbox.clone(),
+            filter: request.filter,
+            topics,
+            done,
+        })
+        .await?;
+        answer
+            .await
+            .map_err(|_| EngineError::Stopped)?
+            .map_err(|busy| EngineError::Busy(busy.0))?;
+        Ok(Subscription::new(
+            id,
+            self.clone(),
+            mailbox,
+            request.streams,
+        ))
+    }
+
+    /// Subscribes with callbacks instead of a stream: `on_data` gets tickers and trades, `on_trouble` gets
+    /// gaps and states. The task ends with the engine, or when its handle is aborted.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use tickwire::{engine::{Engine, Request}, exchange::mock::Mock};
+    /// # let engine = Engine::builder().provider(Mock::default()).build();
+    /// let (sender, mut receiver) = tokio::sync::mpsc::channel(10);
+    /// engine
+    ///     .on_event(Request::new(["BTC"]), move |event| { sender.try_send(event.kind()).ok(); }, |trouble| eprintln!("{trouble:?}"))
+    ///     .await?;
+    /// assert_eq!(receiver.recv().await, Some("ticker"));
+    /// # engine.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn on_event(
+        &self,
+        request: Request,
+        mut on_data: impl FnMut(&Event) + Send + 'static,
+        mut on_trouble: impl FnMut(&Event) + Send + 'static,
+    ) -> Result<tokio::task::JoinHandle<()>, EngineError> {
+        let mut subscription = self.subscribe(request).await?;
+        Ok(tokio::spawn(async move {
+            while let Some(event) = subscription.next().await {
+                match event {
+                    Event::Ticker(_) | Event::Trade(_) => on_data(&event),
+                    Event::Gap(_) | Event::Status(_) => on_trouble(&event),
+                }
+            }
+        }))
+    }
+
+    /// What the engine has done so far.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.0.counters.snapshot(self.0.started.elapsed());
+        for feed in self
+            .0
+            .feed_stats
+            .lock()
+            .expect("no holder of this lock panics")
+            .values()
+        {
+            stats.messages += feed.messages.load(Ordering::Relaxed);
+            stats.bad_frames += feed.bad_frames.load(Ordering::Relaxed);
+            stats.ignored += feed.ignored.load(Ordering::Relaxed);
+            stats.connects += feed.connects.load(Ordering::Relaxed);
+            stats.disconnects += feed.disconnects.load(Ordering::Relaxed);
+        }
+        stats
+    }
+
+    /// Closes every connection, delivers what is on its way, ends every subscription. Returns once all
+    /// tasks have ended, or after 5 s.
+    pub async fn shutdown(&self) {
+        self.0.cancel.cancel();
+        self.0.tracker.close();
+        if tokio::time::timeout(SHUTDOWN, self.0.tracker.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                tasks = self.0.tracker.len(),
+                "some connections did not close in time"
+            );
+        }
+    }
+
+    pub(crate) async fn control(&self, control: Control) -> Result<(), EngineError> {
+        self.0
+            .control
+            .send(control)
+            .await
+            .map_err(|_| EngineError::Stopped)
+    }
+
+    pub(crate) fn control_now(&self, control: Control) {
+        let _ = self.0.control.try_send(control);
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("providers", &self.0.providers.keys())
+            .finish()
+    }
+}

@@ -1,0 +1,187 @@
+//! Hands events to the subscribers that want them.
+
+use std::sync::Arc;
+
+use crate::model::{Event, Exchange, Market, Stream};
+
+use super::mailbox::{End, Mailbox};
+
+/// Decides which events a subscriber sees, beside its topics. Must be cheap: it runs on the engine's task.
+pub type Filter = Arc<dyn Fn(&Event) -> bool + Send + Sync>;
+
+pub(crate) type SubscriberId = u64;
+
+struct Subscriber {
+    id: SubscriberId,
+    mailbox: Arc<Mailbox>,
+    filter: Option<Filter>,
+    topics: Vec<(Market, Stream)>,
+    staged: Vec<Event>,
+}
+
+/// All subscribers, found by market.
+#[derive(Default)]
+pub(crate) struct Hub {
+    subscribers: Vec<Subscriber>,
+    /// By market index and stream: places in `subscribers`.
+    interest: Vec<[Vec<usize>; Stream::ALL.len()]>,
+}
+
+impl Hub {
+    pub fn open(&mut self, id: SubscriberId, mailbox: Arc<Mailbox>, filter: Option<Filter>) {
+        self.subscribers.push(Subscriber {
+            id,
+            mailbox,
+            filter,
+            topics: Vec::new(),
+            staged: Vec::new(),
+        });
+    }
+
+    /// Adds topics to a subscriber; returns those that nobody had before.
+    pub fn add(&mut self, id: SubscriberId, topics: &[(Market, Stream)]) -> Vec<(Market, Stream)> {
+        let Some(place) = self.subscribers.iter().position(|s| s.id == id) else {
+            return Vec::new();
+        };
+        let mut fresh = Vec::new();
+        for &(market, stream) in topics {
+            if self.interest.len() <= market.index() {
+                self.interest
+                    .resize_with(market.index() + 1, Default::default);
+            }
+            let interested = &mut self.interest[market.index()][stream as usize];
+            if interested.is_empty() {
+                fresh.push((market, stream));
+            }
+            if !interested.contains(&place) {
+                interested.push(place);
+                self.subscribers[place].topics.push((market, stream));
+            }
+        }
+        fresh
+    }
+
+    /// Takes topics from a subscriber; returns those that nobody has any more.
+    pub fn remove(
+        &mut self,
+        id: SubscriberId,
+        topics: &[(Market, Stream)],
+    ) -> Vec<(Market, Stream)> {
+        let Some(place) = self.subscribers.iter().position(|s| s.id == id) else {
+            return Vec::new();
+        };
+        let mut orphans = Vec::new();
+        for topic in topics {
+            let held = &mut self.subscribers[place].topics;
+            let Some(at) = held.iter().position(|t| t == topic) else {
+                continue;
+            };
+            held.swap_remove(at);
+            let interested = &mut self.interest[topic.0.index()][topic.1 as usize];
+            interested.retain(|&p| p != place);
+            if interested.is_empty() {
+                orphans.push(*topic);
+            }
+        }
+        orphans
+    }
+
+    /// Removes a subscriber; returns the topics that nobody has any more.
+    pub fn close(&mut self, id: SubscriberId) -> Vec<(Market, Stream)> {
+        let Some(place) = self.subscribers.iter().position(|s| s.id == id) else {
+            return Vec::new();
+        };
+        let orphans = self.remove(id, &self.subscribers[place].topics.clone());
+        let last = self.subscribers.len() - 1;
+        self.subscribers.swap_remove(place);
+        for interested in self.interest.iter_mut().flatten().flatten() {
+            if *interested == last {
+                *interested = place;
+            }
+        }
+        orphans
+    }
+
+    /// Subscribers whose reader is gone.
+    pub fn ended(&self) -> Vec<SubscriberId> {
+        self.subscribers
+            .iter()
+            .filter(|s| s.mailbox.is_ended())
+            .map(|s| s.id)
+            .collect()
+    }
+
+    /// Hands out all of `events`, which is empty afterwards. Waits where a subscriber asked for that.
+    pub async fn publish(&mut self, events: &mut Vec<Event>) {
+        for event in events.drain(..) {
+            self.stage(event);
+        }
+        for subscriber in &mut self.subscribers {
+            if !subscriber.staged.is_empty() {
+                subscriber.mailbox.push(&mut subscriber.staged).await;
+            }
+        }
+    }
+
+    fn stage(&mut self, event: Event) {
+        let stream = match &event {
+            Event::Gap(gap) => Some(gap.stream),
+            other => other.stream(),
+        };
+        if let (Some(market), Some(stream)) = (event.market(), stream) {
+            let Some(interest) = self.interest.get(market.index()) else {
+                return;
+            };
+            // The last one gets the event itself: with a single subscriber nothing is cloned.
+            if let Some((&last, others)) = interest[stream as usize].split_last() {
+                for &place in others {
+                    self.subscribers[place].offer(event.clone());
+                }
+                self.subscribers[last].offer(event);
+            }
+            return;
+        }
+        let (exchange, market) = (event.exchange(), event.market());
+        for subscriber in self
+            .subscribers
+            .iter_mut()
+            .filter(|s| s.follows(exchange, market))
+        {
+            subscriber.staged.push(event.clone());
+        }
+    }
+
+    /// The end: nothing more will come.
+    pub fn finish(&mut self) {
+        for subscriber in self.subscribers.drain(..) {
+            subscriber.mailbox.end(End::Stopped);
+        }
+        self.interest.clear();
+    }
+
+    /// Waiting and dropped events, all subscribers together, and how many subscribers there are.
+    pub fn load(&self) -> (usize, u64, usize) {
+        let loads = self.subscribers.iter().map(|s| s.mailbox.load());
+        let (queued, dropped) = loads.fold((0, 0), |(q, d), (queued, dropped)| {
+            (q + queued, d + dropped)
+        });
+        (queued, dropped, self.subscribers.len())
+    }
+}
+
+impl Subscriber {
+    fn offer(&mut self, event: Event) {
+        // A filter is about data; gaps are never hidden by it.
+        let wanted =
+            event.stream().is_none() || self.filter.as_ref().is_none_or(|filter| filter(&event));
+        if wanted {
+            self.staged.push(event);
+        }
+    }
+
+    fn follows(&self, exchange: Exchange, market: Option<Market>) -> bool {
+        self.topics
+            .iter()
+            .any(|(m, _)| m.exchange() == exchange && market.is_none_or(|market| market == *m))
+    }
+}

@@ -1,0 +1,424 @@
+//! The bounded queue between the engine and one subscriber.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::model::{Event, Exchange, Gap, GapReason, GapState, Market, Stream, Timestamp};
+
+/// How long the engine waits for a slow reader before it drops.
+pub const SLOW_READER_PATIENCE: Duration = Duration::from_secs(5);
+/// Events that wait for a reader unless it asks for another number.
+pub const DEFAULT_CAPACITY: usize = 16_384;
+
+/// What happens to events that a subscriber has not taken yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Only the newest state of each market is kept. For screens; refuses trades, which are no state.
+    Latest,
+    /// Every event, in order, up to `capacity` of them.
+    Every {
+        /// Events that wait at most.
+        capacity: usize,
+        /// What happens when they do.
+        overflow: Overflow,
+    },
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self::Every {
+            capacity: DEFAULT_CAPACITY,
+            overflow: Overflow::default(),
+        }
+    }
+}
+
+/// What a full queue does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// The engine waits: for sources that can be slowed down. Slows every other subscriber, too.
+    Wait,
+    /// The engine waits this long, then drops, and tells the reader in a `gap` what it missed. It waits
+    /// anew only after the queue was half empty.
+    WaitThenGap(Duration),
+    /// The subscription ends.
+    Disconnect,
+}
+
+impl Default for Overflow {
+    fn default() -> Self {
+        Self::WaitThenGap(SLOW_READER_PATIENCE)
+    }
+}
+
+/// Why a subscription ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The engine stopped; everything before was delivered.
+    Stopped,
+    /// The reader was too slow for [`Overflow::Disconnect`].
+    TooSlow,
+    /// The reader is gone.
+    Dropped,
+}
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    delivery: Delivery,
+    state: Mutex<State>,
+    filled: Notify,
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: Vec<Event>,
+    /// For [`Delivery::Latest`]: where each state lies in `events`.
+    places: HashMap<(&'static str, Exchange, Option<Market>), usize>,
+    end: Option<End>,
+    lost: Vec<Lost>,
+    /// Patience was used up and the queue has not been half empty since.
+    spent: bool,
+    dropped: u64,
+}
+
+/// What one reader missed in one stream.
+#[derive(Debug)]
+struct Lost {
+    market: Market,
+    stream: Stream,
+    from_id: Option<u64>,
+    to_id: Option<u64>,
+    from: Option<Timestamp>,
+    count: u64,
+}
+
+impl Mailbox {
+    pub fn new(delivery: Delivery) -> Self {
+        Self {
+            delivery,
+            state: Mutex::default(),
+            filled: Notify::new(),
+            room: Notify::new(),
+        }
+    }
+
+    /// A plain mutex: never held across an await.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+
+    /// Puts all of `events` in, which is empty afterwards. Waits or drops as the delivery says.
+    pub async fn push(&self, events: &mut Vec<Event>) {
+        let Delivery::Every { capacity, overflow } = self.delivery else {
+            self.conflate(events);
+            return;
+        };
+        let mut patience: Option<Instant> = None;
+        loop {
+            let room = self.room.notified();
+            if self.put(events, capacity, overflow) {
+                return;
+            }
+            let Overflow::WaitThenGap(limit) = overflow else {
+                room.await;
+                continue;
+            };
+            let until = *patience.get_or_insert_with(|| Instant::now() + limit);
+            if tokio::time::timeout_at(until, room).await.is_err() {
+                self.state().spent = true;
+            }
+        }
+    }
+
+    /// Takes what fits; `true` when nothing is left over.
+    fn put(&self, events: &mut Vec<Event>, capacity: usize, overflow: Overflow) -> bool {
+        let mut state = self.state();
+        if state.end.is_some() {
+            events.clear();
+            return true;
+        }
+        if state.spent && state.events.len() > capacity / 2 {
+            state.lose(events);
+            return true;
+        }
+        state.spent = false;
+        let room = capacity.saturating_sub(state.events.len());
+        if events.len() <= room {
+            if state.events.is_empty() {
+                std::mem::swap(&mut state.events, events);
+            } else {
+                state.events.append(events);
+            }
+        } else {
+            state.events.extend(events.drain(..room));
+            if overflow == Overflow::Disconnect {
+                state.end = Some(End::TooSlow);
+                events.clear();
+            }
+        }
+        drop(state);
+        self.filled.notify_one();
+        events.is_empty()
+    }
+
+    fn conflate(&self, events: &mut Vec<Event>) {
+        let mut state = self.state();
+        if state.end.is_some() {
+            events.clear();
+            return;
+        }
+        for event in events.drain(..) {
+            let key = (event.kind(), event.exchange(), event.market());
+            match state.places.get(&key).copied() {
+                Some(place) => state.events[place] = event,
+                None => {
+                    let place = state.events.len();
+                    state.places.insert(key, place);
+                    state.events.push(event);
+                }
+            }
+        }
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// Waits for events and swaps them into `into` (cleared first). `Err` once there will be no more.
+    pub async fn take(&self, into: &mut Vec<Event>) -> Result<(), End> {
+        loop {
+            let filled = self.filled.notified();
+            if self.try_take(into)? {
+                return Ok(());
+            }
+            filled.await;
+        }
+    }
+
+    /// Like [`Mailbox::take`], without waiting: `false` when there is nothing now.
+    pub fn try_take(&self, into: &mut Vec<Event>) -> Result<bool, End> {
+        into.clear();
+        let mut state = self.state();
+        std::mem::swap(&mut state.events, into);
+        state.places.clear();
+        into.extend(state.lost.drain(..).map(Lost::gap));
+        if into.is_empty() {
+            return state.end.map_or(Ok(false), Err);
+        }
+        drop(state);
+        self.room.notify_one();
+        Ok(true)
+    }
+
+    /// Ends the subscription. What is already in it can still be taken, unless the reader is gone.
+    pub fn end(&self, why: End) {
+        let mut state = self.state();
+        state.end.get_or_insert(why);
+        drop(state);
+        self.filled.notify_one();
+        self.room.notify_one();
+    }
+
+    pub fn is_ended(&self) -> bool {
+        self.state().end.is_some()
+    }
+
+    /// Events waiting, and events dropped so far.
+    pub fn load(&self) -> (usize, u64) {
+        let state = self.state();
+        (state.events.len(), state.dropped)
+    }
+}
+
+impl State {
+    /// Drops these, and remembers what they were.
+    fn lose(&mut self, events: &mut Vec<Event>) {
+        for event in events.drain(..) {
+            self.dropped += 1;
+            // States and gaps are few and must not vanish; they wait in the queue whatever its size.
+            let (Some(market), Some(stream)) = (event.market(), event.stream()) else {
+                self.events.push(event);
+                continue;
+            };
+            let id = match &event {
+                Event::Trade(trade) => Some(trade.id),
+                _ => None,
+            };
+            match self
+                .lost
+                .iter_mut()
+                .find(|lost| lost.market == market && lost.stream == stream)
+            {
+                Some(lost) => {
+                    lost.to_id = id;
+                    lost.count += 1;
+                }
+                None => {
+                    let same =
+                        |e: &&Event| e.market() == Some(market) && e.stream() == Some(stream);
+                    let from = self.events.iter().rev().find(same).and_then(time_of);
+                    self.lost.push(Lost {
+                        market,
+                        stream,
+                        from_id: id,
+                        to_id: id,
+                        from,
+                        count: 1,
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn time_of(event: &Event) -> Option<Timestamp> {
+    match event {
+        Event::Trade(trade) => Some(trade.timestamp),
+        Event::Ticker(ticker) => ticker.timestamp.or(Some(ticker.received_at)),
+        Event::Gap(_) | Event::Status(_) => None,
+    }
+}
+
+impl Lost {
+    /// The time after the hole is not known yet: the next event has still to come.
+    fn gap(self) -> Event {
+        Event::Gap(Arc::new(Gap {
+            market: self.market,
+            stream: self.stream,
+            from_id: self.from_id,
+            to_id: self.to_id,
+            from: self.from,
+            to: None,
+            missing: Some(self.count),
+            recovered: 0,
+            state: GapState::Unrepairable,
+            reason: GapReason::SlowConsumer,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Origin, Side, Ticker, Trade};
+
+    fn market() -> Market {
+        Market::new(Exchange::new("mailbox-test"), "BTC", "USD")
+    }
+
+    fn trades(ids: std::ops::Range<u64>) -> Vec<Event> {
+        let trade = |id| {
+            Event::Trade(Trade {
+                market: market(),
+                id,
+                price: "1".parse().unwrap(),
+                size: "1".parse().unwrap(),
+                side: Side::Buy,
+                timestamp: Timestamp::from_nanos(id as i64),
+                received_at: Timestamp::from_nanos(0),
+                origin: Origin::Stream,
+                replayed: false,
+            })
+        };
+        ids.map(trade).collect()
+    }
+
+    fn ids(events: &[Event]) -> Vec<u64> {
+        events
+            .iter()
+            .filter_map(|e| {
+                if let Event::Trade(t) = e {
+                    Some(t.id)
+                } else {
+                    None
+                }
+            })
+            .collect()
+    }
+
+    fn every(capacity: usize, overflow: Overflow) -> Arc<Mailbox> {
+        Arc::new(Mailbox::new(Delivery::Every { capacity, overflow }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reader_is_waited_for_and_then_told_what_it_missed() {
+        let mailbox = every(10, Overflow::WaitThenGap(SLOW_READER_PATIENCE));
+        let started = Instant::now();
+        mailbox.push(&mut trades(0..25)).await;
+        assert_eq!(started.elapsed(), SLOW_READER_PATIENCE);
+        // Patience is used up: no second wait until the queue was half empty.
+        mailbox.push(&mut trades(25..30)).await;
+        assert_eq!(started.elapsed(), SLOW_READER_PATIENCE);
+        let mut taken = Vec::new();
+        mailbox.take(&mut taken).await.unwrap();
+        assert_eq!(ids(&taken), (0..10).collect::<Vec<_>>());
+        let Some(Event::Gap(gap)) = taken.last() else {
+            panic!("no gap in {taken:?}")
+        };
+        assert_eq!(
+            (gap.from_id, gap.to_id, gap.missing, gap.reason),
+            (Some(10), Some(29), Some(20), GapReason::SlowConsumer)
+        );
+        assert_eq!(gap.from, Some(Timestamp::from_nanos(9)));
+        mailbox.push(&mut trades(30..32)).await;
+        mailbox.take(&mut taken).await.unwrap();
+        assert_eq!(ids(&taken), [30, 31]);
+        assert_eq!(mailbox.load(), (0, 20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_comes_back_in_time_misses_nothing() {
+        let mailbox = every(10, Overflow::WaitThenGap(SLOW_READER_PATIENCE));
+        let pusher = tokio::spawn({
+            let mailbox = mailbox.clone();
+            async move { mailbox.push(&mut trades(0..25)).await }
+        });
+        let (mut all, mut taken) = (Vec::new(), Vec::new());
+        while all.len() < 25 {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            mailbox.take(&mut taken).await.unwrap();
+            all.extend(ids(&taken));
+        }
+        pusher.await.unwrap();
+        assert_eq!(all, (0..25).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_disconnecting_queue_ends_and_keeps_what_it_had() {
+        let mailbox = every(3, Overflow::Disconnect);
+        mailbox.push(&mut trades(0..9)).await;
+        let mut taken = Vec::new();
+        mailbox.take(&mut taken).await.unwrap();
+        assert_eq!(ids(&taken), [0, 1, 2]);
+        assert_eq!(mailbox.take(&mut taken).await, Err(End::TooSlow));
+    }
+
+    #[tokio::test]
+    async fn latest_keeps_one_state_per_market() {
+        let mailbox = Mailbox::new(Delivery::Latest);
+        for at in 0..1_000 {
+            let ticker = Ticker::empty(market(), Timestamp::from_nanos(at));
+            mailbox
+                .push(&mut vec![Event::Ticker(Arc::new(ticker))])
+                .await;
+        }
+        let mut taken = Vec::new();
+        mailbox.take(&mut taken).await.unwrap();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(taken[0].received_at(), Some(Timestamp::from_nanos(999)));
+    }
+
+    #[tokio::test]
+    async fn the_end_comes_after_everything_that_was_put_in() {
+        let mailbox = every(10, Overflow::Wait);
+        mailbox.push(&mut trades(0..2)).await;
+        mailbox.end(End::Stopped);
+        let mut taken = Vec::new();
+        mailbox.take(&mut taken).await.unwrap();
+        assert_eq!(ids(&taken), [0, 1]);
+        assert_eq!(mailbox.take(&mut taken).await, Err(End::Stopped));
+    }
+}

@@ -1,0 +1,36 @@
+//! The streaming engine: feeds in, ordered events out, one bounded queue per subscriber.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use futures_util::StreamExt;
+//! use tickwire::engine::{Engine, Request};
+//! use tickwire::exchange::mock::Mock;
+//!
+//! let engine = Engine::builder().provider(Mock::default()).build();
+//! let mut tickers = engine.subscribe(Request::new(["BTC", "ETH"])).await?;
+//! let first = tickers.next().await.expect("the mock never ends");
+//! println!("{:?}", first.market());
+//! # engine.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Owns market state, order, duplicates, gaps and delivery. Never opens a socket, never parses JSON:
+//! that is done behind [`crate::feed::Provider`].
+
+mod builder;
+mod core;
+mod hub;
+mod mailbox;
+mod sequence;
+mod stats;
+mod subscription;
+mod task;
+
+pub use builder::{Engine, EngineBuilder, EngineError};
+pub use hub::Filter;
+pub use mailbox::{DEFAULT_CAPACITY, Delivery, End, Overflow, SLOW_READER_PATIENCE};
+pub use sequence::{REORDER_NANOS, REORDER_TRADES};
+pub use stats::Stats;
+pub use subscription::{Request, Subscription};

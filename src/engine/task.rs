@@ -1,0 +1,278 @@
+//! The one task that owns all market state: takes batches from the feeds, applies them, publishes.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::feed::{Command, FeedIo, FeedStats, Provider, Topic};
+use crate::model::{Clock, Event, Exchange, Market, Stream};
+
+use super::core::Core;
+use super::hub::{Filter, Hub, SubscriberId};
+use super::mailbox::Mailbox;
+use super::stats::Counters;
+
+/// Batches that wait for the engine, all feeds together. A full queue makes the drivers wait.
+const INBOUND_BATCHES: usize = 1_024;
+/// Subscription changes that wait for one feed.
+const FEED_COMMANDS: usize = 1_024;
+/// Batches taken in one go.
+const DRAIN: usize = 64;
+
+/// What the handles ask of the engine task.
+pub(crate) enum Control {
+    Open {
+        id: SubscriberId,
+        mailbox: Arc<Mailbox>,
+        filter: Option<Filter>,
+        topics: Vec<Topic>,
+        done: oneshot::Sender<Result<(), Busy>>,
+    },
+    Add {
+        id: SubscriberId,
+        topics: Vec<Topic>,
+        done: oneshot::Sender<Result<(), Busy>>,
+    },
+    Remove {
+        id: SubscriberId,
+        topics: Vec<(Market, Stream)>,
+        done: oneshot::Sender<()>,
+    },
+    Close {
+        id: SubscriberId,
+    },
+}
+
+/// A feed that has not taken its earlier commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Busy(pub Exchange);
+
+pub(crate) struct Task {
+    pub providers: HashMap<Exchange, Arc<dyn Provider>>,
+    pub control: mpsc::Receiver<Control>,
+    pub cancel: CancellationToken,
+    pub tracker: TaskTracker,
+    pub feed_stats: Arc<Mutex<HashMap<Exchange, Arc<FeedStats>>>>,
+    pub counters: Arc<Counters>,
+    pub clock: Arc<dyn Clock>,
+    feeds: HashMap<Exchange, mpsc::Sender<Command>>,
+    topics: HashMap<(Market, Stream), Topic>,
+    core: Core,
+    hub: Hub,
+    started: Instant,
+}
+
+impl Task {
+    pub fn new(
+        providers: HashMap<Exchange, Arc<dyn Provider>>,
+        control: mpsc::Receiver<Control>,
+        cancel: CancellationToken,
+        tracker: TaskTracker,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            providers,
+            control,
+            cancel,
+            tracker,
+            feed_stats: Arc::default(),
+            counters: Arc::default(),
+            clock,
+            feeds: HashMap::new(),
+            topics: HashMap::new(),
+            core: Core::default(),
+            hub: Hub::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Runs until cancelled; then takes what the feeds still have, tells what waits, and ends every
+    /// subscription.
+    pub async fn run(mut self) {
+        let (feed_in, mut inbound) = mpsc::channel::<Vec<Event>>(INBOUND_BATCHES);
+        let mut feed_in = Some(feed_in);
+        let (mut batches, mut out) = (Vec::with_capacity(DRAIN), Vec::new());
+        let mut stopping = false;
+        loop {
+            let deadline = self
+                .core
+                .deadline()
+                .map(|at| self.started + Duration::from_nanos(at));
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled(), if !stopping => {
+                    // Feeds end by themselves and drop their senders; ours is the last.
+                    stopping = true;
+                    feed_in = None;
+                }
+                Some(control) = self.control.recv() => {
+                    if let Some(feed_in) = &feed_in {
+                        self.on_control(control, feed_in);
+                    }
+                }
+                () = sleep_until(deadline) => self.core.on_timer(self.now(), &mut out),
+                n = inbound.recv_many(&mut batches, DRAIN) => {
+                    if n == 0 {
+                        break;
+                    }
+                    self.on_batches(&mut batches, &mut out);
+                }
+            }
+            if !out.is_empty() {
+                self.publish(&mut out).await;
+            }
+        }
+        self.core.finish(&mut out);
+        self.publish(&mut out).await;
+        self.hub.finish();
+    }
+
+    /// Monotonic nanoseconds.
+    fn now(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
+    fn on_batches(&mut self, batches: &mut Vec<Vec<Event>>, out: &mut Vec<Event>) {
+        let now = self.now();
+        for batch in batches.drain(..) {
+            self.counters.batches.fetch_add(1, Ordering::Relaxed);
+            for event in batch {
+                self.core.apply(event, now, out);
+            }
+        }
+    }
+
+    async fn publish(&mut self, out: &mut Vec<Event>) {
+        let newest = out.iter().rev().find_map(Event::received_at);
+        let n = out.len() as u64;
+        self.hub.publish(out).await;
+        self.counters
+            .on_published(n, newest.map(|at| self.clock.now().nanos() - at.nanos()));
+        self.counters.keep(&self.core, self.hub.load());
+        for id in self.hub.ended() {
+            let orphans = self.hub.close(id);
+            self.unsubscribe(orphans);
+        }
+    }
+
+    fn on_control(&mut self, control: Control, feed_in: &mpsc::Sender<Vec<Event>>) {
+        match control {
+            Control::Open {
+                id,
+                mailbox,
+                filter,
+                topics,
+                done,
+            } => {
+                self.hub.open(id, mailbox, filter);
+                let _ = done.send(self.subscribe(id, topics, feed_in));
+            }
+            Control::Add { id, topics, done } => {
+                let _ = done.send(self.subscribe(id, topics, feed_in));
+            }
+            Control::Remove { id, topics, done } => {
+                let orphans = self.hub.remove(id, &topics);
+                self.unsubscribe(orphans);
+                let _ = done.send(());
+            }
+            Control::Close { id } => {
+                let orphans = self.hub.close(id);
+                self.unsubscribe(orphans);
+            }
+        }
+        self.counters.keep(&self.core, self.hub.load());
+    }
+
+    fn subscribe(
+        &mut self,
+        id: SubscriberId,
+        topics: Vec<Topic>,
+        feed_in: &mpsc::Sender<Vec<Event>>,
+    ) -> Result<(), Busy> {
+        let keys: Vec<_> = topics
+            .iter()
+            .map(|t| (t.instrument.market, t.stream))
+            .collect();
+        let fresh = self.hub.add(id, &keys);
+        let mut by_exchange: HashMap<Exchange, Vec<Topic>> = HashMap::new();
+        for topic in topics {
+            let key = (topic.instrument.market, topic.stream);
+            if fresh.contains(&key) {
+                by_exchange
+                    .entry(key.0.exchange())
+                    .or_default()
+                    .push(topic.clone());
+                self.topics.insert(key, topic);
+            }
+        }
+        for (exchange, topics) in by_exchange {
+            let Some(provider) = self.providers.get(&exchange) else {
+                continue;
+            };
+            let contiguous = provider.traits().contiguous_ids;
+            for topic in &topics {
+                self.core.add(topic.instrument.market, contiguous);
+            }
+            self.feed(exchange, feed_in)
+                .try_send(Command::Subscribe(topics))
+                .map_err(|_| Busy(exchange))?;
+        }
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, orphans: Vec<(Market, Stream)>) {
+        let mut by_exchange: HashMap<Exchange, Vec<Topic>> = HashMap::new();
+        for key in orphans {
+            if key.1 == Stream::Trades {
+                self.core.forget_trades(key.0);
+            }
+            if let Some(topic) = self.topics.remove(&key) {
+                by_exchange.entry(key.0.exchange()).or_default().push(topic);
+            }
+        }
+        for (exchange, topics) in by_exchange {
+            if let Some(feed) = self.feeds.get(&exchange) {
+                // A feed that is too busy to hear it goes on feeding what nobody reads: harmless.
+                let _ = feed.try_send(Command::Unsubscribe(topics));
+            }
+        }
+    }
+
+    /// The command channel of a running feed, which is started where it does not run yet.
+    fn feed(
+        &mut self,
+        exchange: Exchange,
+        feed_in: &mpsc::Sender<Vec<Event>>,
+    ) -> &mpsc::Sender<Command> {
+        self.feeds.entry(exchange).or_insert_with(|| {
+            let (sender, commands) = mpsc::channel(FEED_COMMANDS);
+            let stats = Arc::new(FeedStats::default());
+            self.feed_stats
+                .lock()
+                .expect("no holder of this lock panics")
+                .insert(exchange, stats.clone());
+            let io = FeedIo {
+                commands,
+                events: feed_in.clone(),
+                cancel: self.cancel.clone(),
+                stats,
+            };
+            self.tracker
+                .spawn(self.providers[&exchange].clone().run(io));
+            sender
+        })
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,171 @@
+//! The seam between the engine and whatever feeds it.
+//!
+//! A [`Provider`] knows an exchange's instruments, answers single questions, and runs a live feed:
+//! batches of events one way, subscriptions the other. Every exchange, `mock` and what library users
+//! bring sit behind it. Owns no state and does no I/O.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{Event, Exchange, Field, Instrument, Stream, Ticker, Trade};
+
+/// One stream of one instrument.
+#[derive(Debug, Clone)]
+pub struct Topic {
+    /// Of what.
+    pub instrument: Arc<Instrument>,
+    /// Which data.
+    pub stream: Stream,
+}
+
+impl PartialEq for Topic {
+    fn eq(&self, other: &Self) -> bool {
+        self.stream == other.stream && self.instrument.market == other.instrument.market
+    }
+}
+
+/// What the engine asks of a running feed.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Start these.
+    Subscribe(Vec<Topic>),
+    /// Stop these.
+    Unsubscribe(Vec<Topic>),
+}
+
+/// The engine's ends of a running feed, handed to [`Provider::run`].
+pub struct FeedIo {
+    /// What to feed. Closed when nobody wants anything any more.
+    pub commands: mpsc::Receiver<Command>,
+    /// Where events go, in the order in which they came. Bounded: a full one means waiting, and through
+    /// that pressure reaches the socket.
+    pub events: mpsc::Sender<Vec<Event>>,
+    /// Ends the feed.
+    pub cancel: CancellationToken,
+    /// Counters to keep.
+    pub stats: Arc<FeedStats>,
+}
+
+/// What a feed counts. All are totals since the start.
+#[derive(Debug, Default)]
+pub struct FeedStats {
+    /// Frames from the exchange, of any kind.
+    pub messages: AtomicU64,
+    /// Frames that could not be understood; they are skipped.
+    pub bad_frames: AtomicU64,
+    /// Frames that were understood and are of no interest.
+    pub ignored: AtomicU64,
+    /// Connections that were opened.
+    pub connects: AtomicU64,
+    /// Connections that ended or could not be made.
+    pub disconnects: AtomicU64,
+}
+
+impl FeedStats {
+    /// Adds to a counter; the order among counters does not matter.
+    pub fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+/// Why a provider could not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// No connection, or it broke, or took too long.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The exchange asks for patience.
+    #[error("{message}")]
+    RateLimited {
+        /// What it said.
+        message: String,
+        /// How long to stay away.
+        retry_after: Option<Duration>,
+    },
+    /// The exchange does not serve this place or this program (403, 451).
+    #[error("{0}")]
+    Blocked(String),
+    /// The exchange does not know the symbol, or refuses it.
+    #[error("{0}")]
+    Refused(String),
+    /// An answer that cannot be read.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+impl ProviderError {
+    /// Whether asking again later may help.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::RateLimited { .. } | Self::Malformed(_)
+        )
+    }
+
+    /// A stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Blocked(_) => "blocked",
+            Self::Refused(_) => "refused",
+            Self::Malformed(_) => "malformed_answer",
+        }
+    }
+}
+
+/// What the symbol manager and the commands need to know of a provider without asking it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traits {
+    /// Quote currencies that a bare base takes, in this order.
+    pub quotes: Vec<String>,
+    /// This exchange's own names for assets, and what everybody else calls them (`XBT` is `BTC`).
+    pub asset_aliases: &'static [(&'static str, &'static str)],
+    /// Whether trade ids rise by one, so that a jump is a hole. Else they only rise.
+    pub contiguous_ids: bool,
+    /// Whether the source can be slowed down, so that a slow reader loses nothing.
+    pub can_wait: bool,
+    /// Ticker fields that the live stream fills.
+    pub stream_fields: &'static [Field],
+    /// Ticker fields that a single REST answer fills.
+    pub rest_fields: &'static [Field],
+    /// What sets this source's list of instruments apart from another's of the same name: its address.
+    /// `None`: the list is built in and needs no cache.
+    pub list_source: Option<String>,
+}
+
+/// A named source of market data.
+///
+/// Implement [`crate::exchange::Adapter`] instead for anything that speaks WebSocket and REST, and wrap
+/// it in [`crate::exchange::Live`]: sockets, timers and reconnects then come for free.
+pub trait Provider: Send + Sync + 'static {
+    /// Its name, which is the `exchange` of its events.
+    fn exchange(&self) -> Exchange;
+
+    /// What is fixed about it.
+    fn traits(&self) -> Traits;
+
+    /// Everything it trades.
+    fn instruments(&self) -> BoxFuture<'_, Result<Vec<Instrument>, ProviderError>>;
+
+    /// The tickers of these now, one answer each (in any order), by as few requests as can be.
+    fn tickers<'a>(&'a self, of: &'a [Arc<Instrument>]) -> BoxFuture<'a, Vec<Answer<Ticker>>>;
+
+    /// The newest trades, oldest first, `limit` at most.
+    fn trades<'a>(
+        &'a self,
+        of: &'a Instrument,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Trade>, ProviderError>>;
+
+    /// Feeds until cancelled or until the engine is gone.
+    fn run(self: Arc<Self>, io: FeedIo) -> BoxFuture<'static, ()>;
+}
+
+/// One instrument's answer to a question over several.
+pub type Answer<T> = (Arc<Instrument>, Result<T, ProviderError>);

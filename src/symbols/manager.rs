@@ -1,0 +1,162 @@
+//! Keeps one exchange's list at hand: from memory, from disk while it is fresh, else from the exchange.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tracing::warn;
+
+use crate::feed::{Provider, ProviderError, Traits};
+use crate::model::{Clock, Exchange, Instrument};
+
+use super::cache::{Cache, TIME_TO_LIVE};
+use super::{Catalogue, Unresolved};
+
+/// No list of instruments, and none to be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no list of what {exchange} trades: {source}")]
+pub struct ListError {
+    /// Whose list.
+    pub exchange: Exchange,
+    /// Why not.
+    pub source: ProviderError,
+}
+
+/// Why a text could not be turned into an instrument.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// There is no list to look in: it cannot be known.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// The list has no such name, or too many.
+    #[error(transparent)]
+    Unresolved(#[from] Unresolved),
+}
+
+/// The symbol manager of one provider.
+pub struct Manager {
+    provider: Arc<dyn Provider>,
+    traits: Traits,
+    cache: Option<Cache>,
+    clock: Arc<dyn Clock>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    catalogue: Option<Arc<Catalogue>>,
+    /// Whether the exchange was asked in this process: then an unknown name stays unknown.
+    asked: bool,
+}
+
+impl Manager {
+    /// A manager that fetches through `provider` and keeps lists in `cache`.
+    pub fn new(provider: Arc<dyn Provider>, cache: Option<Cache>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            traits: provider.traits(),
+            provider,
+            cache,
+            clock,
+            held: Mutex::default(),
+        }
+    }
+
+    /// The list, as fresh as it has to be. A stale one is used, with a warning, where the exchange cannot
+    /// be asked.
+    ///
+    /// Errors: no list at all.
+    pub async fn catalogue(&self) -> Result<Arc<Catalogue>, ListError> {
+        let mut held = self.held.lock().await;
+        if let Some(catalogue) = &held.catalogue {
+            return Ok(catalogue.clone());
+        }
+        let stored = self.stored();
+        let age = stored
+            .as_ref()
+            .map(|c| self.clock.now().seconds_since(c.fetched_at));
+        let fresh = age.is_some_and(|age| (0.0..TIME_TO_LIVE.as_secs_f64()).contains(&age));
+        let catalogue = match stored {
+            Some(stored) if fresh => stored,
+            stored => match (self.fetch(&mut held).await, stored) {
+                (Ok(catalogue), _) => catalogue,
+                (Err(error), Some(stale)) => {
+                    warn!("{error}; using the list of {}", stale.fetched_at);
+                    stale
+                }
+                (Err(error), None) => return Err(error),
+            },
+        };
+        held.catalogue = Some(catalogue.clone());
+        Ok(catalogue)
+    }
+
+    /// The list, asked for anew.
+    ///
+    /// Errors: the exchange cannot be asked; the list held before stays in use.
+    pub async fn refresh(&self) -> Result<Arc<Catalogue>, ListError> {
+        let mut held = self.held.lock().await;
+        let catalogue = self.fetch(&mut held).await?;
+        held.catalogue = Some(catalogue.clone());
+        Ok(catalogue)
+    }
+
+    /// The instrument that a text names. A name that the list does not have makes it ask the exchange
+    /// once: it may have been listed since.
+    pub async fn resolve(&self, text: &str) -> Result<Arc<Instrument>, ResolveError> {
+        let error = match self.catalogue().await?.resolve(text) {
+            Err(error @ Unresolved::Unknown { .. }) => error,
+            other => return Ok(other?),
+        };
+        if self.held.lock().await.asked {
+            return Err(error.into());
+        }
+        match self.refresh().await {
+            Ok(catalogue) => Ok(catalogue.resolve(text)?),
+            Err(unreachable) => {
+                warn!("{unreachable}; `{text}` was looked up in an older list");
+                Err(error.into())
+            }
+        }
+    }
+
+    fn stored(&self) -> Option<Arc<Catalogue>> {
+        let (cache, source) = (self.cache.as_ref()?, self.traits.list_source.as_ref()?);
+        let (instruments, fetched_at) = cache.read(self.provider.exchange(), source)?;
+        Some(Arc::new(Catalogue::new(
+            self.provider.exchange(),
+            instruments,
+            &self.traits,
+            fetched_at,
+        )))
+    }
+
+    async fn fetch(&self, held: &mut Held) -> Result<Arc<Catalogue>, ListError> {
+        let exchange = self.provider.exchange();
+        let instruments = self
+            .provider
+            .instruments()
+            .await
+            .map_err(|source| ListError { exchange, source })?;
+        held.asked = true;
+        let now = self.clock.now();
+        if let (Some(cache), Some(source)) = (&self.cache, &self.traits.list_source)
+            && let Err(error) = cache.write(exchange, source, &instruments, now)
+        {
+            warn!(
+                "the list of symbols cannot be kept in {}: {error}",
+                cache.directory().display()
+            );
+        }
+        Ok(Arc::new(Catalogue::new(
+            exchange,
+            instruments,
+            &self.traits,
+            now,
+        )))
+    }
+}
+
+impl std::fmt::Debug for Manager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Manager({})", self.provider.exchange())
+    }
+}
