@@ -199,9 +199,14 @@ impl ConnectError {
     }
 }
 
-/// The TLS error inside an I/O error, where tokio-rustls puts it.
+/// The TLS error inside an I/O error: tokio-rustls wraps it once, hyper-rustls once more.
+///
+/// Not by `source()`, which for an I/O error skips the very error that it wraps.
 pub(super) fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref::<rustls::Error>()
+    let inner = error.get_ref()?;
+    inner
+        .downcast_ref()
+        .or_else(|| rustls_error(inner.downcast_ref::<io::Error>()?))
 }
 
 /// A foreign error in our style: one line, lower case at the start, no `(os error N)`.

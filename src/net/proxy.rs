@@ -13,7 +13,9 @@ pub enum ProxyError {
         "{name}: `{shown}` is not a proxy that tickwire can use (http, https, socks5, socks5h)"
     )]
     Scheme { name: String, shown: String },
-    #[error("{name}: `{shown}` is not a proxy URL (write http://host:port or socks5h://host:port)")]
+    #[error(
+        "{name}: `{shown}` is not a proxy URL (write http://[user:password@]host:port, @ in a password as %40)"
+    )]
     Malformed { name: String, shown: String },
 }
 
@@ -106,6 +108,10 @@ impl Proxy {
             Some((userinfo, host_port)) => (Some(userinfo), host_port),
             None => (None, authority),
         };
+        // Which of two `@` ends the password? Parsers differ, so this has to be written `%40`.
+        if userinfo.is_some_and(|userinfo| userinfo.contains('@')) {
+            return Err(malformed());
+        }
         let host = uri.host().filter(|h| !h.is_empty()).ok_or_else(malformed)?;
         let port = match (uri.port_u16(), host_port.strip_prefix(host)) {
             (Some(0), _) => return Err(malformed()),
