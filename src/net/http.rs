@@ -146,15 +146,19 @@ impl HttpClient {
     }
 
     async fn client(&self, secure: bool) -> Result<&reqwest::Client, ConnectError> {
-        let (cell, tls) = if secure {
-            self.0.options.tls.load().await;
-            (&self.0.secure, self.0.options.tls.rest())
-        } else {
-            (&self.0.plain, Tls::unused())
+        let cell = match secure {
+            true => &self.0.secure,
+            false => &self.0.plain,
         };
         if let Some(client) = cell.get() {
             return Ok(client);
         }
+        let tls = if secure {
+            self.0.options.tls.load().await;
+            self.0.options.tls.rest()
+        } else {
+            Tls::unused()
+        };
         let client = self.0.build(tls).map_err(|error| ConnectError::Invalid {
             what: "HTTP client".into(),
             why: plain_text(innermost(&error)),

@@ -224,7 +224,11 @@ impl ProxyRules {
     ///
     /// Errors: a setting that cannot be used. It is never ignored: ignoring it would mean going direct.
     pub fn new(explicit: Option<&str>) -> Result<ProxyRules, ProxyError> {
-        ProxyRules::with_env(explicit, |name| std::env::var(name).ok())
+        // Lossy, not dropped: a value that is not UTF-8 fails to parse instead of counting as unset.
+        ProxyRules::with_env(explicit, |name| {
+            let value = std::env::var_os(name)?;
+            Some(value.to_string_lossy().into_owned())
+        })
     }
 
     /// [`ProxyRules::new`] with the environment given as a function.

@@ -98,6 +98,29 @@ async fn a_body_beyond_the_limit_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_compressed_body_is_unpacked_and_measured_unpacked() {
+    // 2000 times "x".
+    let packed = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\xa8\x18\x05\xa3\x60\x14\x8c\x82\x51\x30\x0a\x46\xc1\x50\x07\x00\x7a\x65\x08\x29\xd0\x07\x00\x00";
+    let mut reply = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        packed.len()
+    )
+    .into_bytes();
+    reply.extend_from_slice(packed);
+    let peer = origin(None, reply).await;
+    let url = format!("http://127.0.0.1:{}/", peer.port());
+    for (body_max, fits) in [(2000, true), (1999, false)] {
+        let http = HttpClient::new(HttpOptions {
+            body_max,
+            ..HttpOptions::default()
+        })
+        .unwrap();
+        let reply = within(http.get(&url, &[])).await;
+        assert_eq!(reply.is_ok_and(|r| r.body[..] == [b'x'; 2000]), fits);
+    }
+}
+
+#[tokio::test]
 async fn a_body_cut_short_and_a_silent_server_are_errors_without_the_query() {
     let peer = origin(None, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await;
     let http = client(ProxyRules::none(), Tls::new());
