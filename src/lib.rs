@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 pub mod duration;
 pub mod engine;
+pub mod exchange;
 pub mod feed;
 pub mod model;
+pub mod net;
 pub mod symbols;

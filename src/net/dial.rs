@@ -1,0 +1,99 @@
+//! From a URL to a byte stream, by whatever proxy and TLS it takes.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::error::{ConnectError, Phase};
+use super::proxy::ProxyRules;
+use super::target::Target;
+use super::tls::Tls;
+use super::{tcp, tunnel};
+
+/// For the TLS handshake.
+const TLS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Anything to read from and write to.
+pub trait NetStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> NetStream for S {}
+
+/// Plain or TLS, direct or through a proxy: the user need not know.
+pub type BoxStream = Box<dyn NetStream>;
+
+/// Opens byte streams. Tests put an in-memory one in place of [`NetDial`].
+pub trait Dial: Send + Sync {
+    /// What [`Dial::dial`] opens.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send;
+
+    /// Connects to the host of an `http`, `https`, `ws` or `wss` URL, TLS included; sends nothing yet.
+    fn dial(
+        &self,
+        url: &http::Uri,
+    ) -> impl Future<Output = Result<Self::Stream, ConnectError>> + Send;
+}
+
+/// [`Dial`] over the network. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct NetDial {
+    proxies: ProxyRules,
+    tls: Tls,
+}
+
+impl NetDial {
+    /// Reads no certificates: that is left to the first URL that needs TLS.
+    pub fn new(proxies: ProxyRules, tls: Tls) -> NetDial {
+        NetDial { proxies, tls }
+    }
+}
+
+impl Dial for NetDial {
+    type Stream = BoxStream;
+
+    async fn dial(&self, url: &http::Uri) -> Result<BoxStream, ConnectError> {
+        let target = Target::of(url)?;
+        let connect = async {
+            match self.proxies.for_url(url) {
+                Some(proxy) => tunnel::connect(&proxy, &target, &self.tls).await,
+                None => Ok(Box::new(tcp::connect(&target).await?) as BoxStream),
+            }
+        };
+        if !target.tls {
+            return connect.await;
+        }
+        // The roots are read while the network is waited for.
+        let (stream, ()) = tokio::join!(connect, self.tls.load());
+        Ok(Box::new(tls_connect(stream?, &target, &self.tls).await?))
+    }
+}
+
+/// TLS over an open connection to `target`, whose certificate is checked.
+pub(super) async fn tls_connect<S>(
+    stream: S,
+    target: &Target,
+    tls: &Tls,
+) -> Result<TlsStream<S>, ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let host = target.authority();
+    let name = ServerName::try_from(target.host.clone()).map_err(|_| ConnectError::Invalid {
+        what: host.clone(),
+        why: "not a host name that a certificate can have".into(),
+    })?;
+    tls.load().await;
+    let handshake = TlsConnector::from(tls.websocket()).connect(name, stream);
+    match timeout(TLS_TIMEOUT, handshake).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(ConnectError::tls(&host, &error)),
+        Err(_) => Err(ConnectError::Timeout {
+            host,
+            phase: Phase::Tls,
+        }),
+    }
+}
