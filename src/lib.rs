@@ -1,2 +1,3 @@
 //! tickwire: live crypto market data.
+pub mod config;
 pub mod duration;
