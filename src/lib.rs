@@ -1,5 +1,6 @@
 //! tickwire: live crypto market data.
 #![forbid(unsafe_code)]
+pub mod config;
 pub mod duration;
 pub mod engine;
 pub mod exchange;
