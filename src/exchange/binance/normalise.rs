@@ -1,0 +1,91 @@
+//! Binance's words into tickwire's.
+
+use crate::exchange::protocol::DecodeError;
+use crate::model::{Market, Origin, Price, Qty, Side, Ticker, Timestamp, Trade, parse_decimal};
+
+use super::wire::{RestTicker, RestTrade, TickerEvent, TradeEvent};
+
+/// `m` says that the buyer was the maker: then the taker sold.
+fn side(buyer_is_maker: bool) -> Side {
+    if buyer_is_maker { Side::Sell } else { Side::Buy }
+}
+
+fn time(millis: i64) -> Result<Timestamp, DecodeError> {
+    Timestamp::from_millis(millis).ok_or(DecodeError::Value("time out of range"))
+}
+
+fn price(text: &str) -> Result<Option<Price>, DecodeError> {
+    Ok(Some(text.parse()?))
+}
+
+fn qty(text: &str) -> Result<Option<Qty>, DecodeError> {
+    Ok(Some(text.parse()?))
+}
+
+pub(super) fn trade(wire: &TradeEvent<'_>, market: Market, received_at: Timestamp) -> Result<Trade, DecodeError> {
+    Ok(Trade {
+        market,
+        id: wire.id,
+        price: wire.price.parse()?,
+        size: wire.size.parse()?,
+        side: side(wire.buyer_is_maker),
+        timestamp: time(wire.time)?,
+        received_at,
+        origin: Origin::Stream,
+        replayed: false,
+    })
+}
+
+pub(super) fn rest_trade(wire: &RestTrade<'_>, market: Market, received_at: Timestamp) -> Result<Trade, DecodeError> {
+    Ok(Trade {
+        market,
+        id: wire.id,
+        price: wire.price.parse()?,
+        size: wire.qty.parse()?,
+        side: side(wire.is_buyer_maker),
+        timestamp: time(wire.time)?,
+        received_at,
+        origin: Origin::History,
+        replayed: false,
+    })
+}
+
+pub(super) fn ticker(wire: &TickerEvent<'_>, market: Market, received_at: Timestamp) -> Result<Ticker, DecodeError> {
+    Ok(Ticker {
+        market,
+        price: price(wire.last)?,
+        bid: price(wire.bid)?,
+        bid_size: qty(wire.bid_size)?,
+        ask: price(wire.ask)?,
+        ask_size: qty(wire.ask_size)?,
+        open_24h: price(wire.open)?,
+        high_24h: price(wire.high)?,
+        low_24h: price(wire.low)?,
+        volume_24h: qty(wire.volume)?,
+        quote_volume_24h: qty(wire.quote_volume)?,
+        change_24h: Some(parse_decimal(wire.change)?),
+        change_percent_24h: Some(parse_decimal(wire.change_percent)?),
+        timestamp: Some(time(wire.time)?),
+        received_at,
+    })
+}
+
+pub(super) fn rest_ticker(wire: &RestTicker<'_>, market: Market, received_at: Timestamp) -> Result<Ticker, DecodeError> {
+    Ok(Ticker {
+        market,
+        price: price(wire.last_price)?,
+        bid: price(wire.bid_price)?,
+        bid_size: qty(wire.bid_qty)?,
+        ask: price(wire.ask_price)?,
+        ask_size: qty(wire.ask_qty)?,
+        open_24h: price(wire.open_price)?,
+        high_24h: price(wire.high_price)?,
+        low_24h: price(wire.low_price)?,
+        volume_24h: qty(wire.volume)?,
+        quote_volume_24h: qty(wire.quote_volume)?,
+        change_24h: Some(parse_decimal(wire.price_change)?),
+        change_percent_24h: Some(parse_decimal(wire.price_change_percent)?),
+        timestamp: Some(time(wire.close_time)?),
+        received_at,
+    })
+}

@@ -1,0 +1,248 @@
+//! One connection, kept up: connect, run a session, back off, again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::exchange::protocol::{Adapter, Limits};
+use crate::feed::{Command, FeedStats, Topic};
+use crate::model::{Clock, Event, Market, Status, StatusState};
+use crate::net::{ConnectError, Dial, Phase, Recovery};
+
+use super::backoff::Backoff;
+use super::connects::Connects;
+use super::session::{Ended, Session};
+use super::socket::Socket;
+
+/// For the answer to the WebSocket upgrade.
+const UPGRADE_DEADLINE: Duration = Duration::from_secs(5);
+/// A connection that stood so long, with data, starts its backoff anew when it is lost.
+const PROVEN: Duration = Duration::from_secs(30);
+
+/// How one connection is kept up.
+#[derive(Clone)]
+pub struct ConnectionOptions {
+    /// The whole URL, `ws` or `wss`.
+    pub url: Uri,
+    /// Sent with the upgrade.
+    pub headers: Vec<(String, String)>,
+    /// Attempts in a row before it is given up; 0 = no limit.
+    pub attempts: u32,
+    /// First step of the backoff.
+    pub delay: Duration,
+    /// Longest step of the backoff.
+    pub max_delay: Duration,
+    /// Pause between pings.
+    pub heartbeat: Duration,
+    /// What the exchange allows.
+    pub limits: Limits,
+}
+
+/// One connection. Generic over what opens the byte stream; time is tokio's, so it can be paused.
+pub struct Connection<D> {
+    pub(super) adapter: Arc<dyn Adapter>,
+    pub(super) options: ConnectionOptions,
+    dial: D,
+    pub(super) clock: Arc<dyn Clock>,
+    random: fastrand::Rng,
+    connects: Connects,
+    pub(super) events: mpsc::Sender<Vec<Event>>,
+    pub(super) stats: Arc<FeedStats>,
+    pub(super) cancel: CancellationToken,
+    /// What it has to feed.
+    pub(super) wanted: Vec<Topic>,
+    /// Something went wrong that was told, and its end was not told yet.
+    troubled: bool,
+    backoff: Backoff,
+}
+
+/// Why an attempt or a session came to nothing.
+pub(super) struct Lost {
+    pub reason: String,
+    /// No attempt before this has passed.
+    pub pause: Duration,
+    /// Never again by itself.
+    pub fatal: bool,
+    /// The line was open, but dead.
+    pub stale: bool,
+}
+
+impl Lost {
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), pause: Duration::ZERO, fatal: false, stale: false }
+    }
+}
+
+impl From<ConnectError> for Lost {
+    fn from(error: ConnectError) -> Self {
+        let lost = Lost::because(error.to_string());
+        match error.recovery() {
+            Recovery::Retry => lost,
+            Recovery::RetryAfter(pause) => Lost { pause, ..lost },
+            Recovery::Fatal => Lost { fatal: true, ..lost },
+        }
+    }
+}
+
+impl<D: Dial> Connection<D> {
+    /// A connection that feeds `events`.
+    #[allow(clippy::too_many_arguments)] // Each is one seam; a struct of them would only move the list.
+    pub fn new(
+        adapter: Arc<dyn Adapter>,
+        options: ConnectionOptions,
+        dial: D,
+        clock: Arc<dyn Clock>,
+        random: fastrand::Rng,
+        connects: Connects,
+        events: mpsc::Sender<Vec<Event>>,
+        stats: Arc<FeedStats>,
+        cancel: CancellationToken,
+    ) -> Self {
+        let backoff = Backoff::new(options.delay, options.max_delay);
+        Self {
+            adapter,
+            options,
+            dial,
+            clock,
+            random,
+            connects,
+            events,
+            stats,
+            cancel,
+            wanted: Vec::new(),
+            troubled: false,
+            backoff,
+        }
+    }
+
+    /// Feeds what `commands` ask for until they end or the token is cancelled.
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let cancel = self.cancel.clone();
+        loop {
+            while self.wanted.is_empty() {
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    command = commands.recv() => match command {
+                        Some(command) => self.change(command),
+                        None => return,
+                    },
+                }
+            }
+            let opened = tokio::select! {
+                () = cancel.cancelled() => return,
+                opened = self.open() => opened,
+            };
+            let lost = match opened {
+                Ok(socket) => match self.session(socket, &mut commands).await {
+                    Ended::Lost(lost) => lost,
+                    Ended::Idle => continue,
+                    Ended::Done => return,
+                },
+                Err(lost) => lost,
+            };
+            FeedStats::add(&self.stats.disconnects, 1);
+            if !self.wait_before_retry(lost, &mut commands).await {
+                return;
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<Socket<D::Stream>, Lost> {
+        self.connects.ready().await;
+        let url = &self.options.url;
+        let stream = self.dial.dial(url).await?;
+        let upgrade = Socket::open(stream, url, &self.options.headers);
+        let timed_out = || ConnectError::Timeout {
+            host: url.authority().map_or(String::new(), |a| a.as_str().to_owned()),
+            phase: Phase::Upgrade,
+        };
+        let socket = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await.map_err(|_| timed_out())??;
+        FeedStats::add(&self.stats.connects, 1);
+        Ok(socket)
+    }
+
+    async fn session(&mut self, socket: Socket<D::Stream>, commands: &mut mpsc::Receiver<Command>) -> Ended {
+        let started = Instant::now();
+        let mut session = Session::new(self, socket);
+        let ended = session.run(commands).await;
+        let had_data = session.had_data;
+        session.finish(&ended).await;
+        if had_data && started.elapsed() >= PROVEN {
+            self.backoff.reset();
+        }
+        ended
+    }
+
+    /// Tells the trouble and waits; `false` when there is nothing to wait for any more.
+    async fn wait_before_retry(&mut self, lost: Lost, commands: &mut mpsc::Receiver<Command>) -> bool {
+        let attempt = self.backoff.attempts() + 1;
+        if lost.stale {
+            self.tell(None, StatusState::Stale, attempt, Some(lost.reason.clone())).await;
+        }
+        let spent = self.options.attempts > 0 && attempt > self.options.attempts;
+        self.troubled = true;
+        if lost.fatal || spent {
+            let reason = if spent { format!("{} (attempts spent)", lost.reason) } else { lost.reason };
+            return self.fail(reason, attempt, commands).await;
+        }
+        let delay = self.backoff.next(&mut self.random) + lost.pause;
+        if !lost.pause.is_zero() {
+            // The exchange asked for it, so it holds for every connection to this host.
+            self.connects.pause_until(Instant::now() + lost.pause);
+        }
+        tracing::info!(exchange = %self.adapter.exchange(), attempt, ?delay, reason = %lost.reason, "reconnecting");
+        self.tell(None, StatusState::Reconnecting, attempt, Some(lost.reason)).await;
+        let until = Instant::now() + delay;
+        loop {
+            tokio::select! {
+                () = self.cancel.cancelled() => return false,
+                () = tokio::time::sleep_until(until) => return true,
+                command = commands.recv() => match command {
+                    Some(command) => self.change(command),
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    /// Given up: says so, also to everyone who asks for more.
+    async fn fail(&mut self, reason: String, attempt: u32, commands: &mut mpsc::Receiver<Command>) -> bool {
+        loop {
+            self.tell(None, StatusState::Failed, attempt, Some(reason.clone())).await;
+            loop {
+                tokio::select! {
+                    () = self.cancel.cancelled() => return false,
+                    command = commands.recv() => match command {
+                        Some(Command::Subscribe(_)) => break,
+                        Some(Command::Unsubscribe(_)) => {}
+                        None => return false,
+                    },
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, command: Command) {
+        match command {
+            Command::Subscribe(topics) => self.wanted.extend(topics),
+            Command::Unsubscribe(topics) => self.wanted.retain(|t| !topics.contains(t)),
+        }
+    }
+
+    /// Every subscription of a session was answered. Told only after trouble.
+    pub(super) async fn settled(&mut self) {
+        if std::mem::take(&mut self.troubled) {
+            self.tell(None, StatusState::Connected, self.backoff.attempts(), None).await;
+        }
+    }
+
+    pub(super) async fn tell(&self, market: Option<Market>, state: StatusState, attempt: u32, reason: Option<String>) {
+        let (exchange, timestamp) = (self.adapter.exchange(), self.clock.now());
+        let status = Status { exchange, market, state, attempt, reason, timestamp };
+        let _ = self.events.send(vec![Event::Status(Arc::new(status))]).await;
+    }
+}

@@ -1,0 +1,15 @@
+//! Everything that touches a socket: connecting, subscribing, reading, pinging, noticing silence,
+//! backing off. Generic over byte stream, wall clock and randomness, so that it runs under paused time
+//! over an in-memory pipe.
+//!
+//! Only the driver stamps arrival times. It knows no exchange: that is behind [`super::Protocol`].
+
+mod backoff;
+mod connection;
+mod connects;
+mod pending;
+mod session;
+mod socket;
+
+pub use connection::{Connection, ConnectionOptions};
+pub use connects::Connects;

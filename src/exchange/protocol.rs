@@ -1,0 +1,185 @@
+//! What an exchange has to tell us to be connected: two small traits, both without I/O.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::feed::{ProviderError, Topic};
+use crate::model::{DecimalError, Event, Exchange, Field, Instrument, Ticker, Timestamp, Trade};
+
+/// One exchange: its addresses and limits, its REST questions, and a [`Protocol`] per connection.
+///
+/// `examples/custom_exchange.rs` adds one from outside of this crate.
+pub trait Adapter: Send + Sync + 'static {
+    /// Its name.
+    fn exchange(&self) -> Exchange;
+
+    /// Addresses, habits and limits.
+    fn profile(&self) -> Profile;
+
+    /// The protocol of one new connection.
+    fn protocol(&self) -> Box<dyn Protocol>;
+
+    /// Asks for everything that is traded.
+    fn ask_instruments(&self) -> Ask;
+
+    /// Reads the answer. A row that cannot be read is left out (and told with `tracing`): one bad symbol
+    /// must not take the others down.
+    fn read_instruments(&self, body: &str) -> Result<Vec<Instrument>, ProviderError>;
+
+    /// Asks for tickers: requests, each with the instruments that its answer covers.
+    fn ask_tickers(&self, of: &[Arc<Instrument>]) -> Vec<(Ask, Vec<Arc<Instrument>>)>;
+
+    /// Reads the answer to one of them.
+    fn read_tickers(&self, body: &str, of: &[Arc<Instrument>], received_at: Timestamp) -> Result<Vec<Ticker>, ProviderError>;
+
+    /// Asks for the newest trades.
+    fn ask_trades(&self, of: &Instrument, limit: usize) -> Ask;
+
+    /// Reads the answer, oldest first.
+    fn read_trades(&self, body: &str, of: &Instrument, received_at: Timestamp) -> Result<Vec<Trade>, ProviderError>;
+
+    /// What the body of an answer with an HTTP error status says, as a short text.
+    fn read_error(&self, body: &str) -> Option<String>;
+}
+
+/// The protocol of one connection: builds control messages, decodes frames. Owns what it needs to match
+/// answers to requests; a new one is made for every connection.
+pub trait Protocol: Send {
+    /// Messages that subscribe to these.
+    fn subscribe(&mut self, topics: &[Topic]) -> Vec<Message>;
+
+    /// Messages that unsubscribe from these.
+    fn unsubscribe(&mut self, topics: &[Topic]) -> Vec<Message>;
+
+    /// Decodes one text frame into `out`, in wire order.
+    ///
+    /// Errors: the frame makes no sense; nothing of it was put into `out`. It is counted and skipped.
+    fn decode(&mut self, frame: Frame<'_>, out: &mut Output) -> Result<(), DecodeError>;
+
+    /// The text of a ping, for exchanges that have their own. Else a WebSocket ping is sent.
+    fn ping(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// One text frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// Its text.
+    pub text: &'a str,
+    /// When it reached us.
+    pub received_at: Timestamp,
+}
+
+/// What frames were decoded into. Buffers are reused.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Market data, in wire order.
+    pub events: Vec<Event>,
+    /// Answers to control messages and notices of the exchange.
+    pub replies: Vec<Reply>,
+    /// Frames that were understood and are of no interest.
+    pub ignored: u64,
+}
+
+/// What the exchange said about subscriptions or about the connection.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// These are subscribed.
+    Subscribed(Vec<Topic>),
+    /// These were refused. One alone is final; of several it is not known which one is meant, and each is
+    /// asked for anew, alone.
+    Refused {
+        /// What was refused.
+        topics: Vec<Topic>,
+        /// In the exchange's words.
+        reason: String,
+    },
+    /// These were not subscribed through no fault of their own: ask again.
+    Again(Vec<Topic>),
+    /// The exchange is about to close the connection: make a new one.
+    Leave(String),
+}
+
+/// One control message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// What is sent.
+    pub text: String,
+    /// The topics for which an answer is awaited. Empty for an unsubscription.
+    pub topics: Vec<Topic>,
+}
+
+/// A frame that makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not JSON, or not of the shape that its type has.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// A number that is none, or too long to be held exactly.
+    #[error("{0}")]
+    Number(#[from] DecimalError),
+    /// A value outside of what it can be.
+    #[error("{0}")]
+    Value(&'static str),
+}
+
+/// One REST request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Path and query, appended to the base URL.
+    pub path: String,
+    /// What it costs in the exchange's own units.
+    pub weight: u32,
+}
+
+/// Addresses, habits and limits of an exchange.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Base of the REST API.
+    pub rest_url: Cow<'static, str>,
+    /// Base of the WebSocket.
+    pub ws_url: Cow<'static, str>,
+    /// The path under that base, where it has one.
+    pub ws_path: &'static str,
+    /// Quotes that a bare base takes, in this order.
+    pub quotes: &'static [&'static str],
+    /// The exchange's own names for assets: `(own, common)`.
+    pub asset_aliases: &'static [(&'static str, &'static str)],
+    /// Whether trade ids rise by one.
+    pub contiguous_ids: bool,
+    /// Ticker fields that the stream fills.
+    pub stream_fields: &'static [Field],
+    /// Ticker fields that one REST answer fills.
+    pub rest_fields: &'static [Field],
+    /// What the exchange allows.
+    pub limits: Limits,
+}
+
+/// What an exchange allows, as used (mostly below what it documents).
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Topics on one connection; more are spread over several.
+    pub topics_per_connection: usize,
+    /// Pause between two control messages on a connection.
+    pub message_interval: Duration,
+    /// Connections that may be opened: at most so many in so long, each of them.
+    pub connects: &'static [(usize, Duration)],
+    /// When a silent connection is dead.
+    pub silence: Silence,
+    /// Time per unit of weight over REST.
+    pub rest_interval: Duration,
+    /// Weight that may be spent at once.
+    pub rest_burst: u32,
+}
+
+/// When a connection with subscriptions counts as dead.
+#[derive(Debug, Clone, Copy)]
+pub struct Silence {
+    /// Without frames for so long.
+    pub limit: Duration,
+    /// Whether only text frames count. True where the exchange sends heartbeats as text: pongs from a
+    /// feed that sends no data prove nothing.
+    pub text_only: bool,
+}
