@@ -1,2 +1,4 @@
 //! tickwire: live crypto market data.
 pub mod duration;
+#[cfg(feature = "sim")]
+pub mod sim;
