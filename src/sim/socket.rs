@@ -76,10 +76,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub async fn run(mut self, reset: fn(&S)) {
         let (id, orders) = self.core.register();
         let core = Arc::clone(&self.core);
-        let _open = Registration { core: &core, id };
+        let open = Registration { core: &core, id };
         match self.serve(orders).await {
             End::Gone => {}
-            End::Close(code, reason) => self.close(code, reason).await,
+            End::Close(code, reason) => {
+                // a closing socket is not open, however long the client takes to answer
+                drop(open);
+                self.close(code, reason).await;
+            }
             End::Reset => reset(&self.ws.get_ref().inner),
             // the caller drops this future when the exchange stops
             End::Vanish => std::future::pending().await,
