@@ -19,6 +19,8 @@ pub struct Faults {
     pub rest_status: Option<(u16, String)>,
     /// Waited before each REST answer.
     pub rest_delay: Option<Duration>,
+    /// Waited in the middle of each REST body.
+    pub rest_slow_body: Option<Duration>,
     /// REST bodies stop half way and the connection closes.
     pub rest_truncate: bool,
     /// Replies to subscribe messages wait this long; data does not.

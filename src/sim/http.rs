@@ -236,18 +236,27 @@ async fn send<S>(core: &Core, stream: &mut S, response: &Response) -> io::Result
 where
     S: AsyncWrite + Unpin,
 {
-    let (delay, truncate) = {
+    let (delay, slow_body, truncate) = {
         let faults = core.faults();
-        (faults.rest_delay, faults.rest_truncate)
+        (
+            faults.rest_delay,
+            faults.rest_slow_body,
+            faults.rest_truncate,
+        )
     };
     if let Some(delay) = delay {
         tokio::time::sleep(delay).await;
     }
-    let body = response.body.as_bytes();
-    let kept = if truncate { body.len() / 2 } else { body.len() };
-    let mut bytes = response.head().into_bytes();
-    bytes.extend_from_slice(&body[..kept]);
-    stream.write_all(&bytes).await?;
+    let (first, second) = response.body.as_bytes().split_at(response.body.len() / 2);
+    stream.write_all(response.head().as_bytes()).await?;
+    stream.write_all(first).await?;
+    if let Some(pause) = slow_body {
+        stream.flush().await?;
+        tokio::time::sleep(pause).await;
+    }
+    if !truncate {
+        stream.write_all(second).await?;
+    }
     stream.flush().await?;
     Ok(!truncate)
 }

@@ -160,7 +160,10 @@ impl Sim {
         self.core.ledger(symbol)
     }
 
-    /// The knobs. Do not hold the guard longer than it takes to set them: sockets wait for it.
+    /// The knobs.
+    ///
+    /// Set them in one statement (`sim.faults().flap = true`): sockets wait for the guard, and
+    /// calling another method of `Sim` while holding it deadlocks.
     pub fn faults(&self) -> MutexGuard<'_, Faults> {
         self.core.faults()
     }

@@ -361,7 +361,7 @@ fn depth(core: &Core, request: &Request) -> Answer {
     let seconds = core.now_ns() / SECOND_NS;
     let side = |best: Dec, size: Dec, sign: i128| {
         let levels = (0..i128::from(count.clamp(1, 500))).map(|level| {
-            let price = Dec::new(best.units + sign * level, best.scale).pad(5);
+            let price = Dec::new((best.units + sign * level).max(1), best.scale).pad(5);
             let size = if level == 0 {
                 size.rescale(3)
             } else {

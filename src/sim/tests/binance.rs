@@ -47,7 +47,7 @@ async fn raw_and_url_streams_need_no_message() {
 
 #[tokio::test]
 async fn control_methods_answer_with_their_id() {
-    let sim = start_fast(Venue::Binance, 1).await;
+    let sim = start_fast(Venue::Binance, 20).await;
     let mut client = connect(&sim, "/ws").await;
     let talk = [
         (
@@ -85,7 +85,7 @@ async fn control_methods_answer_with_their_id() {
             answer = text(&mut client).await;
         }
         assert!(answer.starts_with(reply), "{message} -> {answer}");
-        tokio::time::sleep(Duration::from_millis(3)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -123,7 +123,7 @@ async fn a_sixth_message_within_a_second_closes_with_1008() {
 
 #[tokio::test]
 async fn pings_come_every_twenty_venue_seconds() {
-    let sim = start_fast(Venue::Binance, 5).await;
+    let sim = start_fast(Venue::Binance, 15).await;
     let mut client = connect(&sim, "/ws").await;
     assert!(matches!(
         frame(&mut client).await.unwrap(),
