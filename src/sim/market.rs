@@ -300,9 +300,9 @@ impl Market {
         };
         self.quote = Quote {
             bid: Dec::new(bid, last.scale),
-            bid_size: self.plain_size(),
+            bid_size: self.quote_size(),
             ask: Dec::new(ask, last.scale),
-            ask_size: self.plain_size(),
+            ask_size: self.quote_size(),
             book_id: self.quote.book_id + 1 + self.rng.u64(0..9),
         };
     }
@@ -342,6 +342,14 @@ impl Market {
             2 => (Dec::new(self.rng.i128(1..=pow10(18)), 18), false),
             _ => (Dec::new(self.rng.i128(1..=40), 0), false),
         }
+    }
+
+    /// Large enough to survive the 3 decimals of Kraken's REST ticker.
+    fn quote_size(&mut self) -> Dec {
+        let decimals = self.info.size_decimals;
+        let least = pow10(decimals.saturating_sub(2));
+        let units = self.rng.i128(least..=5 * pow10(decimals));
+        Dec::new(units, decimals).pad(wire_scale(self.venue, decimals))
     }
 
     fn plain_size(&mut self) -> Dec {
