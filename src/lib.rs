@@ -1,5 +1,6 @@
 //! tickwire: live crypto market data.
 #![forbid(unsafe_code)]
+
 pub mod config;
 pub mod duration;
 pub mod engine;
@@ -7,4 +8,6 @@ pub mod exchange;
 pub mod feed;
 pub mod model;
 pub mod net;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod symbols;

@@ -1,0 +1,6 @@
+//! Coinbase Exchange: public WebSocket feed and REST.
+mod rest;
+mod ws;
+
+pub(super) use rest::respond;
+pub(super) use ws::Session;

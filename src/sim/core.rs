@@ -1,0 +1,296 @@
+//! The state all connections share: markets, faults, counts, open sockets.
+use super::{
+    config::{Listing, SimConfig, Status, Venue},
+    faults::{Cut, Faults},
+    market::{LedgerTrade, Market, Tick, Trade, View},
+    tally::{Bucket, Counters, Weight, Window},
+};
+use bytes::Bytes;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::{mpsc, watch};
+
+/// What a socket's task is told.
+#[derive(Clone, Debug)]
+pub(super) enum Order {
+    Event(Arc<Event>),
+    Text(String),
+    Binary(Bytes),
+    Shutdown,
+    Cut(Cut),
+}
+
+/// Something that happened in one market; without ticks only the quote moved.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub view: View,
+    pub ticks: Vec<Tick>,
+}
+
+pub(super) struct Core {
+    pub venue: Venue,
+    pub second: Duration,
+    pub rate: f64,
+    seed: u64,
+    first_trade_id: u64,
+    markets: Mutex<Vec<Market>>,
+    faults: Mutex<Faults>,
+    counters: Mutex<Counters>,
+    sockets: Mutex<Sockets>,
+    pub weight: Mutex<Weight>,
+    pub bucket: Mutex<Bucket>,
+    connects: Mutex<Window>,
+    generating: AtomicBool,
+    pub stop: watch::Receiver<bool>,
+}
+
+#[derive(Default)]
+struct Sockets {
+    last_id: u64,
+    open: BTreeMap<u64, mpsc::UnboundedSender<Order>>,
+}
+
+impl Core {
+    pub fn new(config: &SimConfig, stop: watch::Receiver<bool>) -> Self {
+        // the documented Coinbase limit; for Kraken the budget well-behaved clients adopt, doubled
+        let bucket = match config.venue {
+            Venue::Kraken => Bucket::new(1.0, 6.0),
+            Venue::Binance | Venue::Coinbase => Bucket::new(10.0, 15.0),
+        };
+        let core = Self {
+            venue: config.venue,
+            second: config.second.max(Duration::from_millis(1)),
+            rate: config.rate,
+            seed: config.seed,
+            first_trade_id: config.first_trade_id,
+            markets: Mutex::default(),
+            faults: Mutex::default(),
+            counters: Mutex::default(),
+            sockets: Mutex::default(),
+            weight: Mutex::new(Weight::new()),
+            bucket: Mutex::new(bucket),
+            connects: Mutex::default(),
+            generating: AtomicBool::new(false),
+            stop,
+        };
+        for listing in &config.listings {
+            core.add_listing(listing, config.history);
+        }
+        core
+    }
+
+    pub fn faults(&self) -> MutexGuard<'_, Faults> {
+        lock(&self.faults)
+    }
+
+    pub fn counters(&self) -> MutexGuard<'_, Counters> {
+        lock(&self.counters)
+    }
+
+    pub fn violation(&self, text: impl Into<String>) {
+        self.counters().rule_violations.push(text.into());
+    }
+
+    /// The venue's clock: the computer's, plus the skew asked for.
+    pub fn now_ns(&self) -> i64 {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let skew = self.faults().clock_skew_ms * 1_000_000;
+        i64::try_from(now.as_nanos())
+            .unwrap_or(i64::MAX)
+            .saturating_add(skew)
+    }
+
+    /// Lists a pair with `history` trades spread over the time before now.
+    pub fn add_listing(&self, listing: &Listing, history: usize) {
+        let mut market = Market::new(self.venue, listing, self.seed, self.first_trade_id);
+        let now = self.now_ns();
+        let mut rng = fastrand::Rng::with_seed(self.seed);
+        let mut ago = i64::try_from(history).unwrap_or(0) * 731_000_000;
+        for _ in 0..history {
+            // one in four shares its time with the trade before
+            if rng.u8(0..4) > 0 {
+                ago -= 731_000_000;
+            }
+            market.trade(now - ago.max(1_000_000_000), false);
+        }
+        lock(&self.markets).push(market);
+    }
+
+    pub fn set_status(&self, symbol: &str, status: Status) {
+        for market in lock(&self.markets).iter_mut() {
+            if market.info.canonical == symbol {
+                market.status = status;
+            }
+        }
+    }
+
+    /// Makes trades and hands them to the sockets; nothing unless the pair is trading.
+    pub fn trade(&self, symbol: &str, n: usize) -> Vec<LedgerTrade> {
+        let now = self.now_ns();
+        let edge_cases = self.faults().number_edge_cases;
+        let mut markets = lock(&self.markets);
+        let Some(market) = markets.iter_mut().find(|m| m.info.canonical == symbol) else {
+            return Vec::new();
+        };
+        if market.status != Status::Trading || n == 0 {
+            return Vec::new();
+        }
+        let ticks: Vec<Tick> = (0..n).map(|_| market.trade(now, edge_cases)).collect();
+        let made = ticks
+            .iter()
+            .map(|tick| market.ledger_trade(&tick.trade))
+            .collect();
+        // still under the lock, so that sockets hear of trades in ledger order
+        self.broadcast(&Order::Event(Arc::new(Event {
+            view: market.view(),
+            ticks,
+        })));
+        made
+    }
+
+    /// Moves the best bid and ask of a pair without a trade.
+    pub fn move_quote(&self, symbol: &str) {
+        let mut markets = lock(&self.markets);
+        if let Some(market) = markets.iter_mut().find(|m| m.info.canonical == symbol) {
+            market.move_quote();
+            let event = Event {
+                view: market.view(),
+                ticks: Vec::new(),
+            };
+            self.broadcast(&Order::Event(Arc::new(event)));
+        }
+    }
+
+    pub fn ledger(&self, symbol: &str) -> Vec<LedgerTrade> {
+        self.with_ledger(
+            |market| market.info.canonical == symbol,
+            |market, trades| {
+                trades
+                    .iter()
+                    .map(|trade| market.ledger_trade(trade))
+                    .collect()
+            },
+        )
+        .unwrap_or_default()
+    }
+
+    /// All pairs, in listing order.
+    pub fn views(&self) -> Vec<View> {
+        lock(&self.markets).iter().map(Market::view).collect()
+    }
+
+    /// The pair that sockets call `native`.
+    pub fn view(&self, native: &str) -> Option<View> {
+        let markets = lock(&self.markets);
+        let market = markets.iter().find(|market| market.info.native == native)?;
+        Some(market.view())
+    }
+
+    /// The trades of the pair with this native name, oldest first.
+    pub fn trades(&self, native: &str) -> Vec<Trade> {
+        self.with_ledger(
+            |market| market.info.native == native,
+            |_, trades| trades.to_vec(),
+        )
+        .unwrap_or_default()
+    }
+
+    fn with_ledger<T>(
+        &self,
+        matches: impl Fn(&Market) -> bool,
+        read: impl Fn(&Market, &[Trade]) -> T,
+    ) -> Option<T> {
+        let markets = lock(&self.markets);
+        let market = markets.iter().find(|market| matches(market))?;
+        Some(read(market, &market.ledger))
+    }
+
+    /// Registers a socket; the number to give to [`Core::unregister`].
+    pub fn register(&self) -> (u64, mpsc::UnboundedReceiver<Order>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut sockets = lock(&self.sockets);
+        sockets.last_id += 1;
+        let id = sockets.last_id;
+        sockets.open.insert(id, sender);
+        (id, receiver)
+    }
+
+    pub fn unregister(&self, id: u64) {
+        lock(&self.sockets).open.remove(&id);
+    }
+
+    pub fn open_sockets(&self) -> usize {
+        lock(&self.sockets).open.len()
+    }
+
+    pub fn broadcast(&self, order: &Order) {
+        for sender in lock(&self.sockets).open.values() {
+            // a vanished or ending socket no longer listens
+            let _ = sender.send(order.clone());
+        }
+    }
+
+    /// Counts an upgrade against the venue's connection budget.
+    pub fn note_upgrade(&self) {
+        self.counters().upgrades += 1;
+        let (limit, seconds) = match self.venue {
+            Venue::Binance => (300, 300),
+            Venue::Kraken => (150, 600),
+            Venue::Coinbase => (20, 1),
+        };
+        let recent = lock(&self.connects).note(self.second * seconds);
+        if recent > limit {
+            self.violation(format!("{recent} connections within {seconds} s"));
+        }
+    }
+
+    /// Starts the trade generator, once; needs a runtime.
+    pub fn ensure_generator(self: &Arc<Self>) {
+        if self.rate > 0.0 && !self.generating.swap(true, Ordering::Relaxed) {
+            tokio::spawn(generate(Arc::clone(self)));
+        }
+    }
+}
+
+/// Makes `rate` trades per second in every trading pair until the exchange stops.
+async fn generate(core: Arc<Core>) {
+    let mut stop = core.stop.clone();
+    let mut rng = fastrand::Rng::with_seed(core.seed);
+    let mut owed: BTreeMap<String, f64> = BTreeMap::new();
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    let mut last = tokio::time::Instant::now();
+    loop {
+        tokio::select! {
+            _ = stop.changed() => return,
+            now = ticks.tick() => {
+                let step = (now - last).as_secs_f64() * core.rate;
+                last = now;
+                for view in core.views() {
+                    let symbol = &view.info.canonical;
+                    // pairs start at different points of their period
+                    let owed = owed.entry(symbol.clone()).or_insert_with(|| rng.f64());
+                    *owed += step;
+                    let whole = owed.floor();
+                    *owed -= whole;
+                    core.trade(symbol, whole as usize);
+                    if whole > 0.0 && rng.bool() {
+                        core.move_quote(symbol);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A lock that survives a panicking test thread: the data is plain counts and lists.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

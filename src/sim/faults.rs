@@ -1,0 +1,74 @@
+//! The knobs that make a simulated exchange misbehave.
+use std::{collections::HashSet, time::Duration};
+
+/// What goes wrong; the default is nothing. All may be changed while connections are open.
+///
+/// The `*_trades_every`, `duplicate_every` and `swap_every` knobs look at the trade *id* (a
+/// trade whose id is a multiple of n), so a test can say which trades were hit; 0 means never.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// New TCP connections are reset at once.
+    pub refuse_connect: bool,
+    /// WebSocket handshakes are read and never answered.
+    pub accept_then_silence: bool,
+    /// WebSocket handshakes are answered with this status instead of 101.
+    pub handshake_status: Option<u16>,
+    /// Seconds in `Retry-After`, sent with `handshake_status` and `rest_status`.
+    pub retry_after: Option<u64>,
+    /// Every REST request is answered with this status and body.
+    pub rest_status: Option<(u16, String)>,
+    /// Waited before each REST answer.
+    pub rest_delay: Option<Duration>,
+    /// Waited in the middle of each REST body.
+    pub rest_slow_body: Option<Duration>,
+    /// REST bodies stop half way and the connection closes.
+    pub rest_truncate: bool,
+    /// Replies to subscribe messages wait this long; data does not.
+    pub ack_delay: Option<Duration>,
+    /// Replies to subscribe messages are never sent.
+    pub drop_acks: bool,
+    /// Replies are collected for half a venue second, then sent newest first.
+    pub acks_out_of_order: bool,
+    /// Symbols (canonical or native) whose subscription fails though they are listed.
+    pub refuse_symbols: HashSet<String>,
+    /// Symbols (canonical or native) that are acknowledged and then silent.
+    pub mute_symbols: HashSet<String>,
+    /// Such trades are not sent on sockets; they are in the ledger and in REST.
+    pub drop_trades_every: u64,
+    /// Such trades are sent twice.
+    pub duplicate_every: u64,
+    /// Such trades are sent after the next one.
+    pub swap_every: u64,
+    /// A bad frame before every nth data frame of a socket, each of another kind.
+    pub garbage_every: u64,
+    /// One 2 MiB frame of junk before the next data frame; resets itself.
+    pub big_frame: bool,
+    /// Unknown keys in every data message.
+    pub extra_keys: bool,
+    /// Some new trades have odd sizes: exponents (where the wire type is a number), zero,
+    /// 18 decimals, integers without a point.
+    pub number_edge_cases: bool,
+    /// Nothing at all is written to open sockets; what would have been sent is lost.
+    pub silence: bool,
+    /// WebSocket pings every venue second, on any venue.
+    pub server_ping: bool,
+    /// Pings as with `server_ping`; sockets without a pong for 3 venue seconds are dropped.
+    pub require_pong: bool,
+    /// Sockets are closed right after the upgrade.
+    pub flap: bool,
+    /// The venue's clock is this far ahead of the computer's.
+    pub clock_skew_ms: i64,
+    /// Every Kraken REST request is answered with status 200 and this error.
+    pub kraken_http200_error: Option<String>,
+}
+
+/// How [`Sim::cut_all`](super::Sim::cut_all) ends the open sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// A close frame with this code.
+    Close(u16),
+    /// A TCP reset without a close frame (an in-memory pipe just ends).
+    Reset,
+    /// Half-open: no more reading or writing, the socket stays.
+    Vanish,
+}
