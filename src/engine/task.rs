@@ -19,11 +19,11 @@ use super::mailbox::Mailbox;
 use super::stats::Counters;
 
 /// Batches that wait for the engine, all feeds together. A full queue makes the drivers wait.
-const INBOUND_BATCHES: usize = 1_024;
+const INBOUND_BATCHES: usize = 512;
 /// Subscription changes that wait for one feed.
 const FEED_COMMANDS: usize = 1_024;
 /// Batches taken in one go.
-const DRAIN: usize = 64;
+const DRAIN: usize = 16;
 
 /// What the handles ask of the engine task.
 pub(crate) enum Control {

@@ -15,7 +15,11 @@ pub struct Literal<'a>(&'a str);
 impl<'de: 'a, 'a> Deserialize<'de> for Literal<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
-        Ok(Self(raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw)))
+        Ok(Self(
+            raw.strip_prefix('"')
+                .and_then(|raw| raw.strip_suffix('"'))
+                .unwrap_or(raw),
+        ))
     }
 }
 
@@ -62,7 +66,8 @@ mod tests {
 
     #[test]
     fn digits_survive_in_both_forms() {
-        let row: Row = serde_json::from_str(r#"{"bare": 67234.10 ,"quoted":"1e-08","null":null}"#).unwrap();
+        let row: Row =
+            serde_json::from_str(r#"{"bare": 67234.10 ,"quoted":"1e-08","null":null}"#).unwrap();
         assert_eq!(row.bare.price().unwrap().to_string(), "67234.10");
         assert_eq!(row.quoted.qty().unwrap().to_string(), "0.00000001");
         assert!(row.null.is_none());

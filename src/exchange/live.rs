@@ -15,6 +15,7 @@ use crate::net::{
 };
 
 use super::driver::{Connection, ConnectionOptions, Connects};
+use super::percent_encode;
 use super::protocol::{Adapter, Ask, Profile};
 
 /// Subscription changes that wait for one connection.
@@ -103,7 +104,12 @@ impl Live {
     pub fn new(adapter: impl Adapter, options: LiveOptions) -> Result<Self, OptionsError> {
         let (exchange, profile) = (adapter.exchange(), adapter.profile());
         let error = |why: String| OptionsError { exchange, why };
-        let rest_url = options.rest_url.as_deref().unwrap_or(&profile.rest_url).trim_end_matches('/').to_string();
+        let rest_url = options
+            .rest_url
+            .as_deref()
+            .unwrap_or(&profile.rest_url)
+            .trim_end_matches('/')
+            .to_string();
         let ws_url = ws_url(&profile, &options).map_err(error)?;
         let http = HttpClient::new(HttpOptions {
             proxies: options.proxies.clone(),
@@ -119,7 +125,16 @@ impl Live {
             None => Pacer::new(profile.limits.rest_interval, profile.limits.rest_burst),
         };
         let connects = Connects::new(profile.limits.connects);
-        Ok(Self { adapter: Arc::new(adapter), profile, options, rest_url, ws_url, http, pacer, connects })
+        Ok(Self {
+            adapter: Arc::new(adapter),
+            profile,
+            options,
+            rest_url,
+            ws_url,
+            http,
+            pacer,
+            connects,
+        })
     }
 
     /// One paced request. Answers other than success come back as errors, in the exchange's words.
@@ -127,16 +142,57 @@ impl Live {
         if let Some(until) = self.pacer.paused_until() {
             let retry_after = Some(until.saturating_duration_since(Instant::now()));
             let message = format!("{} asked not to be asked for now", self.adapter.exchange());
-            return Err(ProviderError::RateLimited { message, retry_after });
+            return Err(ProviderError::RateLimited {
+                message,
+                retry_after,
+            });
         }
         // With an explicit limit every request counts as one.
-        self.pacer.ready(if self.options.rate_limit.is_some() { 1 } else { ask.weight }).await;
-        let reply = self.http.get(&format!("{}{}", self.rest_url, ask.path), &[]).await.map_err(|e| self.failure(e))?;
+        self.pacer
+            .ready(if self.options.rate_limit.is_some() {
+                1
+            } else {
+                ask.weight
+            })
+            .await;
+        let reply = self
+            .http
+            .get(&format!("{}{}", self.rest_url, ask.path), &[])
+            .await
+            .map_err(|e| self.failure(e))?;
         if reply.is_success() {
-            return String::from_utf8(reply.body.to_vec())
-                .map_err(|_| ProviderError::Malformed(format!("{}: the answer is not text", self.adapter.exchange())));
+            return String::from_utf8(reply.body.to_vec()).map_err(|_| {
+                ProviderError::Malformed(format!(
+                    "{}: the answer is not text",
+                    self.adapter.exchange()
+                ))
+            });
         }
         Err(self.refusal(&reply))
+    }
+
+    async fn ticker_answer(
+        &self,
+        ask: &Ask,
+        of: &[Arc<Instrument>],
+    ) -> Result<Vec<Ticker>, ProviderError> {
+        let body = self.get(ask).await?;
+        self.heed(
+            self.adapter
+                .read_tickers(&body, of, self.options.clock.now()),
+        )
+    }
+
+    /// Keeps away where the exchange asked for it inside of an answer.
+    fn heed<T>(&self, answer: Result<T, ProviderError>) -> Result<T, ProviderError> {
+        if let Err(ProviderError::RateLimited {
+            retry_after: Some(pause),
+            ..
+        }) = &answer
+        {
+            self.pacer.pause_until(Instant::now() + *pause);
+        }
+        answer
     }
 
     fn failure(&self, error: ConnectError) -> ProviderError {
@@ -145,17 +201,24 @@ impl Live {
             Recovery::Retry => ProviderError::Unreachable(message),
             Recovery::RetryAfter(pause) => {
                 self.pacer.pause_until(Instant::now() + pause);
-                ProviderError::RateLimited { message, retry_after: Some(pause) }
+                ProviderError::RateLimited {
+                    message,
+                    retry_after: Some(pause),
+                }
             }
             Recovery::Fatal => ProviderError::Blocked(message),
         }
     }
 
     fn refusal(&self, reply: &HttpReply) -> ProviderError {
-        let said = std::str::from_utf8(&reply.body).ok().and_then(|body| self.adapter.read_error(body));
+        let said = std::str::from_utf8(&reply.body)
+            .ok()
+            .and_then(|body| self.adapter.read_error(body));
         // The edge answers 4xx, too, but what it says is not in the exchange's form.
         match (reply.status, said) {
-            (400 | 404, Some(said)) => ProviderError::Refused(format!("{}: {said}", self.adapter.exchange())),
+            (400 | 404, Some(said)) => {
+                ProviderError::Refused(format!("{}: {said}", self.adapter.exchange()))
+            }
             _ => self.failure(reply.error(&host(&self.rest_url))),
         }
     }
@@ -201,7 +264,9 @@ impl Live {
     fn spread(&self, mut topics: Vec<Topic>, connections: &mut [Shard]) -> Vec<Vec<Topic>> {
         let most = self.profile.limits.topics_per_connection;
         for connection in connections {
-            let room = most.saturating_sub(connection.topics.len()).min(topics.len());
+            let room = most
+                .saturating_sub(connection.topics.len())
+                .min(topics.len());
             if room > 0 {
                 let here: Vec<_> = topics.drain(..room).collect();
                 connection.topics.extend(here.iter().cloned());
@@ -242,7 +307,12 @@ struct Shard {
 
 impl Shard {
     fn unsubscribe(&mut self, topics: &[Topic]) {
-        let mine: Vec<_> = self.topics.iter().filter(|t| topics.contains(t)).cloned().collect();
+        let mine: Vec<_> = self
+            .topics
+            .iter()
+            .filter(|t| topics.contains(t))
+            .cloned()
+            .collect();
         if !mine.is_empty() {
             self.topics.retain(|t| !mine.contains(t));
             let _ = self.sender.try_send(Command::Unsubscribe(mine));
@@ -255,29 +325,38 @@ fn ws_url(profile: &Profile, options: &LiveOptions) -> Result<http::Uri, String>
     let mut url = if profile.ws_path.is_empty() {
         base.to_string()
     } else {
-        format!("{}{}", base.trim_end_matches('/').trim_end_matches(profile.ws_path), profile.ws_path)
+        format!(
+            "{}{}",
+            base.trim_end_matches('/').trim_end_matches(profile.ws_path),
+            profile.ws_path
+        )
     };
     for (n, (name, value)) in options.params.iter().enumerate() {
-        url.push(if n == 0 && !url.contains('?') { '?' } else { '&' });
-        let encode = |text: &str| text.bytes().map(percent_encoded).collect::<String>();
-        url.push_str(&format!("{}={}", encode(name), encode(value)));
+        url.push(if n == 0 && !url.contains('?') {
+            '?'
+        } else {
+            '&'
+        });
+        url.push_str(&format!(
+            "{}={}",
+            percent_encode(name),
+            percent_encode(value)
+        ));
     }
-    let uri: http::Uri = url.parse().map_err(|_| "the WebSocket URL cannot be read".to_string())?;
+    let uri: http::Uri = url
+        .parse()
+        .map_err(|_| "the WebSocket URL cannot be read".to_string())?;
     match uri.scheme_str() {
         Some("ws" | "wss") if uri.host().is_some_and(|host| !host.is_empty()) => Ok(uri),
         _ => Err("the WebSocket URL must begin with ws:// or wss:// and name a host".into()),
     }
 }
 
-fn percent_encoded(byte: u8) -> String {
-    match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => (byte as char).to_string(),
-        _ => format!("%{byte:02X}"),
-    }
-}
-
 fn host(url: &str) -> String {
-    url.parse::<http::Uri>().ok().and_then(|uri| Some(uri.authority()?.as_str().rsplit('@').next()?.to_string())).unwrap_or_default()
+    url.parse::<http::Uri>()
+        .ok()
+        .and_then(|uri| Some(uri.authority()?.as_str().rsplit('@').next()?.to_string()))
+        .unwrap_or_default()
 }
 
 impl Provider for Live {
@@ -301,27 +380,51 @@ impl Provider for Live {
     fn instruments(&self) -> BoxFuture<'_, Result<Vec<Instrument>, ProviderError>> {
         Box::pin(async {
             let body = self.get(&self.adapter.ask_instruments()).await?;
-            self.adapter.read_instruments(&body)
+            self.heed(self.adapter.read_instruments(&body))
         })
     }
 
     fn tickers<'a>(&'a self, of: &'a [Arc<Instrument>]) -> BoxFuture<'a, Vec<Answer<Ticker>>> {
         Box::pin(async move {
-            let asks = self.adapter.ask_tickers(of).into_iter().map(|(ask, covered)| async move {
-                let tickers = match self.get(&ask).await {
-                    Ok(body) => self.adapter.read_tickers(&body, &covered, self.options.clock.now()),
-                    Err(error) => Err(error),
-                };
-                by_instrument(covered, tickers)
-            });
-            futures_util::future::join_all(asks).await.into_iter().flatten().collect()
+            let asks = self
+                .adapter
+                .ask_tickers(of)
+                .into_iter()
+                .map(|(ask, covered)| async move {
+                    let tickers = self.ticker_answer(&ask, &covered).await;
+                    match tickers {
+                        // One bad symbol fails the request; the others must not suffer for it.
+                        Err(ProviderError::Refused(_)) if covered.len() > 1 => {
+                            let each = covered.chunks(1).map(|one| self.tickers(one));
+                            futures_util::future::join_all(each)
+                                .await
+                                .into_iter()
+                                .flatten()
+                                .collect()
+                        }
+                        tickers => by_instrument(covered, tickers),
+                    }
+                });
+            futures_util::future::join_all(asks)
+                .await
+                .into_iter()
+                .flatten()
+                .collect()
         })
     }
 
-    fn trades<'a>(&'a self, of: &'a Instrument, limit: usize) -> BoxFuture<'a, Result<Vec<Trade>, ProviderError>> {
+    fn trades<'a>(
+        &'a self,
+        of: &'a Instrument,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Trade>, ProviderError>> {
         Box::pin(async move {
             let body = self.get(&self.adapter.ask_trades(of, limit)).await?;
-            let mut trades = self.adapter.read_trades(&body, of, self.options.clock.now())?;
+            let mut trades = self.heed(self.adapter.read_trades(
+                &body,
+                of,
+                self.options.clock.now(),
+            ))?;
             trades.drain(..trades.len().saturating_sub(limit));
             Ok(trades)
         })
@@ -332,14 +435,19 @@ impl Provider for Live {
     }
 }
 
-fn by_instrument(covered: Vec<Arc<Instrument>>, tickers: Result<Vec<Ticker>, ProviderError>) -> Vec<Answer<Ticker>> {
+fn by_instrument(
+    covered: Vec<Arc<Instrument>>,
+    tickers: Result<Vec<Ticker>, ProviderError>,
+) -> Vec<Answer<Ticker>> {
     let answer = |instrument: Arc<Instrument>| {
         let found = match &tickers {
             Ok(tickers) => tickers
                 .iter()
                 .find(|t| t.market == instrument.market)
                 .cloned()
-                .ok_or_else(|| ProviderError::Refused(format!("{}: not in the answer", instrument.market))),
+                .ok_or_else(|| {
+                    ProviderError::Refused(format!("{}: not in the answer", instrument.market))
+                }),
             Err(error) => Err(error.clone()),
         };
         (instrument, found)

@@ -11,12 +11,28 @@ pub mod binance;
 pub mod coinbase;
 mod driver;
 pub mod kraken;
-mod live;
 mod literal;
+mod live;
 pub mod mock;
 mod protocol;
 
 pub use driver::{Connection, ConnectionOptions, Connects};
 pub use literal::Literal;
 pub use live::{Live, LiveOptions};
-pub use protocol::{Adapter, Ask, DecodeError, Frame, Limits, Message, Output, Profile, Protocol, Reply, Silence};
+pub use protocol::{
+    Adapter, Ask, DecodeError, Frame, Limits, Message, Output, Profile, Protocol, Reply, Silence,
+};
+
+/// Percent-encodes a value for a URL's query. Symbols can be non-ASCII.
+pub(crate) fn percent_encode(text: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|b| {
+            if keep(b) {
+                (b as char).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
+}

@@ -31,13 +31,23 @@ pub trait Adapter: Send + Sync + 'static {
     fn ask_tickers(&self, of: &[Arc<Instrument>]) -> Vec<(Ask, Vec<Arc<Instrument>>)>;
 
     /// Reads the answer to one of them.
-    fn read_tickers(&self, body: &str, of: &[Arc<Instrument>], received_at: Timestamp) -> Result<Vec<Ticker>, ProviderError>;
+    fn read_tickers(
+        &self,
+        body: &str,
+        of: &[Arc<Instrument>],
+        received_at: Timestamp,
+    ) -> Result<Vec<Ticker>, ProviderError>;
 
     /// Asks for the newest trades.
     fn ask_trades(&self, of: &Instrument, limit: usize) -> Ask;
 
     /// Reads the answer, oldest first.
-    fn read_trades(&self, body: &str, of: &Instrument, received_at: Timestamp) -> Result<Vec<Trade>, ProviderError>;
+    fn read_trades(
+        &self,
+        body: &str,
+        of: &Instrument,
+        received_at: Timestamp,
+    ) -> Result<Vec<Trade>, ProviderError>;
 
     /// What the body of an answer with an HTTP error status says, as a short text.
     fn read_error(&self, body: &str) -> Option<String>;

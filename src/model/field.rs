@@ -79,6 +79,24 @@ impl Field {
         }
     }
 
+    /// The numbers of a ticker, the derived ones included.
+    pub const TICKER_NUMBERS: &'static [Field] = &[
+        Price,
+        Bid,
+        BidSize,
+        Ask,
+        AskSize,
+        Spread,
+        SpreadBps,
+        Open24h,
+        High24h,
+        Low24h,
+        Volume24h,
+        QuoteVolume24h,
+        Change24h,
+        ChangePercent24h,
+    ];
+
     /// The main columns of `plain` output for this stream.
     pub fn main(stream: Stream) -> &'static [Field] {
         match stream {

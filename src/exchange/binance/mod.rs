@@ -31,13 +31,14 @@ const LIMITS: Limits = Limits {
     // 300 in 5 minutes are allowed.
     connects: &[(5, Duration::from_secs(5)), (60, Duration::from_secs(300))],
     // No heartbeat channel; the server pings every 20 s.
-    silence: Silence { limit: Duration::from_secs(60), text_only: false },
+    silence: Silence {
+        limit: Duration::from_secs(60),
+        text_only: false,
+    },
     // 6,000 of weight a minute are allowed; 80 % of that are used.
     rest_interval: Duration::from_micros(12_500),
     rest_burst: 1_200,
 };
-
-const TICKER_FIELDS: &[Field] = Field::TICKER_NUMBERS;
 
 impl Adapter for Binance {
     fn exchange(&self) -> Exchange {
@@ -52,8 +53,8 @@ impl Adapter for Binance {
             quotes: &["USDT", "USDC", "FDUSD"],
             asset_aliases: &[],
             contiguous_ids: true,
-            stream_fields: TICKER_FIELDS,
-            rest_fields: TICKER_FIELDS,
+            stream_fields: Field::TICKER_NUMBERS,
+            rest_fields: Field::TICKER_NUMBERS,
             limits: LIMITS,
         }
     }
@@ -74,7 +75,12 @@ impl Adapter for Binance {
         rest::ask_tickers(of)
     }
 
-    fn read_tickers(&self, body: &str, of: &[Arc<Instrument>], received_at: Timestamp) -> Result<Vec<Ticker>, ProviderError> {
+    fn read_tickers(
+        &self,
+        body: &str,
+        of: &[Arc<Instrument>],
+        received_at: Timestamp,
+    ) -> Result<Vec<Ticker>, ProviderError> {
         rest::read_tickers(body, of, received_at)
     }
 
@@ -82,7 +88,12 @@ impl Adapter for Binance {
         rest::ask_trades(of, limit)
     }
 
-    fn read_trades(&self, body: &str, of: &Instrument, received_at: Timestamp) -> Result<Vec<Trade>, ProviderError> {
+    fn read_trades(
+        &self,
+        body: &str,
+        of: &Instrument,
+        received_at: Timestamp,
+    ) -> Result<Vec<Trade>, ProviderError> {
         rest::read_trades(body, of, received_at)
     }
 

@@ -7,7 +7,11 @@ use super::wire::{RestTicker, RestTrade, TickerEvent, TradeEvent};
 
 /// `m` says that the buyer was the maker: then the taker sold.
 fn side(buyer_is_maker: bool) -> Side {
-    if buyer_is_maker { Side::Sell } else { Side::Buy }
+    if buyer_is_maker {
+        Side::Sell
+    } else {
+        Side::Buy
+    }
 }
 
 fn time(millis: i64) -> Result<Timestamp, DecodeError> {
@@ -22,7 +26,11 @@ fn qty(text: &str) -> Result<Option<Qty>, DecodeError> {
     Ok(Some(text.parse()?))
 }
 
-pub(super) fn trade(wire: &TradeEvent<'_>, market: Market, received_at: Timestamp) -> Result<Trade, DecodeError> {
+pub(super) fn trade(
+    wire: &TradeEvent<'_>,
+    market: Market,
+    received_at: Timestamp,
+) -> Result<Trade, DecodeError> {
     Ok(Trade {
         market,
         id: wire.id,
@@ -36,7 +44,11 @@ pub(super) fn trade(wire: &TradeEvent<'_>, market: Market, received_at: Timestam
     })
 }
 
-pub(super) fn rest_trade(wire: &RestTrade<'_>, market: Market, received_at: Timestamp) -> Result<Trade, DecodeError> {
+pub(super) fn rest_trade(
+    wire: &RestTrade<'_>,
+    market: Market,
+    received_at: Timestamp,
+) -> Result<Trade, DecodeError> {
     Ok(Trade {
         market,
         id: wire.id,
@@ -50,7 +62,11 @@ pub(super) fn rest_trade(wire: &RestTrade<'_>, market: Market, received_at: Time
     })
 }
 
-pub(super) fn ticker(wire: &TickerEvent<'_>, market: Market, received_at: Timestamp) -> Result<Ticker, DecodeError> {
+pub(super) fn ticker(
+    wire: &TickerEvent<'_>,
+    market: Market,
+    received_at: Timestamp,
+) -> Result<Ticker, DecodeError> {
     Ok(Ticker {
         market,
         price: price(wire.last)?,
@@ -70,7 +86,11 @@ pub(super) fn ticker(wire: &TickerEvent<'_>, market: Market, received_at: Timest
     })
 }
 
-pub(super) fn rest_ticker(wire: &RestTicker<'_>, market: Market, received_at: Timestamp) -> Result<Ticker, DecodeError> {
+pub(super) fn rest_ticker(
+    wire: &RestTicker<'_>,
+    market: Market,
+    received_at: Timestamp,
+) -> Result<Ticker, DecodeError> {
     Ok(Ticker {
         market,
         price: price(wire.last_price)?,

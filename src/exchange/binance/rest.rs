@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::exchange::percent_encode;
 use crate::exchange::protocol::{Ask, DecodeError};
 use crate::feed::ProviderError;
 use crate::model::{Instrument, Ticker, Timestamp, Trade, TradingStatus, parse_decimal};
@@ -19,7 +20,10 @@ const TRADES_MAX: usize = 1_000;
 
 pub(super) fn ask_instruments() -> Ask {
     // Permission sets are most of the answer and of no use here.
-    Ask { path: "/api/v3/exchangeInfo?showPermissionSets=false".into(), weight: 20 }
+    Ask {
+        path: "/api/v3/exchangeInfo?showPermissionSets=false".into(),
+        weight: 20,
+    }
 }
 
 pub(super) fn read_instruments(body: &str) -> Result<Vec<Instrument>, ProviderError> {
@@ -40,11 +44,16 @@ pub(super) fn read_instruments(body: &str) -> Result<Vec<Instrument>, ProviderEr
 }
 
 fn instrument(info: SymbolInfo) -> Instrument {
-    let mut instrument = Instrument::new(EXCHANGE, &info.base_asset, &info.quote_asset, info.symbol);
+    let mut instrument =
+        Instrument::new(EXCHANGE, &info.base_asset, &info.quote_asset, info.symbol);
     instrument.ws = instrument.native.to_lowercase();
     for filter in &info.filters {
         // A rule of zero is switched off.
-        let number = |text: &Option<String>| parse_decimal(text.as_deref()?).ok().filter(|n| !n.is_zero());
+        let number = |text: &Option<String>| {
+            parse_decimal(text.as_deref()?)
+                .ok()
+                .filter(|n| !n.is_zero())
+        };
         match filter.filter_type.as_str() {
             "PRICE_FILTER" => instrument.tick_size = number(&filter.tick_size).map(Into::into),
             "LOT_SIZE" => instrument.lot_size = number(&filter.step_size).map(Into::into),
@@ -66,11 +75,11 @@ fn instrument(info: SymbolInfo) -> Instrument {
 pub(super) fn ask_tickers(of: &[Arc<Instrument>]) -> Vec<(Ask, Vec<Arc<Instrument>>)> {
     let ask = |chunk: &[Arc<Instrument>]| {
         let path = match chunk {
-            [one] => format!("/api/v3/ticker/24hr?symbol={}", encode(&one.native)),
+            [one] => format!("/api/v3/ticker/24hr?symbol={}", percent_encode(&one.native)),
             _ => {
                 let names: Vec<_> = chunk.iter().map(|i| i.native.as_str()).collect();
                 let json = serde_json::to_string(&names).expect("strings always serialise");
-                format!("/api/v3/ticker/24hr?symbols={}", encode(&json))
+                format!("/api/v3/ticker/24hr?symbols={}", percent_encode(&json))
             }
         };
         (Ask { path, weight: 2 }, chunk.to_vec())
@@ -78,7 +87,11 @@ pub(super) fn ask_tickers(of: &[Arc<Instrument>]) -> Vec<(Ask, Vec<Arc<Instrumen
     of.chunks(SYMBOLS_PER_TICKER).map(ask).collect()
 }
 
-pub(super) fn read_tickers(body: &str, of: &[Arc<Instrument>], received_at: Timestamp) -> Result<Vec<Ticker>, ProviderError> {
+pub(super) fn read_tickers(
+    body: &str,
+    of: &[Arc<Instrument>],
+    received_at: Timestamp,
+) -> Result<Vec<Ticker>, ProviderError> {
     let rows: Vec<RestTicker<'_>> = if body.trim_start().starts_with('[') {
         serde_json::from_str(body).map_err(malformed)?
     } else {
@@ -93,12 +106,24 @@ pub(super) fn read_tickers(body: &str, of: &[Arc<Instrument>], received_at: Time
 
 pub(super) fn ask_trades(of: &Instrument, limit: usize) -> Ask {
     let limit = limit.clamp(1, TRADES_MAX);
-    Ask { path: format!("/api/v3/trades?symbol={}&limit={limit}", encode(&of.native)), weight: 25 }
+    Ask {
+        path: format!(
+            "/api/v3/trades?symbol={}&limit={limit}",
+            percent_encode(&of.native)
+        ),
+        weight: 25,
+    }
 }
 
-pub(super) fn read_trades(body: &str, of: &Instrument, received_at: Timestamp) -> Result<Vec<Trade>, ProviderError> {
+pub(super) fn read_trades(
+    body: &str,
+    of: &Instrument,
+    received_at: Timestamp,
+) -> Result<Vec<Trade>, ProviderError> {
     let rows: Vec<RestTrade<'_>> = serde_json::from_str(body).map_err(malformed)?;
-    let trades = rows.iter().map(|row| normalise::rest_trade(row, of.market, received_at));
+    let trades = rows
+        .iter()
+        .map(|row| normalise::rest_trade(row, of.market, received_at));
     trades.collect::<Result<_, _>>().map_err(malformed)
 }
 
@@ -108,11 +133,8 @@ pub(super) fn read_error(body: &str) -> Option<String> {
 }
 
 fn malformed(error: impl Into<DecodeError>) -> ProviderError {
-    ProviderError::Malformed(format!("{EXCHANGE}: an answer cannot be read: {}", error.into()))
-}
-
-/// Percent-encodes a query value; symbols can be non-ASCII.
-fn encode(text: &str) -> String {
-    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|b| if keep(b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
+    ProviderError::Malformed(format!(
+        "{EXCHANGE}: an answer cannot be read: {}",
+        error.into()
+    ))
 }

@@ -26,7 +26,8 @@ pub(super) struct BinanceProtocol {
 impl Protocol for BinanceProtocol {
     fn subscribe(&mut self, topics: &[Topic]) -> Vec<Message> {
         for topic in topics {
-            self.markets.insert(topic.instrument.native.clone(), topic.instrument.market);
+            self.markets
+                .insert(topic.instrument.native.clone(), topic.instrument.market);
         }
         let mut messages = self.requests("SUBSCRIBE", topics);
         for (message, topics) in messages.iter_mut().zip(topics.chunks(STREAMS_PER_MESSAGE)) {
@@ -62,9 +63,20 @@ impl BinanceProtocol {
         let request = |topics: &[Topic]| {
             self.last_id += 1;
             let params: Vec<_> = topics.iter().map(stream_name).collect();
-            let text = serde_json::json!({"method": method, "params": params, "id": self.last_id}).to_string();
-            self.asked.insert(self.last_id, if method == "SUBSCRIBE" { topics.to_vec() } else { Vec::new() });
-            Message { text, topics: Vec::new() }
+            let text = serde_json::json!({"method": method, "params": params, "id": self.last_id})
+                .to_string();
+            self.asked.insert(
+                self.last_id,
+                if method == "SUBSCRIBE" {
+                    topics.to_vec()
+                } else {
+                    Vec::new()
+                },
+            );
+            Message {
+                text,
+                topics: Vec::new(),
+            }
         };
         topics.chunks(STREAMS_PER_MESSAGE).map(request).collect()
     }
@@ -72,16 +84,28 @@ impl BinanceProtocol {
     fn decode_slowly(&mut self, frame: Frame<'_>, out: &mut Output) -> Result<(), DecodeError> {
         let head: Head<'_> = serde_json::from_str(frame.text)?;
         let (body, kind) = match (head.data, &head.e) {
-            (Some(data), _) => (data.get(), serde_json::from_str::<Head<'_>>(data.get()).ok().and_then(|head| head.e)),
+            (Some(data), _) => (
+                data.get(),
+                serde_json::from_str::<Head<'_>>(data.get())
+                    .ok()
+                    .and_then(|head| head.e),
+            ),
             (None, e) => (frame.text, e.clone()),
         };
         match kind.as_deref() {
-            Some("trade") => self.on_trade(&TradeEvent::deserialize(&mut serde_json::Deserializer::from_str(body))?, frame, out),
-            Some("24hrTicker") => {
-                self.on_ticker(&TickerEvent::deserialize(&mut serde_json::Deserializer::from_str(body))?, frame, out)
-            }
+            Some("trade") => self.on_trade(
+                &TradeEvent::deserialize(&mut serde_json::Deserializer::from_str(body))?,
+                frame,
+                out,
+            ),
+            Some("24hrTicker") => self.on_ticker(
+                &TickerEvent::deserialize(&mut serde_json::Deserializer::from_str(body))?,
+                frame,
+                out,
+            ),
             Some("serverShutdown") => {
-                out.replies.push(Reply::Leave("the exchange announced a shutdown".into()));
+                out.replies
+                    .push(Reply::Leave("the exchange announced a shutdown".into()));
                 Ok(())
             }
             None if head.id.is_some() || head.error.is_some() || head.msg.is_some() => {
@@ -95,18 +119,36 @@ impl BinanceProtocol {
         }
     }
 
-    fn on_trade(&self, wire: &TradeEvent<'_>, frame: Frame<'_>, out: &mut Output) -> Result<(), DecodeError> {
+    fn on_trade(
+        &self,
+        wire: &TradeEvent<'_>,
+        frame: Frame<'_>,
+        out: &mut Output,
+    ) -> Result<(), DecodeError> {
         match self.markets.get(wire.symbol.as_ref()) {
-            Some(&market) => out.events.push(Event::Trade(normalise::trade(wire, market, frame.received_at)?)),
+            Some(&market) => out.events.push(Event::Trade(normalise::trade(
+                wire,
+                market,
+                frame.received_at,
+            )?)),
             None => out.ignored += 1,
         }
         Ok(())
     }
 
-    fn on_ticker(&self, wire: &TickerEvent<'_>, frame: Frame<'_>, out: &mut Output) -> Result<(), DecodeError> {
+    fn on_ticker(
+        &self,
+        wire: &TickerEvent<'_>,
+        frame: Frame<'_>,
+        out: &mut Output,
+    ) -> Result<(), DecodeError> {
         match self.markets.get(wire.symbol.as_ref()) {
             Some(&market) => {
-                out.events.push(Event::Ticker(Arc::new(normalise::ticker(wire, market, frame.received_at)?)));
+                out.events.push(Event::Ticker(Arc::new(normalise::ticker(
+                    wire,
+                    market,
+                    frame.received_at,
+                )?)));
             }
             None => out.ignored += 1,
         }
@@ -116,12 +158,23 @@ impl BinanceProtocol {
     /// An acknowledgement, or an error in one of its two forms. One without an id is about nothing that
     /// can be named; the deadline of the subscriptions then decides.
     fn on_answer(&mut self, head: &Head<'_>, out: &mut Output) {
-        let id = head.id.and_then(|raw| raw.get().trim_matches('"').parse().ok());
-        let topics = id.and_then(|id: u64| self.asked.remove(&id)).unwrap_or_default();
-        let error = head.error.as_ref().map(|error| &error.msg).or(head.msg.as_ref());
+        let id = head
+            .id
+            .and_then(|raw| raw.get().trim_matches('"').parse().ok());
+        let topics = id
+            .and_then(|id: u64| self.asked.remove(&id))
+            .unwrap_or_default();
+        let error = head
+            .error
+            .as_ref()
+            .map(|error| &error.msg)
+            .or(head.msg.as_ref());
         match error {
             _ if topics.is_empty() => out.ignored += 1,
-            Some(reason) => out.replies.push(Reply::Refused { topics, reason: reason.to_string() }),
+            Some(reason) => out.replies.push(Reply::Refused {
+                topics,
+                reason: reason.to_string(),
+            }),
             None => out.replies.push(Reply::Subscribed(topics)),
         }
     }
@@ -140,5 +193,7 @@ fn stream_name(topic: &Topic) -> String {
 fn unwrap_combined(text: &str) -> Option<&str> {
     let rest = text.strip_prefix(r#"{"stream":""#)?;
     let name_end = rest.find('"')?;
-    rest[name_end..].strip_prefix(r#"","data":"#)?.strip_suffix('}')
+    rest[name_end..]
+        .strip_prefix(r#"","data":"#)?
+        .strip_suffix('}')
 }

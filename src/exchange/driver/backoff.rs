@@ -16,7 +16,11 @@ pub(super) struct Backoff {
 
 impl Backoff {
     pub fn new(base: Duration, max: Duration) -> Self {
-        Self { base, max, attempts: 0 }
+        Self {
+            base,
+            max,
+            attempts: 0,
+        }
     }
 
     /// Attempts since the last success.
@@ -28,7 +32,10 @@ impl Backoff {
     pub fn next(&mut self, random: &mut fastrand::Rng) -> Duration {
         let cap = match self.attempts {
             0 => FIRST.min(self.max),
-            n => self.base.saturating_mul(2u32.saturating_pow(n - 1)).min(self.max),
+            n => self
+                .base
+                .saturating_mul(2u32.saturating_pow(n - 1))
+                .min(self.max),
         };
         self.attempts += 1;
         cap.mul_f64(random.f64())

@@ -73,7 +73,12 @@ pub(super) struct Lost {
 
 impl Lost {
     pub fn because(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), pause: Duration::ZERO, fatal: false, stale: false }
+        Self {
+            reason: reason.into(),
+            pause: Duration::ZERO,
+            fatal: false,
+            stale: false,
+        }
     }
 }
 
@@ -83,7 +88,10 @@ impl From<ConnectError> for Lost {
         match error.recovery() {
             Recovery::Retry => lost,
             Recovery::RetryAfter(pause) => Lost { pause, ..lost },
-            Recovery::Fatal => Lost { fatal: true, ..lost },
+            Recovery::Fatal => Lost {
+                fatal: true,
+                ..lost
+            },
         }
     }
 }
@@ -157,15 +165,23 @@ impl<D: Dial> Connection<D> {
         let stream = self.dial.dial(url).await?;
         let upgrade = Socket::open(stream, url, &self.options.headers);
         let timed_out = || ConnectError::Timeout {
-            host: url.authority().map_or(String::new(), |a| a.as_str().to_owned()),
+            host: url
+                .authority()
+                .map_or(String::new(), |a| a.as_str().to_owned()),
             phase: Phase::Upgrade,
         };
-        let socket = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await.map_err(|_| timed_out())??;
+        let socket = tokio::time::timeout(UPGRADE_DEADLINE, upgrade)
+            .await
+            .map_err(|_| timed_out())??;
         FeedStats::add(&self.stats.connects, 1);
         Ok(socket)
     }
 
-    async fn session(&mut self, socket: Socket<D::Stream>, commands: &mut mpsc::Receiver<Command>) -> Ended {
+    async fn session(
+        &mut self,
+        socket: Socket<D::Stream>,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Ended {
         let started = Instant::now();
         let mut session = Session::new(self, socket);
         let ended = session.run(commands).await;
@@ -178,15 +194,24 @@ impl<D: Dial> Connection<D> {
     }
 
     /// Tells the trouble and waits; `false` when there is nothing to wait for any more.
-    async fn wait_before_retry(&mut self, lost: Lost, commands: &mut mpsc::Receiver<Command>) -> bool {
+    async fn wait_before_retry(
+        &mut self,
+        lost: Lost,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> bool {
         let attempt = self.backoff.attempts() + 1;
         if lost.stale {
-            self.tell(None, StatusState::Stale, attempt, Some(lost.reason.clone())).await;
+            self.tell(None, StatusState::Stale, attempt, Some(lost.reason.clone()))
+                .await;
         }
         let spent = self.options.attempts > 0 && attempt > self.options.attempts;
         self.troubled = true;
         if lost.fatal || spent {
-            let reason = if spent { format!("{} (attempts spent)", lost.reason) } else { lost.reason };
+            let reason = if spent {
+                format!("{} (attempts spent)", lost.reason)
+            } else {
+                lost.reason
+            };
             return self.fail(reason, attempt, commands).await;
         }
         let delay = self.backoff.next(&mut self.random) + lost.pause;
@@ -195,7 +220,8 @@ impl<D: Dial> Connection<D> {
             self.connects.pause_until(Instant::now() + lost.pause);
         }
         tracing::info!(exchange = %self.adapter.exchange(), attempt, ?delay, reason = %lost.reason, "reconnecting");
-        self.tell(None, StatusState::Reconnecting, attempt, Some(lost.reason)).await;
+        self.tell(None, StatusState::Reconnecting, attempt, Some(lost.reason))
+            .await;
         let until = Instant::now() + delay;
         loop {
             tokio::select! {
@@ -210,9 +236,15 @@ impl<D: Dial> Connection<D> {
     }
 
     /// Given up: says so, also to everyone who asks for more.
-    async fn fail(&mut self, reason: String, attempt: u32, commands: &mut mpsc::Receiver<Command>) -> bool {
+    async fn fail(
+        &mut self,
+        reason: String,
+        attempt: u32,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> bool {
         loop {
-            self.tell(None, StatusState::Failed, attempt, Some(reason.clone())).await;
+            self.tell(None, StatusState::Failed, attempt, Some(reason.clone()))
+                .await;
             loop {
                 tokio::select! {
                     () = self.cancel.cancelled() => return false,
@@ -236,13 +268,30 @@ impl<D: Dial> Connection<D> {
     /// Every subscription of a session was answered. Told only after trouble.
     pub(super) async fn settled(&mut self) {
         if std::mem::take(&mut self.troubled) {
-            self.tell(None, StatusState::Connected, self.backoff.attempts(), None).await;
+            self.tell(None, StatusState::Connected, self.backoff.attempts(), None)
+                .await;
         }
     }
 
-    pub(super) async fn tell(&self, market: Option<Market>, state: StatusState, attempt: u32, reason: Option<String>) {
+    pub(super) async fn tell(
+        &self,
+        market: Option<Market>,
+        state: StatusState,
+        attempt: u32,
+        reason: Option<String>,
+    ) {
         let (exchange, timestamp) = (self.adapter.exchange(), self.clock.now());
-        let status = Status { exchange, market, state, attempt, reason, timestamp };
-        let _ = self.events.send(vec![Event::Status(Arc::new(status))]).await;
+        let status = Status {
+            exchange,
+            market,
+            state,
+            attempt,
+            reason,
+            timestamp,
+        };
+        let _ = self
+            .events
+            .send(vec![Event::Status(Arc::new(status))])
+            .await;
     }
 }

@@ -20,7 +20,11 @@ struct State {
 impl Connects {
     /// A budget of `windows`: `(attempts, duration)`, all of which hold.
     pub fn new(windows: &'static [(usize, Duration)]) -> Self {
-        Self(Arc::new(Mutex::new(State { windows, attempts: VecDeque::new(), paused_until: None })))
+        Self(Arc::new(Mutex::new(State {
+            windows,
+            attempts: VecDeque::new(),
+            paused_until: None,
+        })))
     }
 
     /// Waits until an attempt is allowed, and counts it.
@@ -39,8 +43,17 @@ impl Connects {
     /// Counts an attempt at `now`, or says when to ask again.
     fn take(&self, now: Instant) -> Result<(), Instant> {
         let mut state = self.0.lock().expect("no holder of this lock panics");
-        let longest = state.windows.iter().map(|(_, long)| *long).max().unwrap_or_default();
-        while state.attempts.front().is_some_and(|at| *at + longest <= now) {
+        let longest = state
+            .windows
+            .iter()
+            .map(|(_, long)| *long)
+            .max()
+            .unwrap_or_default();
+        while state
+            .attempts
+            .front()
+            .is_some_and(|at| *at + longest <= now)
+        {
             state.attempts.pop_front();
         }
         let full = state.windows.iter().filter_map(|&(most, long)| {
@@ -63,7 +76,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_window_is_ever_overdrawn() {
-        const WINDOWS: &[(usize, Duration)] = &[(5, Duration::from_secs(5)), (60, Duration::from_secs(300))];
+        const WINDOWS: &[(usize, Duration)] =
+            &[(5, Duration::from_secs(5)), (60, Duration::from_secs(300))];
         let (connects, started) = (Connects::new(WINDOWS), Instant::now());
         let mut times = Vec::new();
         while started.elapsed() < Duration::from_secs(900) {
@@ -71,7 +85,10 @@ mod tests {
             times.push(started.elapsed());
         }
         for &(most, long) in WINDOWS {
-            assert!(times.windows(most + 1).all(|w| w[most] - w[0] >= long), "{most} in {long:?}");
+            assert!(
+                times.windows(most + 1).all(|w| w[most] - w[0] >= long),
+                "{most} in {long:?}"
+            );
         }
         assert!(times.len() >= 180, "{}", times.len());
     }

@@ -35,7 +35,11 @@ impl Pending {
                 }
                 None => {
                     let (topic, deadline) = (topic.clone(), now + ACK_DEADLINE);
-                    self.waiting.push(Waiting { topic, tries: 1, deadline });
+                    self.waiting.push(Waiting {
+                        topic,
+                        tries: 1,
+                        deadline,
+                    });
                 }
             }
         }
@@ -51,7 +55,9 @@ impl Pending {
     /// Data of this market and stream came: it is subscribed, whatever became of the answer.
     pub fn settle_by_data(&mut self, event: &crate::model::Event) {
         let (market, stream) = (event.market(), event.stream());
-        self.waiting.retain(|w| Some(w.topic.instrument.market) != market || Some(w.topic.stream) != stream);
+        self.waiting.retain(|w| {
+            Some(w.topic.instrument.market) != market || Some(w.topic.stream) != stream
+        });
     }
 
     pub fn is_empty(&self) -> bool {

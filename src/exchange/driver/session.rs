@@ -19,7 +19,7 @@ use super::pending::Pending;
 use super::socket::{Incoming, Socket};
 
 /// Frames read before what they held is handed over. A batch ends sooner when the socket runs dry.
-const BATCH: usize = 256;
+const BATCH: usize = 64;
 /// An unanswered ping means a dead line after so long.
 const PONG_DEADLINE: Duration = Duration::from_secs(10);
 /// "Try again later" (close code 1013) means not before this.
@@ -115,7 +115,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
                 break;
             }
             // The waker is of no use: the select that follows registers the real one.
-            match self.socket.poll_next(&mut Context::from_waker(Waker::noop())) {
+            match self
+                .socket
+                .poll_next(&mut Context::from_waker(Waker::noop()))
+            {
                 Poll::Ready(incoming) => result = self.on_incoming(incoming),
                 Poll::Pending => break,
             }
@@ -156,7 +159,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
     fn decode(&mut self, text: &str) {
         FeedStats::add(&self.connection.stats.messages, 1);
         let before = (self.output.events.len(), self.output.replies.len());
-        let frame = Frame { text, received_at: self.connection.clock.now() };
+        let frame = Frame {
+            text,
+            received_at: self.connection.clock.now(),
+        };
         if let Err(error) = self.protocol.decode(frame, &mut self.output) {
             self.output.events.truncate(before.0);
             self.output.replies.truncate(before.1);
@@ -178,7 +184,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
     }
 
     async fn hand_over(&mut self) {
-        FeedStats::add(&self.connection.stats.ignored, std::mem::take(&mut self.output.ignored));
+        FeedStats::add(
+            &self.connection.stats.ignored,
+            std::mem::take(&mut self.output.ignored),
+        );
         if self.output.events.is_empty() {
             return;
         }
@@ -197,7 +206,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
                 // Not known which one is meant: each alone.
                 several => {
                     for topic in several {
-                        self.outbox.extend(self.protocol.subscribe(std::slice::from_ref(topic)));
+                        self.outbox
+                            .extend(self.protocol.subscribe(std::slice::from_ref(topic)));
                     }
                 }
             },
@@ -211,7 +221,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
         self.pending.settle(std::slice::from_ref(topic));
         self.connection.wanted.retain(|t| t != topic);
         let reason = format!("{} refused: {reason}", topic.stream.name());
-        self.connection.tell(Some(topic.instrument.market), StatusState::Failed, 1, Some(reason)).await;
+        self.connection
+            .tell(
+                Some(topic.instrument.market),
+                StatusState::Failed,
+                1,
+                Some(reason),
+            )
+            .await;
     }
 
     fn on_command(&mut self, command: Command) {
@@ -230,8 +247,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
 
     fn next_timer(&self) -> Instant {
         let sending = (!self.outbox.is_empty()).then_some(self.next_send);
-        let timers = [sending, self.pending.deadline(), self.pong_deadline, Some(self.silence_deadline())];
-        timers.into_iter().flatten().fold(self.next_ping, Instant::min)
+        let timers = [
+            sending,
+            self.pending.deadline(),
+            self.pong_deadline,
+            Some(self.silence_deadline()),
+        ];
+        timers
+            .into_iter()
+            .flatten()
+            .fold(self.next_ping, Instant::min)
     }
 
     fn silence_deadline(&self) -> Instant {
@@ -240,11 +265,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
 
     async fn on_timer(&mut self, now: Instant) -> Result<(), Lost> {
         if self.pong_deadline.is_some_and(|deadline| deadline <= now) {
-            return Err(Lost { stale: true, ..Lost::because("a ping was not answered") });
+            return Err(Lost {
+                stale: true,
+                ..Lost::because("a ping was not answered")
+            });
         }
         if self.silence_deadline() <= now {
             let seconds = self.connection.options.limits.silence.limit.as_secs();
-            return Err(Lost { stale: true, ..Lost::because(format!("silent for {seconds} s")) });
+            return Err(Lost {
+                stale: true,
+                ..Lost::because(format!("silent for {seconds} s"))
+            });
         }
         if self.next_send <= now
             && let Some(message) = self.outbox.pop_front()
@@ -258,12 +289,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
             self.outbox.extend(self.protocol.subscribe(&again));
         }
         for topic in spent {
-            self.refuse(&topic, "the exchange does not answer".into()).await;
+            self.refuse(&topic, "the exchange does not answer".into())
+                .await;
         }
         if self.next_ping <= now {
             self.next_ping = now + self.connection.options.heartbeat;
             self.pong_deadline.get_or_insert(now + PONG_DEADLINE);
-            let ping = self.protocol.ping().map_or(WsMessage::Ping(Bytes::new()), WsMessage::text);
+            let ping = self
+                .protocol
+                .ping()
+                .map_or(WsMessage::Ping(Bytes::new()), WsMessage::text);
             self.send(ping).await?;
         }
         Ok(())
@@ -275,14 +310,23 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
 }
 
 fn closed(close: Option<(u16, String)>) -> Lost {
-    let Some((code, reason)) = close else { return Lost::because("closed by the exchange") };
+    let Some((code, reason)) = close else {
+        return Lost::because("closed by the exchange");
+    };
     let pause = match code {
         1013 => TRY_AGAIN_LATER,
         1008 => POLICY_PAUSE,
         _ => Duration::ZERO,
     };
-    let reason = if reason.is_empty() { String::new() } else { format!(" {reason}") };
-    Lost { pause, ..Lost::because(format!("closed by the exchange: {code}{reason}")) }
+    let reason = if reason.is_empty() {
+        String::new()
+    } else {
+        format!(" {reason}")
+    };
+    Lost {
+        pause,
+        ..Lost::because(format!("closed by the exchange: {code}{reason}"))
+    }
 }
 
 fn log_bad(why: &str, text: &str) {

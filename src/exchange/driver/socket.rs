@@ -49,10 +49,22 @@ pub(super) enum Incoming {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// The opening handshake. The caller sets the deadline.
-    pub async fn open(mut stream: S, url: &Uri, headers: &[(String, String)]) -> Result<Self, ConnectError> {
-        let host = url.authority().map_or(String::new(), |a| a.as_str().to_owned());
-        let protocol = |why: String| ConnectError::Protocol { host: host.clone(), why };
-        let broken = |error: io::Error| ConnectError::Tcp { host: host.clone(), why: error.to_string() };
+    pub async fn open(
+        mut stream: S,
+        url: &Uri,
+        headers: &[(String, String)],
+    ) -> Result<Self, ConnectError> {
+        let host = url
+            .authority()
+            .map_or(String::new(), |a| a.as_str().to_owned());
+        let protocol = |why: String| ConnectError::Protocol {
+            host: host.clone(),
+            why,
+        };
+        let broken = |error: io::Error| ConnectError::Tcp {
+            host: host.clone(),
+            why: error.to_string(),
+        };
         let (request, key) = request(url, headers).map_err(protocol)?;
         stream.write_all(&request).await.map_err(broken)?;
         stream.flush().await.map_err(broken)?;
@@ -69,9 +81,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
         };
         check_reply(&head[..body], &key, &host)?;
-        let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX));
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MESSAGE_MAX))
+            .max_frame_size(Some(MESSAGE_MAX));
         let rest = head.split_off(body);
-        Ok(Self { stream, protocol: WebSocketContext::from_partially_read(rest, Role::Client, Some(config)) })
+        Ok(Self {
+            stream,
+            protocol: WebSocketContext::from_partially_read(rest, Role::Client, Some(config)),
+        })
     }
 
     /// The next thing that comes in. Cancel safe.
@@ -81,15 +98,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Incoming, String>> {
         let Self { stream, protocol } = self;
-        let result = protocol.read(&mut Blocking { stream: Pin::new(stream), context });
+        let result = protocol.read(&mut Blocking {
+            stream: Pin::new(stream),
+            context,
+        });
         Poll::Ready(Ok(match result {
             Ok(Message::Text(text)) => Incoming::Text(text),
             Ok(Message::Binary(bytes)) => Incoming::Bytes(bytes),
-            Ok(Message::Close(frame)) => {
-                Incoming::Close(frame.map(|frame| (frame.code.into(), frame.reason.as_str().to_owned())))
-            }
+            Ok(Message::Close(frame)) => Incoming::Close(
+                frame.map(|frame| (frame.code.into(), frame.reason.as_str().to_owned())),
+            ),
             Ok(_) => Incoming::Control,
-            Err(WsError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+            Err(WsError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Poll::Pending;
+            }
             Err(WsError::Utf8(_)) => Incoming::Bad,
             Err(WsError::ConnectionClosed | WsError::AlreadyClosed) => Incoming::Close(None),
             Err(error) => return Poll::Ready(Err(describe(&error))),
@@ -101,19 +123,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let mut message = Some(message);
         let send = std::future::poll_fn(|context| {
             let Self { stream, protocol } = self;
-            let mut stream = Blocking { stream: Pin::new(stream), context };
+            let mut stream = Blocking {
+                stream: Pin::new(stream),
+                context,
+            };
             let result = match message.take() {
                 // A write that would block has queued the message: only flushing is left then.
-                Some(message) => protocol.write(&mut stream, message).and_then(|()| protocol.flush(&mut stream)),
+                Some(message) => protocol
+                    .write(&mut stream, message)
+                    .and_then(|()| protocol.flush(&mut stream)),
                 None => protocol.flush(&mut stream),
             };
             match result {
-                Err(WsError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                Err(WsError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    Poll::Pending
+                }
                 Err(WsError::ConnectionClosed) => Poll::Ready(Ok(())),
                 other => Poll::Ready(other.map_err(|error| describe(&error))),
             }
         });
-        tokio::time::timeout(WRITE_TIMEOUT, send).await.unwrap_or_else(|_| Err("does not read what we send".into()))
+        tokio::time::timeout(WRITE_TIMEOUT, send)
+            .await
+            .unwrap_or_else(|_| Err("does not read what we send".into()))
     }
 
     /// Says goodbye and closes, without waiting for an answer.
@@ -128,41 +159,70 @@ fn describe(error: &WsError) -> String {
     match error {
         WsError::Io(error) => error.to_string(),
         WsError::Protocol(error) => format!("broken WebSocket: {error}").to_lowercase(),
-        WsError::Capacity(CapacityError::MessageTooLong { .. }) => "a message of more than 16 MiB".into(),
+        WsError::Capacity(CapacityError::MessageTooLong { .. }) => {
+            "a message of more than 16 MiB".into()
+        }
         other => other.to_string(),
     }
 }
 
 fn request(url: &Uri, headers: &[(String, String)]) -> Result<(Vec<u8>, String), String> {
-    let mut request = url.into_client_request().map_err(|error| error.to_string())?;
+    let mut request = url
+        .into_client_request()
+        .map_err(|error| error.to_string())?;
     let map = request.headers_mut();
-    map.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    map.insert(
+        http::header::USER_AGENT,
+        HeaderValue::from_static(USER_AGENT),
+    );
     for (name, value) in headers {
-        let name: HeaderName = name.parse().map_err(|_| "a header name of the configuration is not valid")?;
-        let value: HeaderValue = value.parse().map_err(|_| "a header value of the configuration is not valid")?;
+        let name: HeaderName = name
+            .parse()
+            .map_err(|_| "a header name of the configuration is not valid")?;
+        let value: HeaderValue = value
+            .parse()
+            .map_err(|_| "a header value of the configuration is not valid")?;
         map.insert(name, value);
     }
     generate_request(request).map_err(|error| error.to_string())
 }
 
 fn head_length(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
+    bytes
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .map(|at| at + 4)
 }
 
 fn check_reply(head: &[u8], key: &str, host: &str) -> Result<(), ConnectError> {
-    let protocol = |why: &str| ConnectError::Protocol { host: host.to_owned(), why: why.to_owned() };
+    let protocol = |why: &str| ConnectError::Protocol {
+        host: host.to_owned(),
+        why: why.to_owned(),
+    };
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut reply = httparse::Response::new(&mut headers);
-    reply.parse(head).map_err(|_| protocol("the answer to the upgrade is not HTTP"))?;
+    reply
+        .parse(head)
+        .map_err(|_| protocol("the answer to the upgrade is not HTTP"))?;
     let header = |name: &str| {
-        let found = reply.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
-        found.and_then(|h| std::str::from_utf8(h.value).ok()).map(str::trim)
+        let found = reply
+            .headers
+            .iter()
+            .find(|h| h.name.eq_ignore_ascii_case(name));
+        found
+            .and_then(|h| std::str::from_utf8(h.value).ok())
+            .map(str::trim)
     };
     match reply.code {
         Some(101) => {}
         Some(status) => {
-            let retry_after = header("retry-after").and_then(|value| retry_after(value, jiff::Timestamp::now()));
-            return Err(ConnectError::Http { host: host.to_owned(), status, retry_after });
+            let retry_after =
+                header("retry-after").and_then(|value| retry_after(value, jiff::Timestamp::now()));
+            return Err(ConnectError::Http {
+                host: host.to_owned(),
+                status,
+                retry_after,
+            });
         }
         None => return Err(protocol("the answer to the upgrade has no status")),
     }

@@ -1,0 +1,128 @@
+//! Kraken spot: WebSocket v2 and the public REST API.
+//!
+//! Source: Kraken API documentation, "Spot WebSocket v2" and "Spot REST", 2026. The socket says BTC and
+//! DOGE; REST, which is older, says XBT and XDG, and puts its errors inside of HTTP 200.
+
+mod normalise;
+mod rest;
+mod subscribe;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::feed::ProviderError;
+use crate::model::{Exchange, Field, Instrument, Ticker, Timestamp, Trade};
+
+use super::protocol::{Adapter, Ask, Limits, Profile, Protocol, Silence};
+
+/// The name.
+pub const EXCHANGE: Exchange = Exchange::new("kraken");
+
+/// The adapter.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kraken;
+
+const LIMITS: Limits = Limits {
+    topics_per_connection: 200,
+    // No number is documented; 10 messages a second are known to be fine.
+    message_interval: Duration::from_millis(100),
+    // About 150 in 10 minutes are allowed.
+    connects: &[(5, Duration::from_secs(5)), (60, Duration::from_secs(600))],
+    // Once subscribed there is a heartbeat every second.
+    silence: Silence {
+        limit: Duration::from_secs(10),
+        text_only: true,
+    },
+    // About 1 request a second and address.
+    rest_interval: Duration::from_secs(1),
+    rest_burst: 3,
+};
+
+impl Adapter for Kraken {
+    fn exchange(&self) -> Exchange {
+        EXCHANGE
+    }
+
+    fn profile(&self) -> Profile {
+        Profile {
+            rest_url: "https://api.kraken.com".into(),
+            ws_url: "wss://ws.kraken.com/v2".into(),
+            ws_path: "",
+            quotes: &["USD", "USDT", "EUR"],
+            asset_aliases: &[("XBT", "BTC"), ("XDG", "DOGE")],
+            contiguous_ids: true,
+            stream_fields: &[
+                Field::Price,
+                Field::Bid,
+                Field::BidSize,
+                Field::Ask,
+                Field::AskSize,
+                Field::Spread,
+                Field::SpreadBps,
+                Field::Open24h,
+                Field::High24h,
+                Field::Low24h,
+                Field::Volume24h,
+                Field::Change24h,
+                Field::ChangePercent24h,
+            ],
+            // `o` of the REST ticker is the open of the UTC day, not of the last 24 hours.
+            rest_fields: &[
+                Field::Price,
+                Field::Bid,
+                Field::BidSize,
+                Field::Ask,
+                Field::AskSize,
+                Field::Spread,
+                Field::SpreadBps,
+                Field::High24h,
+                Field::Low24h,
+                Field::Volume24h,
+            ],
+            limits: LIMITS,
+        }
+    }
+
+    fn protocol(&self) -> Box<dyn Protocol> {
+        Box::new(subscribe::KrakenProtocol::default())
+    }
+
+    fn ask_instruments(&self) -> Ask {
+        rest::ask_instruments()
+    }
+
+    fn read_instruments(&self, body: &str) -> Result<Vec<Instrument>, ProviderError> {
+        rest::read_instruments(body)
+    }
+
+    fn ask_tickers(&self, of: &[Arc<Instrument>]) -> Vec<(Ask, Vec<Arc<Instrument>>)> {
+        rest::ask_tickers(of)
+    }
+
+    fn read_tickers(
+        &self,
+        body: &str,
+        of: &[Arc<Instrument>],
+        received_at: Timestamp,
+    ) -> Result<Vec<Ticker>, ProviderError> {
+        rest::read_tickers(body, of, received_at)
+    }
+
+    fn ask_trades(&self, of: &Instrument, limit: usize) -> Ask {
+        rest::ask_trades(of, limit)
+    }
+
+    fn read_trades(
+        &self,
+        body: &str,
+        of: &Instrument,
+        received_at: Timestamp,
+    ) -> Result<Vec<Trade>, ProviderError> {
+        rest::read_trades(body, of, received_at)
+    }
+
+    fn read_error(&self, body: &str) -> Option<String> {
+        rest::read_error(body)
+    }
+}

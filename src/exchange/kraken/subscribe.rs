@@ -1,0 +1,218 @@
+//! Kraken's WebSocket v2: one request for many symbols, one answer per symbol.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::exchange::protocol::{DecodeError, Frame, Message, Output, Protocol, Reply};
+use crate::feed::Topic;
+use crate::model::{Event, Market, Stream, Trade};
+
+use super::normalise;
+use super::wire::{Head, MethodReply, TickerRow, TradeRow};
+
+/// Symbols in one request.
+const SYMBOLS_PER_MESSAGE: usize = 200;
+
+#[derive(Debug, Default)]
+pub(super) struct KrakenProtocol {
+    last_id: u64,
+    /// Topics without an answer, with the request that asked for them.
+    open: Vec<(u64, Topic)>,
+    /// By the name on the socket.
+    markets: HashMap<String, Market>,
+}
+
+impl Protocol for KrakenProtocol {
+    fn subscribe(&mut self, topics: &[Topic]) -> Vec<Message> {
+        for topic in topics {
+            self.markets
+                .insert(topic.instrument.ws.clone(), topic.instrument.market);
+        }
+        self.requests("subscribe", topics)
+    }
+
+    fn unsubscribe(&mut self, topics: &[Topic]) -> Vec<Message> {
+        let mut messages = self.requests("unsubscribe", topics);
+        for message in &mut messages {
+            message.topics.clear();
+        }
+        self.open.retain(|(_, open)| !topics.contains(open));
+        messages
+    }
+
+    fn decode(&mut self, frame: Frame<'_>, out: &mut Output) -> Result<(), DecodeError> {
+        let head: Head<'_> = serde_json::from_str(frame.text)?;
+        if head.method.is_some() {
+            self.on_reply(&serde_json::from_str(frame.text)?, out);
+            return Ok(());
+        }
+        match (head.channel.as_deref(), head.data) {
+            (Some("trade"), Some(data)) => {
+                let rows: Vec<TradeRow<'_>> = serde_json::from_str(data.get())?;
+                // A snapshot holds trades from before the subscription.
+                self.on_trades(&rows, head.kind.as_deref() == Some("snapshot"), frame, out)
+            }
+            (Some("ticker"), Some(data)) => {
+                let rows: Vec<TickerRow<'_>> = serde_json::from_str(data.get())?;
+                self.on_tickers(&rows, frame, out)
+            }
+            _ => {
+                out.ignored += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Kraken's own ping: it also keeps a connection without traffic from being closed.
+    fn ping(&mut self) -> Option<String> {
+        self.last_id += 1;
+        Some(serde_json::json!({"method": "ping", "req_id": self.last_id}).to_string())
+    }
+}
+
+impl KrakenProtocol {
+    fn requests(&mut self, method: &str, topics: &[Topic]) -> Vec<Message> {
+        let mut messages = Vec::new();
+        for stream in Stream::ALL {
+            let of_stream: Vec<_> = topics
+                .iter()
+                .filter(|t| t.stream == stream)
+                .cloned()
+                .collect();
+            for topics in of_stream.chunks(SYMBOLS_PER_MESSAGE) {
+                messages.push(self.request(method, stream, topics));
+            }
+        }
+        messages
+    }
+
+    fn request(&mut self, method: &str, stream: Stream, topics: &[Topic]) -> Message {
+        self.last_id += 1;
+        let symbols: Vec<_> = topics.iter().map(|t| t.instrument.ws.as_str()).collect();
+        let mut params = serde_json::json!({"channel": channel(stream), "symbol": symbols});
+        match (stream, method) {
+            // On every change of the best bid or ask, not on trades alone: quotes must not be stale.
+            (Stream::Ticker, "subscribe") => {
+                params["event_trigger"] = "bbo".into();
+                params["snapshot"] = true.into();
+            }
+            (Stream::Ticker, _) => params["event_trigger"] = "bbo".into(),
+            // Said explicitly: the documentation has had both defaults.
+            (Stream::Trades, "subscribe") => params["snapshot"] = false.into(),
+            (Stream::Trades, _) => {}
+        }
+        if method == "subscribe" {
+            self.open.retain(|(_, open)| !topics.contains(open));
+            self.open
+                .extend(topics.iter().map(|topic| (self.last_id, topic.clone())));
+        }
+        let text = serde_json::json!({"method": method, "params": params, "req_id": self.last_id})
+            .to_string();
+        Message {
+            text,
+            topics: topics.to_vec(),
+        }
+    }
+
+    fn on_reply(&mut self, reply: &MethodReply<'_>, out: &mut Output) {
+        if reply.method != "subscribe" {
+            out.ignored += 1;
+            return;
+        }
+        let error = reply
+            .error
+            .as_deref()
+            .filter(|_| reply.success != Some(true));
+        let answered = self.answered(reply, error.unwrap_or_default());
+        self.open.retain(|(_, open)| !answered.contains(open));
+        match error {
+            _ if answered.is_empty() => out.ignored += 1,
+            Some(error) if !error.to_lowercase().contains("already subscribed") => {
+                out.replies.push(Reply::Refused {
+                    topics: answered,
+                    reason: error.to_string(),
+                });
+            }
+            _ => out.replies.push(Reply::Subscribed(answered)),
+        }
+    }
+
+    /// Which of the open topics an answer is about: the symbol it names, and where it names none, all of
+    /// its request.
+    fn answered(&self, reply: &MethodReply<'_>, error: &str) -> Vec<Topic> {
+        let result = reply.result.as_ref();
+        let stream = result.and_then(|result| result.channel.as_deref());
+        let symbol = reply
+            .symbol
+            .as_deref()
+            .or(result.and_then(|result| result.symbol.as_deref()));
+        let of_request = |id: u64, topic: &Topic| {
+            reply.req_id.is_none_or(|req_id| req_id == id)
+                && stream.is_none_or(|name| name == channel(topic.stream))
+        };
+        let candidates = || {
+            self.open
+                .iter()
+                .filter(|(id, topic)| of_request(*id, topic))
+                .map(|(_, topic)| topic)
+        };
+        let named = |topic: &&Topic| match symbol {
+            Some(symbol) => topic.instrument.ws == symbol,
+            None => error
+                .split_whitespace()
+                .any(|word| word == topic.instrument.ws),
+        };
+        let named: Vec<_> = candidates().filter(named).cloned().collect();
+        if named.is_empty() && symbol.is_none() && reply.req_id.is_some() {
+            return candidates().cloned().collect();
+        }
+        named
+    }
+
+    fn on_trades(
+        &self,
+        rows: &[TradeRow<'_>],
+        replayed: bool,
+        frame: Frame<'_>,
+        out: &mut Output,
+    ) -> Result<(), DecodeError> {
+        for row in rows {
+            match self.markets.get(row.symbol.as_ref()) {
+                Some(&market) => {
+                    let trade = normalise::trade(row, market, frame.received_at)?;
+                    out.events.push(Event::Trade(Trade { replayed, ..trade }));
+                }
+                None => out.ignored += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn on_tickers(
+        &self,
+        rows: &[TickerRow<'_>],
+        frame: Frame<'_>,
+        out: &mut Output,
+    ) -> Result<(), DecodeError> {
+        for row in rows {
+            match self.markets.get(row.symbol.as_ref()) {
+                Some(&market) => {
+                    out.events.push(Event::Ticker(Arc::new(normalise::ticker(
+                        row,
+                        market,
+                        frame.received_at,
+                    )?)));
+                }
+                None => out.ignored += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn channel(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Ticker => "ticker",
+        Stream::Trades => "trade",
+    }
+}

@@ -1,0 +1,241 @@
+//! An invented market that needs no network: for trying things out, for examples and tests.
+//!
+//! The same seed and the same start give the same events, byte for byte, however fast they are taken.
+
+mod walk;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use crate::feed::{Answer, Command, FeedIo, FeedStats, Provider, ProviderError, Topic, Traits};
+use crate::model::{
+    Clock, Event, Exchange, Field, Instrument, Stream, SystemClock, Ticker, Timestamp, Trade,
+};
+
+use walk::{LISTINGS, Walk};
+
+/// The name.
+pub const EXCHANGE: Exchange = Exchange::new("mock");
+
+/// Ticks made before they are handed over when there is no pace to keep.
+const TICKS_PER_BATCH: usize = 16;
+/// The time between two ticks of the mock's own clock when there is no pace.
+const UNPACED_STEP: Duration = Duration::from_millis(100);
+
+/// How fast the market moves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pace {
+    /// Ticks a second and symbol. Each is a trade and the ticker after it.
+    PerSecond(f64),
+    /// As fast as they are taken.
+    Max,
+}
+
+/// The invented market. `Mock::default()` moves ten times a second on this machine's clock.
+#[derive(Clone)]
+pub struct Mock {
+    /// Decides every price.
+    pub seed: u64,
+    /// The time of the first tick. With it, all times come from the mock's own clock.
+    pub start: Option<Timestamp>,
+    /// How fast.
+    pub pace: Pace,
+    /// Quotes that a bare base takes.
+    pub quotes: Vec<String>,
+    /// Where times come from without `start`.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Mock {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            start: None,
+            pace: Pace::PerSecond(10.0),
+            quotes: vec!["USD".into()],
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// One running symbol.
+struct Lane {
+    topics: Vec<Topic>,
+    walk: Walk,
+    tick: u64,
+}
+
+impl Mock {
+    fn step(&self) -> Duration {
+        match self.pace {
+            Pace::PerSecond(rate) => Duration::from_secs_f64(1.0 / rate.max(0.001)),
+            Pace::Max => UNPACED_STEP,
+        }
+    }
+
+    /// The time of a tick.
+    fn time(&self, tick: u64) -> Timestamp {
+        match self.start {
+            Some(start) => start.plus_nanos(self.step().as_nanos() as i64 * tick as i64),
+            None => self.clock.now(),
+        }
+    }
+
+    fn walk(&self, instrument: &Instrument) -> Option<Walk> {
+        let place = LISTINGS
+            .iter()
+            .position(|listing| listing.base == instrument.market.base())?;
+        Some(Walk::new(instrument.market, place, self.seed))
+    }
+
+    /// Appends what happens in the next tick of this lane.
+    fn tick(&self, lane: &mut Lane, out: &mut Vec<Event>) {
+        let at = self.time(lane.tick);
+        let (trade, ticker) = lane.walk.next(at);
+        for topic in &lane.topics {
+            match topic.stream {
+                Stream::Ticker => out.push(Event::Ticker(Arc::new(ticker.clone()))),
+                Stream::Trades => {
+                    if lane.tick == 0 {
+                        // Says where the stream begins, so that its first trade need not wait for earlier ones.
+                        out.push(Event::Trade(Trade {
+                            id: trade.id - 1,
+                            replayed: true,
+                            ..trade
+                        }));
+                    }
+                    out.push(Event::Trade(trade));
+                }
+            }
+        }
+        lane.tick += 1;
+    }
+
+    fn change(&self, lanes: &mut Vec<Lane>, command: Command) {
+        match command {
+            Command::Subscribe(topics) => {
+                for topic in topics {
+                    let market = topic.instrument.market;
+                    if let Some(lane) = lanes
+                        .iter_mut()
+                        .find(|lane| lane.topics[0].instrument.market == market)
+                    {
+                        lane.topics.push(topic);
+                    } else if let Some(walk) = self.walk(&topic.instrument) {
+                        lanes.push(Lane {
+                            topics: vec![topic],
+                            walk,
+                            tick: 0,
+                        });
+                    }
+                }
+            }
+            Command::Unsubscribe(topics) => {
+                for lane in lanes.iter_mut() {
+                    lane.topics.retain(|topic| !topics.contains(topic));
+                }
+                lanes.retain(|lane| !lane.topics.is_empty());
+            }
+        }
+    }
+
+    async fn feed(self: Arc<Self>, mut io: FeedIo) {
+        let mut lanes: Vec<Lane> = Vec::new();
+        let (step, mut due) = (self.step(), Instant::now());
+        loop {
+            let paced = async {
+                if lanes.is_empty() {
+                    std::future::pending::<()>().await;
+                }
+                if self.pace != Pace::Max {
+                    tokio::time::sleep_until(due).await;
+                }
+            };
+            tokio::select! {
+                // In this order: with `Max` the last branch is always ready.
+                biased;
+                () = io.cancel.cancelled() => return,
+                command = io.commands.recv() => match command {
+                    Some(command) => {
+                        if lanes.is_empty() {
+                            due = Instant::now();
+                        }
+                        self.change(&mut lanes, command);
+                    }
+                    None => return,
+                },
+                () = paced => {
+                    let ticks = if self.pace == Pace::Max { TICKS_PER_BATCH } else { 1 };
+                    let mut batch = Vec::with_capacity(ticks * lanes.len() * 2);
+                    for _ in 0..ticks {
+                        for lane in &mut lanes {
+                            self.tick(lane, &mut batch);
+                        }
+                    }
+                    FeedStats::add(&io.stats.messages, batch.len() as u64);
+                    due += step;
+                    if io.events.send(batch).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Provider for Mock {
+    fn exchange(&self) -> Exchange {
+        EXCHANGE
+    }
+
+    fn traits(&self) -> Traits {
+        Traits {
+            quotes: self.quotes.clone(),
+            asset_aliases: &[],
+            contiguous_ids: true,
+            can_wait: true,
+            stream_fields: Field::TICKER_NUMBERS,
+            rest_fields: Field::TICKER_NUMBERS,
+            list_source: None,
+        }
+    }
+
+    fn instruments(&self) -> BoxFuture<'_, Result<Vec<Instrument>, ProviderError>> {
+        Box::pin(async { Ok(LISTINGS.iter().map(walk::Listing::instrument).collect()) })
+    }
+
+    fn tickers<'a>(&'a self, of: &'a [Arc<Instrument>]) -> BoxFuture<'a, Vec<Answer<Ticker>>> {
+        Box::pin(async {
+            let answer = |instrument: &Arc<Instrument>| {
+                let unknown =
+                    || ProviderError::Refused(format!("{} is not listed", instrument.market));
+                let ticker = self
+                    .walk(instrument)
+                    .ok_or_else(unknown)
+                    .map(|mut walk| walk.next(self.time(0)).1);
+                (instrument.clone(), ticker)
+            };
+            of.iter().map(answer).collect()
+        })
+    }
+
+    fn trades<'a>(
+        &'a self,
+        of: &'a Instrument,
+        _limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Trade>, ProviderError>> {
+        Box::pin(async move {
+            Err(ProviderError::Refused(format!(
+                "{} has no history",
+                of.market
+            )))
+        })
+    }
+
+    fn run(self: Arc<Self>, io: FeedIo) -> BoxFuture<'static, ()> {
+        Box::pin(self.feed(io))
+    }
+}
