@@ -56,13 +56,16 @@ impl Default for Overflow {
 }
 
 /// Why a subscription ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum End {
     /// The engine stopped; everything before was delivered.
+    #[error("the engine has stopped")]
     Stopped,
     /// The reader was too slow for [`Overflow::Disconnect`].
+    #[error("the reader was too slow")]
     TooSlow,
     /// The reader is gone.
+    #[error("the subscription was dropped")]
     Dropped,
 }
 
