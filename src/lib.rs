@@ -1,6 +1,8 @@
 //! tickwire: live crypto market data.
 #![forbid(unsafe_code)]
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod duration;
 pub mod engine;
@@ -10,4 +12,5 @@ pub mod model;
 pub mod net;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod sink;
 pub mod symbols;

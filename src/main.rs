@@ -1,1 +1,7 @@
-fn main() {}
+//! The `tickwire` binary: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tickwire::cli::run(std::env::args_os()).into()
+}

@@ -18,7 +18,7 @@ mod protocol;
 
 pub use driver::{Connection, ConnectionOptions, Connects};
 pub use literal::Literal;
-pub use live::{Live, LiveOptions};
+pub use live::{Live, LiveOptions, OptionsError};
 pub use protocol::{
     Adapter, Ask, DecodeError, Frame, Limits, Message, Output, Profile, Protocol, Reply, Silence,
 };

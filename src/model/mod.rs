@@ -12,6 +12,7 @@ mod market;
 mod time;
 
 pub use decimal::{DecimalError, Price, Qty, parse_decimal, write_decimal};
+pub(crate) use decimal::{exact_sub, ratio};
 pub use event::{
     Event, Gap, GapReason, GapState, Origin, Side, Status, StatusState, Stream, Ticker, Trade,
 };

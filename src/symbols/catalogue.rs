@@ -149,7 +149,7 @@ impl Catalogue {
     }
 
     /// Whether `text` (in capitals) is this exchange's or everybody's name of the asset.
-    fn is_asset(&self, text: &str, asset: &str) -> bool {
+    pub fn is_asset(&self, text: &str, asset: &str) -> bool {
         self.spellings(asset).any(|spelling| spelling == text)
     }
 

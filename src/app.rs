@@ -1,0 +1,127 @@
+//! The only place where configuration, exchanges and engine meet.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Config, Rate};
+use crate::engine::Engine;
+use crate::exchange::binance::Binance;
+use crate::exchange::coinbase::Coinbase;
+use crate::exchange::kraken::Kraken;
+use crate::exchange::mock::{self, Mock, Pace};
+use crate::exchange::{Adapter, Live, LiveOptions, OptionsError, binance, coinbase, kraken};
+use crate::feed::Provider;
+use crate::model::{Exchange, Timestamp};
+use crate::net::{ProxyRules, Tls};
+
+/// The exchanges, in the order in which lists show them. The first is the default.
+pub const EXCHANGES: [Exchange; 3] = [kraken::EXCHANGE, binance::EXCHANGE, coinbase::EXCHANGE];
+
+/// Everything that `-p` takes.
+pub fn provider_names() -> impl Iterator<Item = &'static str> {
+    EXCHANGES
+        .iter()
+        .map(|exchange| exchange.name())
+        .chain([mock::EXCHANGE.name()])
+}
+
+/// What the command line adds to the configuration.
+pub struct Options {
+    /// The default provider.
+    pub provider: String,
+    /// The mock's seed.
+    pub seed: Option<u64>,
+    /// Which way out.
+    pub proxies: ProxyRules,
+    /// For one REST request.
+    pub timeout: Duration,
+}
+
+/// An engine with every provider, the chosen one first. Opens nothing.
+///
+/// Errors: a URL or a header of the configuration that cannot be used.
+pub fn engine(config: &Config, options: &Options) -> Result<Engine, OptionsError> {
+    let tls = Tls::new();
+    let live = |exchange: Exchange| live_options(config, options, exchange, &tls);
+    let mut providers: Vec<Arc<dyn Provider>> = vec![
+        connected(Kraken, live(kraken::EXCHANGE))?,
+        connected(Binance, live(binance::EXCHANGE))?,
+        connected(Coinbase, live(coinbase::EXCHANGE))?,
+        Arc::new(mock(config, options.seed)),
+    ];
+    providers.sort_by_key(|provider| provider.exchange().name() != options.provider);
+    let mut builder = Engine::builder();
+    for provider in providers {
+        builder = builder.shared_provider(provider);
+    }
+    if let Some(directory) = cache_directory() {
+        builder = builder.symbol_cache(directory.join("symbols"));
+    }
+    Ok(builder.build())
+}
+
+fn connected(
+    adapter: impl Adapter,
+    options: LiveOptions,
+) -> Result<Arc<dyn Provider>, OptionsError> {
+    Ok(Arc::new(Live::new(adapter, options)?))
+}
+
+fn live_options(config: &Config, options: &Options, exchange: Exchange, tls: &Tls) -> LiveOptions {
+    let settings = config.provider_settings(exchange.name());
+    let engine = config.engine_for(exchange.name());
+    LiveOptions {
+        rest_url: settings.rest_url,
+        ws_url: settings.ws_url,
+        quotes: settings.quotes,
+        headers: settings.headers.into_iter().collect(),
+        params: settings.params.into_iter().collect(),
+        reconnect_attempts: engine.reconnect_attempts,
+        reconnect_delay: engine.reconnect_delay,
+        reconnect_max_delay: engine.reconnect_max_delay,
+        heartbeat_interval: engine.heartbeat_interval,
+        rate_limit: engine.rate_limit,
+        proxies: options.proxies.clone(),
+        tls: tls.clone(),
+        timeout: options.timeout,
+        ..LiveOptions::default()
+    }
+}
+
+fn mock(config: &Config, seed: Option<u64>) -> Mock {
+    let settings = config.provider_settings(mock::EXCHANGE.name());
+    let default = Mock::default();
+    Mock {
+        seed: seed.or(settings.seed).unwrap_or(default.seed),
+        start: settings.start.map(Timestamp::from_nanos),
+        pace: match settings.rate {
+            Some(Rate::PerSecond(rate)) => Pace::PerSecond(rate),
+            Some(Rate::Max) => Pace::Max,
+            None => default.pace,
+        },
+        quotes: settings.quotes.unwrap_or(default.quotes),
+        ..default
+    }
+}
+
+/// `$XDG_CACHE_HOME/tickwire`, else `~/.cache/tickwire`, else systemd's `CACHE_DIRECTORY`. `None`: nowhere.
+fn cache_directory() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("tickwire"))
+        // systemd separates several directories by colons; the first is ours.
+        .or_else(|| {
+            let directories = std::env::var("CACHE_DIRECTORY").ok()?;
+            directories
+                .split(':')
+                .next()
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        })
+}

@@ -1,0 +1,199 @@
+//! The raw command line. Parsing does no I/O; defaults that depend on anything are resolved later.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::OutputFormat;
+
+use super::exit;
+
+/// Live crypto market data in the shell
+#[derive(Debug, Parser)]
+#[command(name = "tickwire", version, about, long_about = None, after_help = exit::TABLE, args_conflicts_with_subcommands = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+
+    /// Print shell completions, or the man page
+    #[arg(long, value_name = "WHAT", exclusive = true)]
+    pub generate: Option<Generate>,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What `--generate` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub enum Generate {
+    /// Completions for bash
+    Bash,
+    /// Completions for zsh
+    Zsh,
+    /// Completions for fish
+    Fish,
+    /// Completions for elvish
+    Elvish,
+    /// Completions for PowerShell
+    PowerShell,
+    /// The man page
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Stream prices and trades, or answer once
+    Monitor(MonitorArgs),
+    /// List what an exchange trades
+    Symbols(SymbolsArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// Where the data comes from: kraken (default), binance, coinbase, mock
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub provider: Option<String>,
+
+    /// Configuration file instead of the default one
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Output format; auto is a table on a terminal, json in a pipe, plain with --field
+    #[arg(short, long, global = true, value_name = "FORMAT")]
+    pub output: Option<OutputFormat>,
+
+    /// How long to wait: for the answer (default 10s), on a stream for each symbol's first event
+    #[arg(long, global = true, value_name = "DUR", value_parser = crate::duration::parse)]
+    pub timeout: Option<Duration>,
+
+    /// Oldest value that still counts as an answer
+    #[arg(long, global = true, value_name = "DUR", value_parser = crate::duration::parse)]
+    pub max_age: Option<Duration>,
+
+    /// Colours on the terminal
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+
+    /// Only data and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// More on stderr: -v for connections, -vv for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Form of what is told on stderr
+    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://
+    #[arg(long, global = true, value_name = "URL")]
+    pub proxy: Option<String>,
+
+    /// Seed of the mock market
+    #[arg(long, global = true, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Also in a pipe
+    Always,
+    /// None
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tickwire monitor BTC ETH                      a live table
+  tickwire monitor BTC -1 --field price         one number
+  tickwire monitor BTC --stream trades | jq     JSON Lines
+  tickwire monitor BTC ETH -p mock              without any exchange")]
+pub struct MonitorArgs {
+    /// Symbols in any spelling: BTC, btc-usd, BTC/USD, BTCUSDT, kraken:BTC/USD; - reads them from stdin
+    #[arg(value_name = "SYMBOL")]
+    pub symbols: Vec<String>,
+
+    /// The same, separated by commas
+    #[arg(short, long = "symbols", value_name = "A,B,C", value_delimiter = ',')]
+    pub list: Vec<String>,
+
+    /// What to follow: ticker, trades
+    #[arg(
+        long,
+        value_name = "STREAMS",
+        value_delimiter = ',',
+        default_value = "ticker"
+    )]
+    pub stream: Vec<String>,
+
+    /// One fresh event per symbol and stream, then exit
+    #[arg(short = '1', long)]
+    pub once: bool,
+
+    /// Exit after so many events, all symbols together
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+
+    /// Exit after so long
+    #[arg(short, long, value_name = "DUR", value_parser = crate::duration::parse)]
+    pub duration: Option<Duration>,
+
+    /// How often the screen is redrawn
+    #[arg(long, value_name = "DUR", default_value = "250ms", value_parser = crate::duration::parse)]
+    pub refresh: Duration,
+
+    /// A market summary on stderr that often
+    #[arg(long, value_name = "DUR", value_parser = crate::duration::parse)]
+    pub summary: Option<Duration>,
+
+    /// Only these fields: price, bid, ask, spread, volume_24h, timestamp, …
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub field: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tickwire symbols                     everything the provider trades
+  tickwire symbols sol --quote USD     what matches
+  tickwire symbols --resolve BTC/USD   how each provider names it")]
+pub struct SymbolsArgs {
+    /// Part of a symbol, or of the exchange's own name for it
+    #[arg(value_name = "QUERY")]
+    pub query: Option<String>,
+
+    /// Only this base
+    #[arg(long, value_name = "ASSET")]
+    pub base: Option<String>,
+
+    /// Only this quote
+    #[arg(long, value_name = "ASSET")]
+    pub quote: Option<String>,
+
+    /// Every exchange, not only the provider
+    #[arg(long)]
+    pub all_providers: bool,
+
+    /// Ask the exchange anew, whatever the cache has
+    #[arg(long)]
+    pub update: bool,
+
+    /// How each provider names this symbol
+    #[arg(long, value_name = "SYMBOL", conflicts_with_all = ["query", "base", "quote"])]
+    pub resolve: Option<String>,
+}

@@ -1,0 +1,170 @@
+//! What went wrong, as the user is told: one line, perhaps a hint, and an exit code.
+
+use crate::config::ConfigErrors;
+use crate::engine::EngineError;
+use crate::feed::ProviderError;
+use crate::symbols::{ListError, ResolveError, Unresolved};
+
+use super::exit::Exit;
+
+/// An error that ends a command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CliError {
+    /// The exit code.
+    pub exit: Exit,
+    /// A stable word for scripts.
+    pub code: &'static str,
+    /// `WHAT: WHY`, one line.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+    /// Whether the same may work later.
+    pub retryable: bool,
+}
+
+impl CliError {
+    /// The request is wrong.
+    pub fn usage(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            code,
+            message: message.into(),
+            hint: None,
+            retryable: false,
+        }
+    }
+
+    /// It cannot be known now.
+    pub fn unknown(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Unknown,
+            code,
+            message: message.into(),
+            hint: None,
+            retryable: true,
+        }
+    }
+
+    /// It could not be done.
+    pub fn failed(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Failed,
+            code,
+            message: message.into(),
+            hint: None,
+            retryable: false,
+        }
+    }
+
+    /// With a hint.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// As it is printed: text, or one JSON object.
+    pub fn render(&self, json: bool) -> String {
+        if json {
+            return serde_json::json!({
+                "level": "error",
+                "code": self.code,
+                "message": self.message,
+                "hint": self.hint,
+                "retryable": self.retryable,
+            })
+            .to_string();
+        }
+        let mut text = format!("tickwire: error: {}", printable(&self.message));
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("\nhint: {}", printable(hint)));
+        }
+        text
+    }
+}
+
+/// Without control characters: exchanges and files are not to be trusted with the terminal.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+impl From<ListError> for CliError {
+    fn from(error: ListError) -> Self {
+        let cli = CliError::unknown(error.source.code(), error.to_string());
+        match error.source {
+            ProviderError::Unreachable(_) => {
+                cli.hint("tickwire monitor BTC ETH -p mock works offline")
+            }
+            ProviderError::Blocked(_) => {
+                let name = error.exchange.name();
+                let hint = format!(
+                    "the exchange does not serve this place: try another provider, or providers.{name}.rest_url"
+                );
+                CliError {
+                    retryable: false,
+                    ..cli
+                }
+                .hint(hint)
+            }
+            _ => cli,
+        }
+    }
+}
+
+impl From<Unresolved> for CliError {
+    fn from(error: Unresolved) -> Self {
+        let message = error.to_string();
+        match error {
+            Unresolved::Unknown {
+                exchange, nearest, ..
+            } => {
+                let list = format!("tickwire symbols -p {exchange} lists them");
+                let hint = match nearest.as_slice() {
+                    [] => list,
+                    names => format!("did you mean {}? {list}", names.join(", ")),
+                };
+                CliError::usage("unknown_symbol", message).hint(hint)
+            }
+            Unresolved::Ambiguous { .. } => {
+                CliError::usage("ambiguous_symbol", message).hint("write it as BASE/QUOTE")
+            }
+        }
+    }
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::UnknownProvider(name) => unknown_provider(&name),
+            EngineError::Resolve(ResolveError::List(list)) => list.into(),
+            EngineError::Resolve(ResolveError::Unresolved(unresolved)) => unresolved.into(),
+            other => CliError::failed("internal", other.to_string()),
+        }
+    }
+}
+
+impl From<ConfigErrors> for CliError {
+    fn from(errors: ConfigErrors) -> Self {
+        let lines: Vec<_> = errors.errors.iter().map(ToString::to_string).collect();
+        CliError::usage("config", lines.join("\ntickwire: error: "))
+    }
+}
+
+/// A provider that does not exist, with the nearest that does.
+pub fn unknown_provider(name: &str) -> CliError {
+    let known: Vec<_> = crate::app::provider_names().collect();
+    let error = CliError::usage("unknown_provider", format!("no provider `{name}`"));
+    let near = known
+        .iter()
+        .filter(|known| strsim::damerau_levenshtein(known, name) <= 2)
+        .next();
+    match near {
+        Some(near) => error.hint(format!(
+            "did you mean {near}? There are {}",
+            known.join(", ")
+        )),
+        None => error.hint(format!("there are {}", known.join(", "))),
+    }
+}

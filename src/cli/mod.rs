@@ -1,0 +1,217 @@
+//! The command line: parse, resolve settings, run one command, tell how it ended.
+
+mod args;
+mod error;
+mod exit;
+mod generate;
+mod monitor;
+mod notices;
+mod output;
+mod signals;
+mod symbols;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use crate::config::{self, Config, OutputFormat};
+use crate::net::ProxyRules;
+use crate::{app, engine::Engine};
+
+use args::{Cli, Color, Command, GlobalArgs, LogFormat};
+pub use error::CliError;
+pub use exit::Exit;
+use notices::Notices;
+
+/// Answers are waited for so long unless `--timeout` says otherwise.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Threads that hang in name resolution are not waited for longer.
+const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(200);
+
+/// What every command needs.
+pub struct Ctx {
+    config: Config,
+    notices: Notices,
+    engine: Engine,
+    /// The name of the default provider.
+    provider: String,
+    /// Whether `-p` was given.
+    provider_named: bool,
+    output: OutputFormat,
+    timeout: Option<Duration>,
+    max_age: Option<Duration>,
+    color: bool,
+    started: Instant,
+}
+
+/// Runs the program with these arguments (the first is its name) and tells errors on stderr.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let started = Instant::now();
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    // Needed before parsing has succeeded, since a parse error is told in it, too.
+    let json = wants_json_log(&arguments);
+    let result = parse(&arguments).and_then(|cli| match cli {
+        Some(cli) => dispatch(cli, started),
+        None => Ok(Exit::Done),
+    });
+    result.unwrap_or_else(|error| {
+        Notices { json, quiet: false }.error(&error);
+        error.exit
+    })
+}
+
+/// `None`: help or version was asked for and printed.
+fn parse(arguments: &[OsString]) -> Result<Option<Cli>, CliError> {
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => Ok(Some(cli)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) =>
+        {
+            error
+                .print()
+                .map_err(|error| CliError::failed("output", format!("stdout: {error}")))?;
+            Ok(None)
+        }
+        Err(error) => Err(usage_error(&error)),
+    }
+}
+
+/// clap's message on one line, its tip as the hint.
+fn usage_error(error: &clap::Error) -> CliError {
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines
+        .next()
+        .unwrap_or("wrong arguments")
+        .trim_start_matches("error: ");
+    let mut message = first.to_string();
+    let mut hint = None;
+    for line in lines {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            hint.get_or_insert_with(|| tip.to_string());
+        } else if line.starts_with("Usage:") || line.starts_with("For more information") {
+            break;
+        } else if hint.is_none() {
+            message.push(' ');
+            message.push_str(line);
+        }
+    }
+    let hint = hint.unwrap_or_else(|| "tickwire --help".into());
+    CliError::usage("usage", message).hint(hint)
+}
+
+fn wants_json_log(arguments: &[OsString]) -> bool {
+    let texts: Vec<_> = arguments
+        .iter()
+        .map(|argument| argument.to_string_lossy())
+        .collect();
+    texts.iter().any(|text| text == "--log-format=json")
+        || texts
+            .windows(2)
+            .any(|pair| pair[0] == "--log-format" && pair[1] == "json")
+}
+
+fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
+    if let Some(what) = cli.generate {
+        return generate::run(what);
+    }
+    let Some(command) = cli.command else {
+        return Err(CliError::usage("usage", "no command given")
+            .hint("tickwire monitor BTC ETH, or tickwire --help"));
+    };
+    let notices = Notices {
+        json: cli.global.log_format == LogFormat::Json,
+        quiet: cli.global.quiet,
+    };
+    let config = Config::load(cli.global.config.as_deref(), config::environment())?;
+    notices::init_log(notices, cli.global.verbose, config.log.as_deref())?;
+    for warning in &config.warnings {
+        notices.warn("config", warning);
+    }
+    // One thread: a second one would only add hand-overs (a connection alone fills no core).
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::failed("internal", format!("runtime: {error}")))?;
+    let result = runtime.block_on(async {
+        let ctx = context(config, notices, &cli.global, started)?;
+        match command {
+            Command::Monitor(args) => monitor::run(args, ctx).await,
+            Command::Symbols(args) => symbols::run(args, ctx).await,
+        }
+    });
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
+    result
+}
+
+fn context(
+    config: Config,
+    notices: Notices,
+    global: &GlobalArgs,
+    started: Instant,
+) -> Result<Ctx, CliError> {
+    let named = global.provider.clone().or_else(|| config.provider.clone());
+    let provider = named.unwrap_or_else(|| app::EXCHANGES[0].name().to_string());
+    for name in config.providers.keys().chain([&provider]) {
+        // Sources of later versions may stand in the file already.
+        if !app::provider_names()
+            .chain(["server", "replay", "redis"])
+            .any(|known| known == name)
+        {
+            return Err(error::unknown_provider(name));
+        }
+    }
+    if !app::provider_names().any(|known| known == provider) {
+        return Err(error::unknown_provider(&provider));
+    }
+    let proxies = ProxyRules::new(global.proxy.as_deref())
+        .map_err(|error| CliError::usage("proxy", error.to_string()))?;
+    let options = app::Options {
+        provider: provider.clone(),
+        seed: global.seed,
+        proxies,
+        timeout: global.timeout.unwrap_or(ANSWER_TIMEOUT),
+    };
+    let engine = app::engine(&config, &options)
+        .map_err(|error| CliError::usage("config", error.to_string()))?;
+    Ok(Ctx {
+        notices,
+        engine,
+        provider,
+        provider_named: global.provider.is_some(),
+        output: global.output.or(config.output).unwrap_or_default(),
+        timeout: global.timeout,
+        max_age: global.max_age,
+        color: colored(global.color),
+        started,
+        config,
+    })
+}
+
+/// `--color`, else `NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb`, else whether stdout is a terminal.
+fn colored(color: Color) -> bool {
+    let set =
+        |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => false,
+        Color::Auto if set("CLICOLOR_FORCE") => true,
+        Color::Auto => std::io::stdout().is_terminal() && !is_dumb(),
+    }
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// The command-line definition, for completions and the man page.
+fn definition() -> clap::Command {
+    Cli::command()
+}

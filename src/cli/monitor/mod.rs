@@ -1,0 +1,153 @@
+//! `tickwire monitor`: streams events, or answers once.
+
+mod once;
+mod settings;
+mod stream;
+
+use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
+
+use crate::engine::EngineError;
+use crate::exchange::mock;
+use crate::model::{Event, Instrument, Status, TradingStatus};
+use crate::symbols::{ListError, ResolveError};
+
+use super::Ctx;
+use super::args::MonitorArgs;
+use super::error::CliError;
+use super::exit::Exit;
+use super::notices::Notices;
+use settings::Settings;
+
+/// Runs the command.
+pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
+    let symbols = symbols(&args)?;
+    let settings = Settings::resolve(&args, &ctx, std::io::stdout().is_terminal())?;
+    let instruments = tokio::select! {
+        instruments = resolve(&symbols, &ctx) => instruments?,
+        () = tokio::time::sleep_until((ctx.started + settings.answer_timeout).into()) => {
+            return Err(CliError::unknown("timeout", "no list of symbols in time").hint("a longer --timeout, or -p mock"));
+        }
+    };
+    announce(&instruments, ctx.notices);
+    if settings.once {
+        once::run(&settings, &instruments, &ctx).await
+    } else {
+        stream::run(&settings, &instruments, ctx).await
+    }
+}
+
+/// Positional ones, then `-s`; `-` stands for what stdin has, one per line.
+fn symbols(args: &MonitorArgs) -> Result<Vec<String>, CliError> {
+    let mut symbols = Vec::new();
+    for symbol in args.symbols.iter().chain(&args.list) {
+        if symbol != "-" {
+            symbols.push(symbol.trim().to_string());
+            continue;
+        }
+        for line in std::io::stdin().lock().lines() {
+            let line =
+                line.map_err(|error| CliError::failed("input", format!("stdin: {error}")))?;
+            let symbol = line.split('#').next().unwrap_or_default().trim();
+            if !symbol.is_empty() {
+                symbols.push(symbol.to_string());
+            }
+        }
+    }
+    if symbols.is_empty() {
+        return Err(CliError::usage("usage", "no symbol given").hint("tickwire monitor BTC ETH"));
+    }
+    if symbols.iter().any(String::is_empty) {
+        return Err(CliError::usage("usage", "a symbol is empty").hint("tickwire monitor BTC ETH"));
+    }
+    Ok(symbols)
+}
+
+/// The instruments, each once. Every unknown name is told, not just the first.
+async fn resolve(symbols: &[String], ctx: &Ctx) -> Result<Vec<Arc<Instrument>>, CliError> {
+    let (mut instruments, mut errors) = (Vec::<Arc<Instrument>>::new(), Vec::new());
+    for symbol in symbols {
+        match ctx.engine.resolve(symbol).await {
+            Ok(instrument) if instruments.iter().any(|i| i.market == instrument.market) => {}
+            Ok(instrument) => instruments.push(instrument),
+            // Without a list nothing can be said about any of its symbols: once is enough.
+            Err(EngineError::Resolve(ResolveError::List(error))) => {
+                return Err(no_list(error, ctx));
+            }
+            Err(error) => errors.push(CliError::from(error)),
+        }
+    }
+    let Some(last) = errors.pop() else {
+        return Ok(instruments);
+    };
+    errors.iter().for_each(|error| ctx.notices.error(error));
+    Err(last)
+}
+
+fn no_list(error: ListError, ctx: &Ctx) -> CliError {
+    tracing::debug!(provider = ctx.provider, "no list of symbols");
+    error.into()
+}
+
+fn announce(instruments: &[Arc<Instrument>], notices: Notices) {
+    if instruments
+        .iter()
+        .any(|i| i.market.exchange() == mock::EXCHANGE)
+    {
+        notices.warn("mock", "mock data, not a market");
+    }
+    for instrument in instruments {
+        let (symbol, exchange) = (instrument.market.symbol(), instrument.market.exchange());
+        match instrument.status {
+            TradingStatus::Halted | TradingStatus::Delisted => {
+                notices.warn(
+                    "not_trading",
+                    &format!("{symbol} is {} at {exchange}", instrument.status.name()),
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Tells a gap or a state on stderr, where the output has no place for it.
+fn tell(event: &Event, notices: Notices) {
+    match event {
+        Event::Gap(gap) => {
+            let id = |id: Option<u64>| id.map_or("?".into(), |id| id.to_string());
+            let ids = if gap.from_id.is_some() {
+                format!(" {} to {}", id(gap.from_id), id(gap.to_id))
+            } else {
+                String::new()
+            };
+            let missing = gap.missing.map_or("some".into(), |n| n.to_string());
+            let (stream, state, reason) = (gap.stream.name(), gap.state.name(), gap.reason.name());
+            // Never silent: also under --quiet.
+            notices.warn(
+                "gap",
+                &format!(
+                    "gap: {} {stream}{ids}: {missing} missing, {state} ({reason})",
+                    gap.market
+                ),
+            );
+        }
+        Event::Status(status) => notices.say("status", &format!("tickwire: {}", describe(status))),
+        Event::Ticker(_) | Event::Trade(_) => {}
+    }
+}
+
+fn describe(status: &Status) -> String {
+    let who = status
+        .market
+        .map_or_else(|| status.exchange.to_string(), |market| market.to_string());
+    let reason = status
+        .reason
+        .as_ref()
+        .map(|reason| format!(": {reason}"))
+        .unwrap_or_default();
+    format!(
+        "{who} {} (attempt {}){reason}",
+        status.state.name(),
+        status.attempt
+    )
+}

@@ -1,0 +1,364 @@
+//! `monitor -1`: one fresh event per symbol and stream, from whichever answers first, REST or socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::Instant;
+
+use crate::engine::{Request, Subscription};
+use crate::feed::{Provider, ProviderError};
+use crate::model::{Clock, Event, Field, Instrument, Market, StatusState, Stream, SystemClock};
+use crate::sink::lines::Lines;
+
+use super::super::Ctx;
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::super::output;
+use super::super::signals::Signals;
+use super::settings::{Settings, Shape};
+use super::tell;
+
+/// An answer that lacks fields is kept for so long, in case a fuller one comes.
+const GRACE: Duration = Duration::from_secs(2);
+/// Saying goodbye to the exchange must not make a quick answer slow.
+const GOODBYE: Duration = Duration::from_millis(250);
+
+/// One wanted answer.
+struct Slot {
+    market: Market,
+    stream: Stream,
+    /// Fields that an answer should have; those that this exchange never gives are left out.
+    wanted: Vec<Field>,
+    /// Whether the fields were asked for by name, so that one without a value is no answer.
+    by_name: bool,
+    stream_fields: &'static [Field],
+    rest_fields: &'static [Field],
+    event: Option<Event>,
+    complete: bool,
+    /// Why there is none, by source.
+    rest_error: Option<ProviderError>,
+    stream_error: Option<String>,
+    stream_failed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Rest,
+    Socket,
+}
+
+type RestAnswer = (Market, Stream, Result<Event, ProviderError>);
+
+pub async fn run(
+    settings: &Settings,
+    instruments: &[Arc<Instrument>],
+    ctx: &Ctx,
+) -> Result<Exit, CliError> {
+    let mut signals = Signals::new()?;
+    let mut slots = slots(settings, instruments, ctx)?;
+    let request =
+        Request::instruments(instruments.iter().cloned()).streams(settings.streams.iter().copied());
+    let mut subscription = ctx.engine.subscribe(request).await?;
+    let deadline = (ctx.started + settings.answer_timeout).into();
+    let answered = tokio::select! {
+        () = collect(&mut slots, &mut subscription, instruments, ctx, deadline) => None,
+        exit = signals.next() => Some(exit),
+    };
+    if let Some(exit) = answered {
+        return Ok(exit);
+    }
+    let result = print(&slots, settings, ctx);
+    let _ = tokio::time::timeout(GOODBYE, ctx.engine.shutdown()).await;
+    result
+}
+
+fn slots(
+    settings: &Settings,
+    instruments: &[Arc<Instrument>],
+    ctx: &Ctx,
+) -> Result<Vec<Slot>, CliError> {
+    let mut slots = Vec::new();
+    for instrument in instruments {
+        let traits = ctx
+            .engine
+            .provider(instrument.market.exchange().name())?
+            .traits();
+        for &stream in &settings.streams {
+            let given = |field: &Field| {
+                !Field::TICKER_NUMBERS.contains(field)
+                    || traits.stream_fields.contains(field)
+                    || traits.rest_fields.contains(field)
+            };
+            let wanted = match &settings.fields {
+                Some(fields) => fields
+                    .iter()
+                    .copied()
+                    .filter(|field| field.exists_in(stream))
+                    .filter(given)
+                    .collect(),
+                None => Field::TICKER_NUMBERS
+                    .iter()
+                    .copied()
+                    .filter(given)
+                    .collect(),
+            };
+            slots.push(Slot {
+                market: instrument.market,
+                stream,
+                wanted,
+                by_name: settings.fields.is_some(),
+                stream_fields: traits.stream_fields,
+                rest_fields: traits.rest_fields,
+                event: None,
+                complete: false,
+                rest_error: None,
+                stream_error: None,
+                stream_failed: false,
+            });
+        }
+    }
+    Ok(slots)
+}
+
+/// Fills the slots until all are complete, nothing more can come, or time is up.
+async fn collect(
+    slots: &mut [Slot],
+    subscription: &mut Subscription,
+    instruments: &[Arc<Instrument>],
+    ctx: &Ctx,
+    deadline: Instant,
+) {
+    let mut rest = ask(slots, instruments, ctx);
+    let mut batch = Vec::new();
+    let mut until = deadline;
+    while !slots.iter().all(Slot::is_settled) {
+        tokio::select! {
+            taken = subscription.next_batch(&mut batch) => {
+                if taken.is_err() {
+                    return;
+                }
+                for event in batch.drain(..) {
+                    on_event(slots, event, ctx);
+                }
+            }
+            Some(answers) = rest.next() => {
+                for answer in answers {
+                    on_answer(slots, answer);
+                }
+            }
+            () = tokio::time::sleep_until(until) => return,
+        }
+        if slots
+            .iter()
+            .all(|slot| slot.event.is_some() || slot.is_settled())
+        {
+            until = until.min(Instant::now() + GRACE);
+        }
+    }
+}
+
+/// The REST questions: one per provider for all tickers, one per symbol for trades. The mock has nothing
+/// to ask: its socket cannot be slow.
+fn ask<'a>(
+    slots: &[Slot],
+    instruments: &'a [Arc<Instrument>],
+    ctx: &'a Ctx,
+) -> FuturesUnordered<futures_util::future::BoxFuture<'a, Vec<RestAnswer>>> {
+    let asked: FuturesUnordered<futures_util::future::BoxFuture<'a, Vec<RestAnswer>>> =
+        FuturesUnordered::new();
+    let wants = |stream| slots.iter().any(|slot| slot.stream == stream);
+    for name in crate::app::provider_names() {
+        let Ok(provider) = ctx.engine.provider(name) else {
+            continue;
+        };
+        let provider: &'a Arc<dyn Provider> = provider;
+        let own: Vec<_> = instruments
+            .iter()
+            .filter(|i| i.market.exchange() == provider.exchange())
+            .cloned()
+            .collect();
+        if own.is_empty() || provider.traits().can_wait {
+            continue;
+        }
+        if wants(Stream::Trades) {
+            for instrument in own.clone() {
+                asked.push(Box::pin(async move {
+                    let trade = provider.trades(&instrument, 1).await.and_then(|trades| {
+                        trades.into_iter().next_back().ok_or_else(|| {
+                            ProviderError::Refused(format!("{}: no trades", instrument.market))
+                        })
+                    });
+                    vec![(instrument.market, Stream::Trades, trade.map(Event::Trade))]
+                }));
+            }
+        }
+        if wants(Stream::Ticker) {
+            asked.push(Box::pin(async move {
+                let answers = provider.tickers(&own).await;
+                let event = |(instrument, ticker): (Arc<Instrument>, Result<_, _>)| {
+                    (
+                        instrument.market,
+                        Stream::Ticker,
+                        ticker.map(|ticker| Event::Ticker(Arc::new(ticker))),
+                    )
+                };
+                answers.into_iter().map(event).collect()
+            }));
+        }
+    }
+    asked
+}
+
+fn on_event(slots: &mut [Slot], event: Event, ctx: &Ctx) {
+    if let Event::Status(status) = &event {
+        tell(&event, ctx.notices);
+        for slot in slots
+            .iter_mut()
+            .filter(|slot| slot.market.exchange() == status.exchange)
+        {
+            if status.market.is_none_or(|market| market == slot.market) {
+                slot.stream_error.clone_from(&status.reason);
+                slot.stream_failed = status.state == StatusState::Failed;
+            }
+        }
+        return;
+    }
+    let wanted = slots
+        .iter_mut()
+        .find(|slot| Some(slot.market) == event.market() && Some(slot.stream) == event.stream());
+    match wanted {
+        Some(slot) => slot.offer(event, Source::Socket),
+        None => tell(&event, ctx.notices),
+    }
+}
+
+fn on_answer(slots: &mut [Slot], (market, stream, answer): RestAnswer) {
+    let Some(slot) = slots
+        .iter_mut()
+        .find(|slot| slot.market == market && slot.stream == stream)
+    else {
+        return;
+    };
+    match answer {
+        Ok(event) => slot.offer(event, Source::Rest),
+        Err(error) => slot.rest_error = Some(error),
+    }
+}
+
+impl Slot {
+    /// Takes an event as the answer where there is none as good. Later events of the socket replace
+    /// earlier ones while other symbols are waited for: the answer is as fresh as it can be.
+    fn offer(&mut self, event: Event, source: Source) {
+        let complete = self.is_complete(&event, source);
+        if self.event.is_none() || complete && (!self.complete || source == Source::Socket) {
+            self.complete |= complete;
+            self.event = Some(event);
+        }
+    }
+
+    fn is_complete(&self, event: &Event, source: Source) -> bool {
+        if self.by_name {
+            let now = event.received_at().unwrap_or_else(|| SystemClock.now());
+            return self
+                .wanted
+                .iter()
+                .all(|field| field.value(event, now) != crate::model::Value::Null);
+        }
+        let filled = if source == Source::Rest {
+            self.rest_fields
+        } else {
+            self.stream_fields
+        };
+        self.stream == Stream::Trades || self.wanted.iter().all(|field| filled.contains(field))
+    }
+
+    /// Nothing better will come.
+    fn is_settled(&self) -> bool {
+        let rest_is_final = self
+            .rest_error
+            .as_ref()
+            .is_some_and(|error| !matches!(error, ProviderError::Unreachable(_)));
+        self.complete || self.stream_failed && (self.event.is_some() || rest_is_final)
+    }
+
+    /// The answer, if it counts as one.
+    fn answer(&self, settings: &Settings) -> Option<&Event> {
+        let event = self.event.as_ref()?;
+        let now = SystemClock.now();
+        let fresh = event.received_at().is_some_and(|at| {
+            settings
+                .max_age
+                .is_none_or(|most| now.seconds_since(at) <= most.as_secs_f64())
+        });
+        let says_something = !self.by_name
+            || self.wanted.is_empty()
+            || self
+                .wanted
+                .iter()
+                .any(|field| field.value(event, now) != crate::model::Value::Null);
+        // The mock's own clock is not ours.
+        let timeless = self.market.exchange() == crate::exchange::mock::EXCHANGE;
+        ((fresh || timeless) && says_something).then_some(event)
+    }
+
+    fn missing(&self, settings: &Settings) -> CliError {
+        let reason = match (&self.rest_error, &self.stream_error) {
+            (Some(error), _) => error.to_string(),
+            (None, Some(error)) => error.clone(),
+            (None, None) => format!(
+                "no data within {}",
+                crate::duration::format(settings.answer_timeout)
+            ),
+        };
+        let code = self
+            .rest_error
+            .as_ref()
+            .map_or("no_data", ProviderError::code);
+        let retryable = self
+            .rest_error
+            .as_ref()
+            .is_none_or(ProviderError::is_retryable);
+        CliError {
+            retryable,
+            ..CliError::unknown(
+                code,
+                format!("{} {}: {reason}", self.market, self.stream.name()),
+            )
+        }
+    }
+}
+
+/// Prints what was answered, in the order in which it was asked for, and names what is missing.
+fn print(slots: &[Slot], settings: &Settings, ctx: &Ctx) -> Result<Exit, CliError> {
+    let (mut out, now) = (Vec::new(), SystemClock.now());
+    let answers: Vec<_> = slots
+        .iter()
+        .filter_map(|slot| slot.answer(settings))
+        .collect();
+    match settings.shape {
+        Shape::Table => {
+            out =
+                super::stream::table_text(slots.iter().map(|slot| slot.market), settings, &answers)
+                    .into_bytes()
+        }
+        Shape::Lines(format) => {
+            let mut lines = Lines::new(format, settings.fields.clone());
+            lines.begin(settings.streams[0], &mut out);
+            answers
+                .iter()
+                .for_each(|event| lines.write(event, now, &mut out));
+        }
+    }
+    output::print(&out)?;
+    let mut missing: Vec<_> = slots
+        .iter()
+        .filter(|slot| slot.answer(settings).is_none())
+        .map(|slot| slot.missing(settings))
+        .collect();
+    let Some(last) = missing.pop() else {
+        return Ok(Exit::Done);
+    };
+    missing.iter().for_each(|error| ctx.notices.error(error));
+    Err(last)
+}

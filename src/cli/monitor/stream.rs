@@ -1,0 +1,391 @@
+//! `monitor` without `-1`: streams until it is told to stop.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::engine::{Request, Subscription};
+use crate::model::{Clock, Event, Instrument, Market, StatusState, Stream, SystemClock};
+use crate::sink::lines::Lines;
+use crate::sink::summary::Summary;
+
+use super::super::Ctx;
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::super::output::{Closed, Output, reader_is_gone};
+use super::super::signals::Signals;
+use super::settings::{Settings, Shape};
+use super::tell;
+
+/// What is formatted before it is handed to the writer; beyond this nothing is taken from the engine.
+const CHUNK: usize = 64 * 1024;
+/// How often a reader that has left is looked for while nothing happens.
+const READER_CHECK: Duration = Duration::from_millis(250);
+/// What is still on its way after the end was asked for may take so long.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why streaming ended.
+enum End {
+    /// As asked, or the reader has seen enough.
+    Done,
+    /// By a signal.
+    Signal(Exit),
+    /// With an error.
+    Error(CliError),
+}
+
+pub async fn run(
+    settings: &Settings,
+    instruments: &[Arc<Instrument>],
+    ctx: Ctx,
+) -> Result<Exit, CliError> {
+    let mut signals = Signals::new()?;
+    let can_wait = instruments.iter().all(|i| {
+        let provider = ctx.engine.provider(i.market.exchange().name());
+        provider.is_ok_and(|provider| provider.traits().can_wait)
+    });
+    let request = Request::instruments(instruments.iter().cloned())
+        .streams(settings.streams.iter().copied())
+        .delivery(settings.delivery(can_wait));
+    let mut view = View::new(settings, instruments, &ctx)?;
+    // Opened before anything is connected.
+    let output = Output::stdout();
+    let subscription = ctx.engine.subscribe(request).await?;
+    let end = view.follow(subscription, &output, &mut signals).await;
+    signals.exit_on_next();
+    let finished = finish(output, view.buffer).await;
+    if !settings.quiet {
+        view.progress
+            .total
+            .lines()
+            .for_each(|line| ctx.notices.say("summary", &line));
+    }
+    match end {
+        End::Error(error) => Err(error),
+        _ if finished.is_err() => finished.map(|()| Exit::Done),
+        End::Signal(exit) if settings.has_end() => Ok(exit),
+        End::Signal(_) | End::Done => Ok(Exit::Done),
+    }
+}
+
+/// What was seen of what was asked for.
+struct Progress {
+    /// Topics without an event so far.
+    awaited: HashSet<(Market, Stream)>,
+    /// Topics that are given up.
+    failed: HashSet<(Market, Stream)>,
+    topics: Vec<(Market, Stream)>,
+    last_trouble: Option<String>,
+    printed: u64,
+    total: Summary,
+    /// Since the last summary that was asked for.
+    recent: Summary,
+}
+
+impl Progress {
+    fn new(topics: Vec<(Market, Stream)>) -> Self {
+        let markets: Vec<_> = {
+            let mut seen = HashSet::new();
+            topics
+                .iter()
+                .map(|(market, _)| *market)
+                .filter(|market| seen.insert(*market))
+                .collect()
+        };
+        Self {
+            awaited: topics.iter().copied().collect(),
+            failed: HashSet::new(),
+            last_trouble: None,
+            printed: 0,
+            total: Summary::new(markets.iter().copied()),
+            recent: Summary::new(markets),
+            topics,
+        }
+    }
+
+    fn see(&mut self, event: &Event) {
+        if let (false, Some(market), Some(stream)) =
+            (self.awaited.is_empty(), event.market(), event.stream())
+        {
+            self.awaited.remove(&(market, stream));
+        }
+        if let Event::Status(status) = event {
+            self.last_trouble = status.reason.clone();
+            if status.state == StatusState::Failed {
+                let meant = |(market, stream): &&(Market, Stream)| match status.market {
+                    // A refusal names its stream first.
+                    Some(refused) => {
+                        *market == refused
+                            && status
+                                .reason
+                                .as_ref()
+                                .is_none_or(|reason| reason.starts_with(stream.name()))
+                    }
+                    None => market.exchange() == status.exchange,
+                };
+                self.failed.extend(self.topics.iter().filter(meant));
+            }
+        }
+        self.total.add(event);
+        self.recent.add(event);
+    }
+
+    /// Nothing that was asked for can come any more.
+    fn all_failed(&self) -> Option<CliError> {
+        let reason = || {
+            self.last_trouble
+                .clone()
+                .unwrap_or_else(|| "given up".into())
+        };
+        let all = self.topics.iter().all(|topic| self.failed.contains(topic));
+        all.then(|| CliError {
+            retryable: false,
+            ..CliError::unknown("failed", reason())
+        })
+    }
+
+    /// The topics that have shown nothing in time.
+    fn late(&self, timeout: Duration) -> Option<CliError> {
+        let late: Vec<_> = self
+            .topics
+            .iter()
+            .filter(|topic| self.awaited.contains(topic))
+            .collect();
+        let names: Vec<_> = late
+            .iter()
+            .map(|(market, stream)| format!("{market} {}", stream.name()))
+            .collect();
+        let why = self
+            .last_trouble
+            .as_ref()
+            .map(|trouble| format!(" ({trouble})"))
+            .unwrap_or_default();
+        let within = crate::duration::format(timeout);
+        (!late.is_empty()).then(|| {
+            CliError::unknown(
+                "no_data",
+                format!("{}: no data within {within}{why}", names.join(", ")),
+            )
+        })
+    }
+}
+
+/// The events on their way to the user.
+struct View<'a> {
+    settings: &'a Settings,
+    ctx: &'a Ctx,
+    lines: Lines,
+    buffer: Vec<u8>,
+    progress: Progress,
+}
+
+impl<'a> View<'a> {
+    fn new(
+        settings: &'a Settings,
+        instruments: &[Arc<Instrument>],
+        ctx: &'a Ctx,
+    ) -> Result<Self, CliError> {
+        let topics = instruments
+            .iter()
+            .flat_map(|i| settings.streams.iter().map(|&stream| (i.market, stream)))
+            .collect();
+        let Shape::Lines(format) = settings.shape else {
+            return Err(CliError::failed("internal", "no table yet"));
+        };
+        let mut lines = Lines::new(format, settings.fields.clone());
+        let mut buffer = Vec::new();
+        lines.begin(settings.streams[0], &mut buffer);
+        Ok(Self {
+            settings,
+            ctx,
+            lines,
+            buffer,
+            progress: Progress::new(topics),
+        })
+    }
+
+    /// Streams until the end, whatever it is; what was on its way then is told, too.
+    async fn follow(
+        &mut self,
+        mut subscription: Subscription,
+        output: &Output,
+        signals: &mut Signals,
+    ) -> End {
+        let end = self.stream(&mut subscription, output, signals).await;
+        let engine = self.ctx.engine.clone();
+        let stopped = tokio::spawn(async move { engine.shutdown().await });
+        let nothing_more = matches!(end, End::Error(_)) || self.is_full() || reader_is_gone();
+        if !nothing_more {
+            let _ = tokio::time::timeout(DRAIN, self.drain(&mut subscription, output)).await;
+        }
+        drop(subscription);
+        let _ = stopped.await;
+        end
+    }
+
+    async fn stream(
+        &mut self,
+        subscription: &mut Subscription,
+        output: &Output,
+        signals: &mut Signals,
+    ) -> End {
+        let started: Instant = self.ctx.started.into();
+        let first_deadline = self.settings.first_timeout.map(|timeout| started + timeout);
+        let end_at = self
+            .settings
+            .duration
+            .map(|duration| Instant::now() + duration);
+        let (mut reader_check, mut summary) =
+            (every(READER_CHECK), self.settings.summary.map(every));
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                permit = output.ready(), if !self.buffer.is_empty() => match permit {
+                    Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
+                    Err(closed) => return closed.into(),
+                },
+                taken = subscription.next_batch(&mut batch), if self.buffer.len() < CHUNK => {
+                    if taken.is_err() {
+                        return End::Error(CliError::failed("internal", "the engine stopped"));
+                    }
+                    self.take(&batch);
+                    if self.is_full() {
+                        return End::Done;
+                    }
+                    if let Some(error) = self.progress.all_failed() {
+                        return End::Error(error);
+                    }
+                }
+                exit = signals.next() => return End::Signal(exit),
+                () = at(end_at) => return self.on_duration(),
+                () = at(first_deadline), if !self.progress.awaited.is_empty() => {
+                    return match self.settings.first_timeout.and_then(|timeout| self.progress.late(timeout)) {
+                        Some(error) => End::Error(error),
+                        None => End::Done,
+                    };
+                }
+                () = tick(&mut summary) => self.summarise(),
+                _ = reader_check.tick() => {
+                    if reader_is_gone() {
+                        return End::Done;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Formats events until the asked number is reached.
+    fn take(&mut self, batch: &[Event]) {
+        let now = SystemClock.now();
+        for event in batch {
+            if self.is_full() {
+                return;
+            }
+            self.progress.see(event);
+            if event.stream().is_some() {
+                self.progress.printed += 1;
+            } else if !self.lines.takes_notices() {
+                tell(event, self.ctx.notices);
+            }
+            self.lines.write(event, now, &mut self.buffer);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.settings
+            .count
+            .is_some_and(|count| self.progress.printed >= count)
+    }
+
+    /// Time is up. Without a single event, and with a reason for that, nothing was learnt.
+    fn on_duration(&self) -> End {
+        match (&self.progress.last_trouble, self.progress.printed) {
+            (Some(trouble), 0) => {
+                End::Error(CliError::unknown("no_data", format!("no data: {trouble}")))
+            }
+            _ => End::Done,
+        }
+    }
+
+    fn summarise(&mut self) {
+        let markets: Vec<_> = self
+            .progress
+            .topics
+            .iter()
+            .map(|(market, _)| *market)
+            .collect();
+        let mut seen = HashSet::new();
+        let fresh = Summary::new(markets.into_iter().filter(|market| seen.insert(*market)));
+        let recent = std::mem::replace(&mut self.progress.recent, fresh);
+        recent
+            .lines()
+            .for_each(|line| self.ctx.notices.say("summary", &line));
+    }
+
+    async fn drain(&mut self, subscription: &mut Subscription, output: &Output) {
+        let mut batch = Vec::new();
+        while subscription.next_batch(&mut batch).await.is_ok() {
+            self.take(&batch);
+            match output.ready().await {
+                Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Writes the rest and waits until everything is written.
+async fn finish(mut output: Output, rest: Vec<u8>) -> Result<(), CliError> {
+    if !rest.is_empty()
+        && let Ok(permit) = output.ready().await
+    {
+        permit.send(rest);
+    }
+    match output.finish().await {
+        Ok(()) | Err(Closed::Quietly) => Ok(()),
+        Err(Closed::Failed(error)) => Err(error),
+    }
+}
+
+impl From<Closed> for End {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Quietly => End::Done,
+            Closed::Failed(error) => End::Error(error),
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+async fn tick(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The table of single answers.
+pub(super) fn table_text(
+    markets: impl Iterator<Item = Market>,
+    settings: &Settings,
+    answers: &[&Event],
+) -> String {
+    let _ = (markets, settings, answers);
+    String::new()
+}

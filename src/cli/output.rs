@@ -1,0 +1,145 @@
+//! Stdout: written by a thread of its own, so that a reader that does not read stops nobody else.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::sync::{mpsc, oneshot};
+
+use super::error::CliError;
+
+/// How long the last lines may take to be read when the program ends.
+const LAST_WRITE: Duration = Duration::from_secs(5);
+
+/// Stdout as a queue of chunks: one that waits beside the one that is being written.
+pub struct Output {
+    chunks: Option<mpsc::Sender<Vec<u8>>>,
+    error: Arc<Mutex<Option<io::Error>>>,
+    ended: oneshot::Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why nothing more can be written.
+#[derive(Debug)]
+pub enum Closed {
+    /// The reader has seen enough: a quiet end.
+    Quietly,
+    /// Writing failed.
+    Failed(CliError),
+}
+
+impl Output {
+    /// Starts the thread.
+    pub fn stdout() -> Self {
+        let (chunks, mut queue) = mpsc::channel::<Vec<u8>>(1);
+        let (end, ended) = oneshot::channel();
+        let error = Arc::new(Mutex::new(None));
+        let failed = error.clone();
+        let thread = std::thread::spawn(move || {
+            // Dropping it tells the end, however that comes.
+            let _end: oneshot::Sender<()> = end;
+            let mut stdout = io::stdout().lock();
+            while let Some(chunk) = queue.blocking_recv() {
+                if let Err(error) = stdout.write_all(&chunk).and_then(|()| stdout.flush()) {
+                    *failed.lock().expect("no holder of this lock panics") = Some(error);
+                    return;
+                }
+            }
+        });
+        Self {
+            chunks: Some(chunks),
+            error,
+            ended,
+            thread: Some(thread),
+        }
+    }
+
+    /// Waits until a chunk can be handed over. Cancel safe.
+    pub async fn ready(&self) -> Result<mpsc::Permit<'_, Vec<u8>>, Closed> {
+        match &self.chunks {
+            Some(chunks) => chunks.reserve().await.map_err(|_| self.closed()),
+            None => Err(Closed::Quietly),
+        }
+    }
+
+    /// Waits until everything is written.
+    pub async fn finish(&mut self) -> Result<(), Closed> {
+        self.chunks = None;
+        let ended = tokio::time::timeout(LAST_WRITE, &mut self.ended).await;
+        if ended.is_err() {
+            return Err(Closed::Failed(CliError::failed(
+                "output",
+                "stdout: nobody reads the last lines",
+            )));
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        match self
+            .error
+            .lock()
+            .expect("no holder of this lock panics")
+            .take()
+        {
+            Some(error) => Err(describe(&error)),
+            None => Ok(()),
+        }
+    }
+
+    fn closed(&self) -> Closed {
+        let error = self
+            .error
+            .lock()
+            .expect("no holder of this lock panics")
+            .take();
+        error.map_or(Closed::Quietly, |error| describe(&error))
+    }
+}
+
+fn describe(error: &io::Error) -> Closed {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Closed::Quietly;
+    }
+    // Without "(os error 28)": the words say it.
+    let text = error.to_string();
+    let text = text
+        .split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_lowercase();
+    Closed::Failed(CliError::failed("output", format!("stdout: {text}")))
+}
+
+/// Writes one text to stdout, for commands that end with it. A closed pipe is fine.
+pub fn print(text: &[u8]) -> Result<(), CliError> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text)
+        .and_then(|()| stdout.flush())
+        .map_err(|error| describe(&error))
+    {
+        Ok(()) | Err(Closed::Quietly) => Ok(()),
+        Err(Closed::Failed(error)) => Err(error),
+    }
+}
+
+/// Whether nobody can read stdout any more, found without writing: `tickwire … | head -n 1` has to end
+/// also when no further event comes.
+pub fn reader_is_gone() -> bool {
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        return false;
+    }
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut fds, Some(&now)).is_ok_and(|_| {
+        fds[0]
+            .revents()
+            .intersects(PollFlags::ERR | PollFlags::NVAL)
+    })
+}
