@@ -28,8 +28,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Why streaming ended.
 enum End {
-    /// As asked, or the reader has seen enough.
+    /// As asked.
     Done,
+    /// The reader has seen enough: no summary, it is gone.
+    ReaderLeft,
     /// By a signal.
     Signal(Exit),
     /// With an error.
@@ -56,7 +58,7 @@ pub async fn run(
     let end = view.follow(subscription, &output, &mut signals).await;
     signals.exit_on_next();
     let finished = finish(output, view.buffer).await;
-    if !settings.quiet {
+    if !matches!(end, End::ReaderLeft) {
         view.progress
             .total
             .lines()
@@ -66,7 +68,7 @@ pub async fn run(
         End::Error(error) => Err(error),
         _ if finished.is_err() => finished.map(|()| Exit::Done),
         End::Signal(exit) if settings.has_end() => Ok(exit),
-        End::Signal(_) | End::Done => Ok(Exit::Done),
+        End::Signal(_) | End::Done | End::ReaderLeft => Ok(Exit::Done),
     }
 }
 
@@ -216,7 +218,7 @@ impl<'a> View<'a> {
         let end = self.stream(&mut subscription, output, signals).await;
         let engine = self.ctx.engine.clone();
         let stopped = tokio::spawn(async move { engine.shutdown().await });
-        let nothing_more = matches!(end, End::Error(_)) || self.is_full() || reader_is_gone();
+        let nothing_more = matches!(end, End::Error(_) | End::ReaderLeft) || self.is_full();
         if !nothing_more {
             let _ = tokio::time::timeout(DRAIN, self.drain(&mut subscription, output)).await;
         }
@@ -269,7 +271,7 @@ impl<'a> View<'a> {
                 () = tick(&mut summary) => self.summarise(),
                 _ = reader_check.tick() => {
                     if reader_is_gone() {
-                        return End::Done;
+                        return End::ReaderLeft;
                     }
                 }
             }
@@ -352,7 +354,7 @@ async fn finish(mut output: Output, rest: Vec<u8>) -> Result<(), CliError> {
 impl From<Closed> for End {
     fn from(closed: Closed) -> Self {
         match closed {
-            Closed::Quietly => End::Done,
+            Closed::Quietly => End::ReaderLeft,
             Closed::Failed(error) => End::Error(error),
         }
     }
