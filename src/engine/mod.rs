@@ -20,7 +20,7 @@
 //! that is done behind [`crate::feed::Provider`].
 
 mod builder;
-mod core;
+pub mod core;
 mod hub;
 mod mailbox;
 mod sequence;
@@ -31,6 +31,6 @@ mod task;
 pub use builder::{Engine, EngineBuilder, EngineError};
 pub use hub::Filter;
 pub use mailbox::{DEFAULT_CAPACITY, Delivery, End, Overflow, SLOW_READER_PATIENCE};
-pub use sequence::{REORDER_NANOS, REORDER_TRADES};
+pub use sequence::{REORDER_NANOS, REORDER_TRADES, SequenceStats};
 pub use stats::Stats;
 pub use subscription::{Request, Subscription};
