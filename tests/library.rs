@@ -1,0 +1,346 @@
+//! tickwire as a library: the engine over simulated exchanges, as a program of one's own would use it.
+
+use std::io::Write;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tickwire::engine::{Delivery, Engine, EngineError, Overflow, Request, Subscription};
+use tickwire::exchange::binance::Binance;
+use tickwire::exchange::coinbase::Coinbase;
+use tickwire::exchange::kraken::Kraken;
+use tickwire::exchange::mock::{Mock, Pace};
+use tickwire::exchange::{Adapter, Live, LiveOptions};
+use tickwire::model::{Event, Stream, Trade};
+use tickwire::sim::{Cut, LedgerTrade, Sim, SimConfig, Venue};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), future)
+        .await
+        .expect("should have ended long ago")
+}
+
+async fn sim(venue: Venue) -> Sim {
+    Sim::start(SimConfig::new(venue)).await.unwrap()
+}
+
+fn live(adapter: impl Adapter, sim: &Sim) -> Live {
+    let options = LiveOptions {
+        rest_url: Some(sim.rest_url()),
+        ws_url: Some(sim.ws_url()),
+        ..LiveOptions::default()
+    };
+    Live::new(adapter, options).unwrap()
+}
+
+async fn next_trade(subscription: &mut Subscription) -> Trade {
+    loop {
+        match within(subscription.next()).await {
+            Some(Event::Trade(trade)) => return trade,
+            Some(_) => {}
+            None => panic!("the stream ended"),
+        }
+    }
+}
+
+fn assert_same(trade: &Trade, truth: &LedgerTrade) {
+    assert_eq!(trade.id, truth.id);
+    assert_eq!(trade.price.to_string(), truth.price);
+    assert_eq!(trade.size.to_string(), truth.size);
+    assert_eq!(trade.side.name(), truth.side.word());
+    // Binance tells milliseconds, the others microseconds.
+    assert!(
+        (trade.timestamp.nanos() - truth.time_ns).abs() < 1_000_000,
+        "{trade:?} {truth:?}"
+    );
+}
+
+/// A subscription counts once the exchange has heard of it.
+async fn until_subscribed(sim: &Sim, messages: u64) {
+    within(async {
+        while sim.counters().subscribes < messages {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn several_exchanges_feed_one_subscription_and_every_trade_is_the_true_one() {
+    let (kraken, binance, coinbase) = tokio::join!(
+        sim(Venue::Kraken),
+        sim(Venue::Binance),
+        sim(Venue::Coinbase)
+    );
+    let engine = Engine::builder()
+        .provider(live(Kraken, &kraken))
+        .provider(live(Binance, &binance))
+        .provider(live(Coinbase, &coinbase))
+        .build();
+    let request = Request::new(["kraken:XBT/USD", "binance:BTC", "coinbase:btc-usd"])
+        .streams([Stream::Trades]);
+    let mut trades = engine.subscribe(request).await.unwrap();
+    let sims = [
+        (kraken, "BTC/USD"),
+        (binance, "BTC/USDT"),
+        (coinbase, "BTC/USD"),
+    ];
+    for (sim, symbol) in &sims {
+        until_subscribed(sim, 1).await;
+        sim.trade(symbol, 100);
+    }
+    let mut seen = std::collections::HashMap::<_, Vec<Trade>>::new();
+    while seen.values().map(Vec::len).sum::<usize>() < 300 {
+        let trade = next_trade(&mut trades).await;
+        seen.entry(trade.market.exchange().name())
+            .or_default()
+            .push(trade);
+    }
+    for ((sim, symbol), name) in sims.iter().zip(["kraken", "binance", "coinbase"]) {
+        let ledger = sim.ledger(symbol);
+        for (trade, truth) in seen[name].iter().zip(&ledger[ledger.len() - 100..]) {
+            assert_same(trade, truth);
+        }
+    }
+    let stats = engine.stats();
+    assert_eq!(
+        (
+            stats.connects,
+            stats.duplicates,
+            stats.gaps,
+            stats.bad_frames
+        ),
+        (3, 0, 0, 0)
+    );
+    assert!(stats.messages > 200 && stats.published >= 300, "{stats:?}");
+    within(engine.shutdown()).await;
+    assert!(within(trades.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn symbols_come_and_go_while_running() {
+    let sim = sim(Venue::Kraken).await;
+    let engine = Engine::builder().provider(live(Kraken, &sim)).build();
+    let mut trades = engine
+        .subscribe(Request::new(["BTC"]).streams([Stream::Trades]))
+        .await
+        .unwrap();
+    until_subscribed(&sim, 1).await;
+    trades.add(["ETH"]).await.unwrap();
+    until_subscribed(&sim, 2).await;
+    sim.trade("ETH/USD", 1);
+    assert_eq!(next_trade(&mut trades).await.market.symbol(), "ETH/USD");
+    trades.remove(["BTC"]).await.unwrap();
+    sim.trade("BTC/USD", 3);
+    sim.trade("ETH/USD", 1);
+    assert_eq!(next_trade(&mut trades).await.market.symbol(), "ETH/USD");
+    let error = trades.add(["NOPE"]).await.unwrap_err();
+    assert!(error.to_string().contains("no symbol `NOPE`"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_lost_in_a_cut_is_told_as_one_gap_with_its_ids() {
+    let sim = sim(Venue::Binance).await;
+    let engine = Engine::builder().provider(live(Binance, &sim)).build();
+    let mut events = engine
+        .subscribe(Request::new(["BTC"]).streams([Stream::Trades]))
+        .await
+        .unwrap();
+    until_subscribed(&sim, 1).await;
+    let before = sim.trade("BTC/USDT", 5);
+    while next_trade(&mut events).await.id != before[4].id {}
+    sim.cut_all(Cut::Reset);
+    let lost = sim.trade("BTC/USDT", 7);
+    until_subscribed(&sim, 2).await;
+    let after = sim.trade("BTC/USDT", 2);
+    let (mut states, mut gaps) = (Vec::new(), Vec::new());
+    loop {
+        match within(events.next()).await.unwrap() {
+            Event::Status(status) => states.push(status.state.name()),
+            Event::Gap(gap) => gaps.push(gap),
+            Event::Trade(trade) if trade.id == after[1].id => break,
+            _ => {}
+        }
+    }
+    assert_eq!(states, ["reconnecting", "connected"]);
+    assert_eq!(gaps.len(), 1);
+    assert_eq!(
+        (gaps[0].from_id, gaps[0].to_id, gaps[0].missing),
+        (Some(lost[0].id), Some(lost[6].id), Some(7))
+    );
+}
+
+#[tokio::test]
+async fn a_filter_sees_data_and_latest_refuses_trades() {
+    let engine = Engine::builder()
+        .provider(Mock {
+            pace: Pace::Max,
+            ..Mock::default()
+        })
+        .build();
+    let only_eth = |event: &Event| event.market().is_some_and(|market| market.base() == "ETH");
+    let mut tickers = engine
+        .subscribe(Request::new(["BTC", "ETH"]).filter(only_eth))
+        .await
+        .unwrap();
+    for _ in 0..10 {
+        assert_eq!(
+            within(tickers.next())
+                .await
+                .unwrap()
+                .market()
+                .unwrap()
+                .base(),
+            "ETH"
+        );
+    }
+    let request = Request::new(["BTC"])
+        .streams([Stream::Trades])
+        .delivery(Delivery::Latest);
+    assert_eq!(
+        engine.subscribe(request).await.unwrap_err(),
+        EngineError::LatestTrades
+    );
+}
+
+#[tokio::test]
+async fn a_reader_too_slow_for_its_queue_is_disconnected_and_harms_no_other() {
+    let engine = Engine::builder()
+        .provider(Mock {
+            pace: Pace::Max,
+            ..Mock::default()
+        })
+        .build();
+    let small = Delivery::Every {
+        capacity: 10,
+        overflow: Overflow::Disconnect,
+    };
+    let mut slow = engine
+        .subscribe(Request::new(["BTC"]).delivery(small))
+        .await
+        .unwrap();
+    let mut fast = engine.subscribe(Request::new(["BTC"])).await.unwrap();
+    for _ in 0..1_000 {
+        assert!(within(fast.next()).await.is_some());
+    }
+    let mut left = 0;
+    while within(slow.next()).await.is_some() {
+        left += 1;
+    }
+    assert_eq!(left, 10);
+}
+
+/// A simulated exchange behind TLS, with a certificate of an authority of its own.
+struct Secured {
+    ca: tempfile::NamedTempFile,
+    port: u16,
+}
+
+impl Secured {
+    async fn start(sim: Sim) -> Self {
+        let ca_key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "An authority of one's own");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let mut ca = tempfile::NamedTempFile::new().unwrap();
+        ca.write_all(params.self_signed(&ca_key).unwrap().pem().as_bytes())
+            .unwrap();
+        let issuer = Issuer::new(params, ca_key);
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["localhost".into()])
+            .unwrap()
+            .signed_by(&key, &issuer)
+            .unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, sim) = (acceptor.clone(), sim.clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        sim.serve(stream).await;
+                    }
+                });
+            }
+        });
+        Self { ca, port }
+    }
+
+    /// The binary against it; `trust` says whether it is told of the authority.
+    async fn tickwire(&self, trust: bool) -> std::process::Output {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickwire"));
+        command.args([
+            "monitor",
+            "BTC",
+            "--stream",
+            "trades",
+            "-n",
+            "3",
+            "-p",
+            "coinbase",
+            "--timeout",
+            "20s",
+        ]);
+        command.env_clear().env("HOME", home.path());
+        command.env(
+            "TICKWIRE_PROVIDERS__COINBASE__REST_URL",
+            format!("https://localhost:{}", self.port),
+        );
+        command.env(
+            "TICKWIRE_PROVIDERS__COINBASE__WS_URL",
+            format!("wss://localhost:{}", self.port),
+        );
+        if trust {
+            command.env("SSL_CERT_FILE", self.ca.path());
+        }
+        tokio::task::spawn_blocking(move || {
+            let _home = home;
+            command.output().unwrap()
+        })
+        .await
+        .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_authority_of_ones_own_is_trusted_through_ssl_cert_file_and_only_then() {
+    let sim = Sim::new(SimConfig {
+        rate: 20.0,
+        ..SimConfig::new(Venue::Coinbase)
+    });
+    let secured = Secured::start(sim.clone()).await;
+    let trusted = within(secured.tickwire(true)).await;
+    assert_eq!(
+        trusted.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&trusted.stderr)
+    );
+    assert_eq!(
+        String::from_utf8(trusted.stdout).unwrap().lines().count(),
+        3
+    );
+    let refused = within(secured.tickwire(false)).await;
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(refused.stdout.is_empty());
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("certificate"), "{told}");
+}
