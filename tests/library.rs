@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tickwire::engine::{Delivery, Engine, EngineError, Overflow, Request, Subscription};
 use tickwire::exchange::binance::Binance;
@@ -13,7 +14,8 @@ use tickwire::exchange::coinbase::Coinbase;
 use tickwire::exchange::kraken::Kraken;
 use tickwire::exchange::mock::{Mock, Pace};
 use tickwire::exchange::{Adapter, Live, LiveOptions};
-use tickwire::model::{Event, Stream, Trade};
+use tickwire::feed::{Answer, FeedIo, Provider, ProviderError, Traits};
+use tickwire::model::{Event, Exchange, Instrument, Stream, Ticker, Trade};
 use tickwire::sim::{Cut, LedgerTrade, Sim, SimConfig, Venue};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -343,4 +345,47 @@ async fn an_authority_of_ones_own_is_trusted_through_ssl_cert_file_and_only_then
     assert!(refused.stdout.is_empty());
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(told.contains("certificate"), "{told}");
+}
+
+/// A source that breaks as soon as somebody wants something.
+struct Broken(Mock);
+
+impl Provider for Broken {
+    fn exchange(&self) -> Exchange {
+        self.0.exchange()
+    }
+
+    fn traits(&self) -> Traits {
+        self.0.traits()
+    }
+
+    fn instruments(&self) -> BoxFuture<'_, Result<Vec<Instrument>, ProviderError>> {
+        self.0.instruments()
+    }
+
+    fn tickers<'a>(&'a self, of: &'a [Arc<Instrument>]) -> BoxFuture<'a, Vec<Answer<Ticker>>> {
+        self.0.tickers(of)
+    }
+
+    fn trades<'a>(
+        &'a self,
+        of: &'a Instrument,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Trade>, ProviderError>> {
+        self.0.trades(of, limit)
+    }
+
+    fn run(self: Arc<Self>, mut io: FeedIo) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            io.commands.recv().await;
+            panic!("broken on purpose");
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_feed_that_breaks_ends_its_subscribers_instead_of_leaving_them_waiting() {
+    let engine = Engine::builder().provider(Broken(Mock::default())).build();
+    let mut events = engine.subscribe(Request::new(["BTC"])).await.unwrap();
+    assert!(within(events.next()).await.is_none());
 }
