@@ -169,6 +169,13 @@ impl Hub {
     }
 }
 
+/// Also when the engine's task breaks: a subscriber must not wait for ever.
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
 impl Subscriber {
     fn offer(&mut self, event: Event) {
         // A filter is about data; gaps are never hidden by it.

@@ -263,8 +263,17 @@ impl Task {
                 cancel: self.cancel.clone(),
                 stats,
             };
-            self.tracker
-                .spawn(self.providers[&exchange].clone().run(io));
+            let (feed, cancel) = (
+                self.providers[&exchange].clone().run(io),
+                self.cancel.clone(),
+            );
+            let running = self.tracker.spawn(feed);
+            self.tracker.spawn(async move {
+                // A feed that broke must not pass for a quiet market: everything stops.
+                if running.await.is_err_and(|error| error.is_panic()) {
+                    cancel.cancel();
+                }
+            });
             sender
         })
     }
