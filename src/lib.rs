@@ -10,4 +10,5 @@ pub mod model;
 pub mod net;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod sink;
 pub mod symbols;
