@@ -1,0 +1,288 @@
+//! What the table knows, and what keys do to it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::columns::{Column, Extent};
+use super::rate::Rate;
+use super::row::{Health, Row, status_text};
+use super::text;
+use crate::model::{
+    Event, Exchange, Gap, GapReason, Market, Status, StatusState, Stream, Timestamp,
+};
+
+/// What the caller has to do after an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Leave.
+    Quit,
+    /// Draw again.
+    Redraw,
+    /// Wipe the screen and draw again: its size changed, or the user asked for it.
+    Repaint,
+    /// Nothing changed.
+    Nothing,
+}
+
+/// In which order the rows stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// As the symbols were asked for.
+    #[default]
+    Asked,
+    /// By the change of the 24 hours, the greatest first.
+    Change,
+    /// By symbol.
+    Name,
+}
+
+impl Order {
+    fn next(self) -> Self {
+        match self {
+            Self::Asked => Self::Change,
+            Self::Change => Self::Name,
+            Self::Name => Self::Asked,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "as asked",
+            Self::Change => "by change",
+            Self::Name => "by name",
+        }
+    }
+}
+
+/// Everything behind the table: no terminal, no clock.
+#[derive(Debug, Clone)]
+pub struct TableState {
+    pub(super) rows: Vec<Row>,
+    places: HashMap<Market, usize>,
+    /// The exchanges of the rows in order of appearance, each with the state of its connection.
+    pub(super) exchanges: Vec<(Exchange, Option<Arc<Status>>)>,
+    pub(super) columns: &'static [Column],
+    pub(super) rate: Rate,
+    /// The last gap or change of state.
+    notice: Option<String>,
+    pub(super) order: Order,
+    /// The first row shown, and how many fit; set while drawing.
+    pub(super) offset: usize,
+    pub(super) page: usize,
+    /// Widths only grow while the screen keeps its width, so that columns stand still.
+    pub(super) extents: [Extent; Column::COUNT],
+    pub(super) measured_for: u16,
+}
+
+impl TableState {
+    /// A table with one row per market, in this order, and the columns of these streams.
+    pub fn new(markets: Vec<Market>, streams: &[Stream]) -> Self {
+        let mut state = Self {
+            rows: Vec::with_capacity(markets.len()),
+            places: HashMap::with_capacity(markets.len()),
+            exchanges: Vec::new(),
+            columns: Column::by_importance(streams),
+            rate: Rate::default(),
+            notice: None,
+            order: Order::default(),
+            offset: 0,
+            page: 0,
+            extents: Default::default(),
+            measured_for: 0,
+        };
+        for market in markets {
+            if state.places.contains_key(&market) {
+                continue;
+            }
+            state.places.insert(market, state.rows.len());
+            state.rows.push(Row::new(market));
+            if state.connection(market.exchange()).is_none() {
+                state.exchanges.push((market.exchange(), None));
+            }
+        }
+        state
+    }
+
+    /// Takes an event; one about a market without a row is ignored.
+    pub fn apply(&mut self, event: &Event, now: Timestamp) {
+        match event {
+            Event::Ticker(ticker) => {
+                if let Some(row) = self.row(ticker.market) {
+                    row.on_ticker(ticker, now);
+                    self.rate.add(now);
+                }
+            }
+            Event::Trade(trade) => {
+                if let Some(row) = self.row(trade.market) {
+                    row.on_trade(trade, now);
+                    self.rate.add(now);
+                }
+            }
+            Event::Gap(gap) => {
+                if let Some(row) = self.row(gap.market) {
+                    row.gaps += 1;
+                    self.notice = Some(self.gap_notice(gap, now));
+                }
+            }
+            Event::Status(status) => self.on_status(status),
+        }
+    }
+
+    fn row(&mut self, market: Market) -> Option<&mut Row> {
+        let place = *self.places.get(&market)?;
+        self.rows.get_mut(place)
+    }
+
+    fn on_status(&mut self, status: &Arc<Status>) {
+        let known = match status.market {
+            Some(market) => self.row(market).map(|row| &mut row.status),
+            None => (self.exchanges.iter_mut())
+                .find(|(exchange, _)| *exchange == status.exchange)
+                .map(|(_, connection)| connection),
+        };
+        let Some(known) = known else {
+            return;
+        };
+        *known = Some(status.clone());
+        if status.market.is_none() && status.state == StatusState::Connected {
+            // What a lost connection did to its symbols ended with it; a refused symbol stays refused.
+            for row in &mut self.rows {
+                if row.market.exchange() == status.exchange
+                    && (row.status.as_ref()).is_some_and(|s| Health::of(s.state) == Health::Trouble)
+                {
+                    row.status = None;
+                }
+            }
+        }
+        self.notice = Some(format!(
+            "{} {}",
+            text::clock(status.timestamp),
+            self.status_line(status)
+        ));
+    }
+
+    /// Whether the exchange has to be named with each symbol.
+    pub(super) fn is_prefixed(&self) -> bool {
+        self.exchanges.len() > 1
+    }
+
+    /// The state of this exchange's connection; the inner `None` while nothing was told.
+    pub(super) fn connection(&self, exchange: Exchange) -> Option<Option<&Status>> {
+        (self.exchanges.iter())
+            .find(|(known, _)| *known == exchange)
+            .map(|(_, status)| status.as_deref())
+    }
+
+    fn status_line(&self, status: &Status) -> String {
+        let subject = match status.market {
+            Some(market) if self.is_prefixed() => market.to_string(),
+            Some(market) => market.symbol().to_owned(),
+            None => status.exchange.name().to_owned(),
+        };
+        format!("{} {}", text::clean(&subject), status_text(status))
+    }
+
+    fn gap_notice(&self, gap: &Gap, now: Timestamp) -> String {
+        let missing = match gap.missing {
+            Some(missing) => format!("{missing} missing"),
+            None => "some missing".to_owned(),
+        };
+        let reason = match gap.reason {
+            GapReason::SlowConsumer => "this terminal was too slow",
+            GapReason::RepairOff => "not fetched again",
+        };
+        let subject = if self.is_prefixed() {
+            gap.market.to_string()
+        } else {
+            gap.market.symbol().to_owned()
+        };
+        format!(
+            "{} {} gap in {}: {missing}, {reason}",
+            text::clock(now),
+            text::clean(&subject),
+            gap.stream.name()
+        )
+    }
+
+    /// The line at the bottom: present trouble, the gravest and latest first, else what was told last.
+    pub(super) fn notice(&self) -> (String, Health) {
+        let symbols = self.rows.iter().filter_map(|row| row.status.as_ref());
+        let connections = self.exchanges.iter().filter_map(|(_, s)| s.as_ref());
+        let troubles = || {
+            (symbols.clone().chain(connections.clone()))
+                .filter(|status| status.state != StatusState::Connected)
+        };
+        let worst = troubles().max_by_key(|status| (Health::of(status.state), status.timestamp));
+        match worst {
+            Some(status) => {
+                let more = troubles().count() - 1;
+                let mut line = self.status_line(status);
+                if more > 0 {
+                    line += &format!(" (and {more} more)");
+                }
+                (line, Health::of(status.state))
+            }
+            None => (self.notice.clone().unwrap_or_default(), Health::Fine),
+        }
+    }
+
+    /// The rows in the present order.
+    pub(super) fn ordered(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        match self.order {
+            Order::Asked => {}
+            // Stable, and what is not known (`None`, the smallest) comes last.
+            Order::Change => rows.sort_by_key(|row| std::cmp::Reverse(row.change())),
+            Order::Name => rows.sort_by_key(|row| (row.market.symbol(), row.market.exchange())),
+        }
+        rows
+    }
+
+    /// What an input of the terminal means.
+    pub fn input(&mut self, input: &Input) -> Action {
+        match input {
+            Input::Key(key) => self.key(*key),
+            Input::Resize(..) => Action::Repaint,
+            _ => Action::Nothing,
+        }
+    }
+
+    /// What a key means: `q`, Esc and Ctrl-C leave, arrows, `j`, `k`, PgUp, PgDn, Home and End scroll,
+    /// `s` changes the order, Ctrl-L paints anew.
+    pub fn key(&mut self, key: KeyEvent) -> Action {
+        if key.kind == KeyEventKind::Release {
+            return Action::Nothing;
+        }
+        if key.modifiers.contains(KeyModifiers::CONTROL) {
+            return match key.code {
+                KeyCode::Char('c' | 'C') => Action::Quit,
+                KeyCode::Char('l' | 'L') => Action::Repaint,
+                _ => Action::Nothing,
+            };
+        }
+        let page = self.page.max(1);
+        let to = match key.code {
+            KeyCode::Char('q' | 'Q') | KeyCode::Esc => return Action::Quit,
+            KeyCode::Char('s') => {
+                self.order = self.order.next();
+                self.offset = 0;
+                return Action::Redraw;
+            }
+            KeyCode::Up | KeyCode::Char('k') => self.offset.saturating_sub(1),
+            KeyCode::Down | KeyCode::Char('j') => self.offset + 1,
+            KeyCode::PageUp => self.offset.saturating_sub(page),
+            KeyCode::PageDown | KeyCode::Char(' ') => self.offset + page,
+            KeyCode::Home | KeyCode::Char('g') => 0,
+            KeyCode::End | KeyCode::Char('G') => self.rows.len(),
+            _ => return Action::Nothing,
+        };
+        let to = to.min(self.rows.len().saturating_sub(page));
+        if to == self.offset {
+            return Action::Nothing;
+        }
+        self.offset = to;
+        Action::Redraw
+    }
+}
