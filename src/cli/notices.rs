@@ -1,6 +1,7 @@
 //! What is told on stderr beside the data: log lines, notices, summaries.
 
 use std::io::Write;
+use std::sync::Mutex;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -52,9 +53,39 @@ impl Notices {
     }
 }
 
+/// Lines that wait while a screen is open; `None`: there is none.
+static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
+/// How many are kept.
+const HELD_MAX: usize = 100;
+
 /// A closed stderr is nobody's loss.
 fn line(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let mut held = HELD.lock().expect("no holder of this lock panics");
+    match held.as_mut() {
+        Some(lines) if lines.len() < HELD_MAX => lines.push(text.to_string()),
+        Some(_) => {}
+        None => {
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        }
+    }
+}
+
+/// While this lives nothing is written to stderr: it would draw over the screen. Told when it ends.
+pub struct Held(());
+
+impl Held {
+    /// Begins to hold lines back.
+    pub fn start() -> Self {
+        *HELD.lock().expect("no holder of this lock panics") = Some(Vec::new());
+        Self(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let lines = HELD.lock().expect("no holder of this lock panics").take();
+        lines.into_iter().flatten().for_each(|text| line(&text));
+    }
 }
 
 /// Sends `tracing` to stderr. `filter` (from `TICKWIRE_LOG`) wins over the flags.

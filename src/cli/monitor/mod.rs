@@ -1,6 +1,8 @@
 //! `tickwire monitor`: streams events, or answers once.
 
 mod once;
+mod progress;
+mod screen;
 mod settings;
 mod stream;
 
@@ -17,7 +19,7 @@ use super::args::MonitorArgs;
 use super::error::CliError;
 use super::exit::Exit;
 use super::notices::Notices;
-use settings::Settings;
+use settings::{Settings, Shape};
 
 /// Runs the command.
 pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
@@ -30,10 +32,10 @@ pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
         }
     };
     announce(&instruments, ctx.notices);
-    if settings.once {
-        once::run(&settings, &instruments, &ctx).await
-    } else {
-        stream::run(&settings, &instruments, ctx).await
+    match settings.shape {
+        _ if settings.once => once::run(&settings, &instruments, &ctx).await,
+        Shape::Table => screen::run(&settings, &instruments, ctx).await,
+        Shape::Lines(format) => stream::run(&settings, format, &instruments, ctx).await,
     }
 }
 

@@ -68,7 +68,7 @@ pub async fn run(
     if let Some(exit) = answered {
         return Ok(exit);
     }
-    let result = print(&slots, settings, ctx);
+    let result = print(&slots, instruments, settings, ctx);
     let _ = tokio::time::timeout(GOODBYE, ctx.engine.shutdown()).await;
     result
 }
@@ -275,11 +275,7 @@ impl Slot {
 
     /// Nothing better will come.
     fn is_settled(&self) -> bool {
-        let rest_is_final = self
-            .rest_error
-            .as_ref()
-            .is_some_and(|error| !matches!(error, ProviderError::Unreachable(_)));
-        self.complete || self.stream_failed && (self.event.is_some() || rest_is_final)
+        self.complete || self.stream_failed && (self.event.is_some() || self.rest_error.is_some())
     }
 
     /// The answer, if it counts as one.
@@ -330,7 +326,12 @@ impl Slot {
 }
 
 /// Prints what was answered, in the order in which it was asked for, and names what is missing.
-fn print(slots: &[Slot], settings: &Settings, ctx: &Ctx) -> Result<Exit, CliError> {
+fn print(
+    slots: &[Slot],
+    instruments: &[Arc<Instrument>],
+    settings: &Settings,
+    ctx: &Ctx,
+) -> Result<Exit, CliError> {
     let (mut out, now) = (Vec::new(), SystemClock.now());
     let answers: Vec<_> = slots
         .iter()
@@ -338,9 +339,8 @@ fn print(slots: &[Slot], settings: &Settings, ctx: &Ctx) -> Result<Exit, CliErro
         .collect();
     match settings.shape {
         Shape::Table => {
-            out =
-                super::stream::table_text(slots.iter().map(|slot| slot.market), settings, &answers)
-                    .into_bytes()
+            let markets = instruments.iter().map(|i| i.market).collect();
+            out = super::screen::answers(markets, settings, &answers).into_bytes();
         }
         Shape::Lines(format) => {
             let mut lines = Lines::new(format, settings.fields.clone());

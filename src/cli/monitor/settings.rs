@@ -1,10 +1,11 @@
 //! The flags of `monitor`, checked against each other. Pure.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::OutputFormat;
-use crate::engine::{Delivery, Overflow, SLOW_READER_PATIENCE};
-use crate::model::{Field, Stream};
+use crate::engine::{DEFAULT_CAPACITY, Delivery, Overflow, SLOW_READER_PATIENCE};
+use crate::model::{Field, Instrument, Market, Stream};
 use crate::sink::lines::Format;
 
 use super::super::args::MonitorArgs;
@@ -28,9 +29,7 @@ pub struct Settings {
     /// For each symbol's first event on a stream.
     pub first_timeout: Option<Duration>,
     pub max_age: Option<Duration>,
-    pub buffer_size: usize,
     pub color: bool,
-    pub quiet: bool,
 }
 
 /// How events are shown.
@@ -66,23 +65,38 @@ impl Settings {
             answer_timeout: ctx.timeout.unwrap_or(ANSWER_TIMEOUT),
             first_timeout: ctx.timeout,
             max_age: ctx.max_age,
-            buffer_size: ctx.config.engine.buffer_size,
             color: ctx.color,
-            quiet: ctx.notices.quiet,
         })
     }
 
     /// A source that can wait is slowed down by a slow reader; the market cannot be.
-    pub fn delivery(&self, can_wait: bool) -> Delivery {
+    pub fn delivery(&self, ctx: &Ctx, instruments: &[Arc<Instrument>]) -> Delivery {
+        let providers = || instruments.iter().map(|i| i.market.exchange().name());
+        let can_wait = providers().all(|name| {
+            ctx.engine
+                .provider(name)
+                .is_ok_and(|provider| provider.traits().can_wait)
+        });
         let overflow = if can_wait {
             Overflow::Wait
         } else {
             Overflow::WaitThenGap(SLOW_READER_PATIENCE)
         };
+        let capacity = providers()
+            .map(|name| ctx.config.engine_for(name).buffer_size)
+            .max();
         Delivery::Every {
-            capacity: self.buffer_size,
+            capacity: capacity.unwrap_or(DEFAULT_CAPACITY),
             overflow,
         }
+    }
+
+    /// Every stream of every instrument, in the order asked for.
+    pub fn topics(&self, instruments: &[Arc<Instrument>]) -> Vec<(Market, Stream)> {
+        instruments
+            .iter()
+            .flat_map(|i| self.streams.iter().map(|&stream| (i.market, stream)))
+            .collect()
     }
 
     /// Whether an end was asked for, so that a signal cuts it short.

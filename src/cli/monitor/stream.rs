@@ -1,22 +1,21 @@
 //! `monitor` without `-1`: streams until it is told to stop.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval};
 
 use crate::engine::{Request, Subscription};
-use crate::model::{Clock, Event, Instrument, Market, StatusState, Stream, SystemClock};
-use crate::sink::lines::Lines;
-use crate::sink::summary::Summary;
+use crate::model::{Clock, Event, Instrument, SystemClock};
+use crate::sink::lines::{Format, Lines};
 
 use super::super::Ctx;
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::output::{Closed, Output, reader_is_gone};
 use super::super::signals::Signals;
-use super::settings::{Settings, Shape};
+use super::progress::{Progress, at, every};
+use super::settings::Settings;
 use super::tell;
 
 /// What is formatted before it is handed to the writer; beyond this nothing is taken from the engine.
@@ -40,18 +39,15 @@ enum End {
 
 pub async fn run(
     settings: &Settings,
+    format: Format,
     instruments: &[Arc<Instrument>],
     ctx: Ctx,
 ) -> Result<Exit, CliError> {
     let mut signals = Signals::new()?;
-    let can_wait = instruments.iter().all(|i| {
-        let provider = ctx.engine.provider(i.market.exchange().name());
-        provider.is_ok_and(|provider| provider.traits().can_wait)
-    });
     let request = Request::instruments(instruments.iter().cloned())
         .streams(settings.streams.iter().copied())
-        .delivery(settings.delivery(can_wait));
-    let mut view = View::new(settings, instruments, &ctx)?;
+        .delivery(settings.delivery(&ctx, instruments));
+    let mut view = View::new(settings, format, instruments, &ctx);
     // Opened before anything is connected.
     let output = Output::stdout();
     let subscription = ctx.engine.subscribe(request).await?;
@@ -72,108 +68,6 @@ pub async fn run(
     }
 }
 
-/// What was seen of what was asked for.
-struct Progress {
-    /// Topics without an event so far.
-    awaited: HashSet<(Market, Stream)>,
-    /// Topics that are given up.
-    failed: HashSet<(Market, Stream)>,
-    topics: Vec<(Market, Stream)>,
-    last_trouble: Option<String>,
-    printed: u64,
-    total: Summary,
-    /// Since the last summary that was asked for.
-    recent: Summary,
-}
-
-impl Progress {
-    fn new(topics: Vec<(Market, Stream)>) -> Self {
-        let markets: Vec<_> = {
-            let mut seen = HashSet::new();
-            topics
-                .iter()
-                .map(|(market, _)| *market)
-                .filter(|market| seen.insert(*market))
-                .collect()
-        };
-        Self {
-            awaited: topics.iter().copied().collect(),
-            failed: HashSet::new(),
-            last_trouble: None,
-            printed: 0,
-            total: Summary::new(markets.iter().copied()),
-            recent: Summary::new(markets),
-            topics,
-        }
-    }
-
-    fn see(&mut self, event: &Event) {
-        if let (false, Some(market), Some(stream)) =
-            (self.awaited.is_empty(), event.market(), event.stream())
-        {
-            self.awaited.remove(&(market, stream));
-        }
-        if let Event::Status(status) = event {
-            self.last_trouble = status.reason.clone();
-            if status.state == StatusState::Failed {
-                let meant = |(market, stream): &&(Market, Stream)| match status.market {
-                    // A refusal names its stream first.
-                    Some(refused) => {
-                        *market == refused
-                            && status
-                                .reason
-                                .as_ref()
-                                .is_none_or(|reason| reason.starts_with(stream.name()))
-                    }
-                    None => market.exchange() == status.exchange,
-                };
-                self.failed.extend(self.topics.iter().filter(meant));
-            }
-        }
-        self.total.add(event);
-        self.recent.add(event);
-    }
-
-    /// Nothing that was asked for can come any more.
-    fn all_failed(&self) -> Option<CliError> {
-        let reason = || {
-            self.last_trouble
-                .clone()
-                .unwrap_or_else(|| "given up".into())
-        };
-        let all = self.topics.iter().all(|topic| self.failed.contains(topic));
-        all.then(|| CliError {
-            retryable: false,
-            ..CliError::unknown("failed", reason())
-        })
-    }
-
-    /// The topics that have shown nothing in time.
-    fn late(&self, timeout: Duration) -> Option<CliError> {
-        let late: Vec<_> = self
-            .topics
-            .iter()
-            .filter(|topic| self.awaited.contains(topic))
-            .collect();
-        let names: Vec<_> = late
-            .iter()
-            .map(|(market, stream)| format!("{market} {}", stream.name()))
-            .collect();
-        let why = self
-            .last_trouble
-            .as_ref()
-            .map(|trouble| format!(" ({trouble})"))
-            .unwrap_or_default();
-        let within = crate::duration::format(timeout);
-        (!late.is_empty()).then(|| {
-            CliError::unknown(
-                "no_data",
-                format!("{}: no data within {within}{why}", names.join(", ")),
-            )
-        })
-    }
-}
-
 /// The events on their way to the user.
 struct View<'a> {
     settings: &'a Settings,
@@ -186,26 +80,24 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn new(
         settings: &'a Settings,
+        format: Format,
         instruments: &[Arc<Instrument>],
         ctx: &'a Ctx,
-    ) -> Result<Self, CliError> {
-        let topics = instruments
-            .iter()
-            .flat_map(|i| settings.streams.iter().map(|&stream| (i.market, stream)))
-            .collect();
-        let Shape::Lines(format) = settings.shape else {
-            return Err(CliError::failed("internal", "no table yet"));
-        };
+    ) -> Self {
         let mut lines = Lines::new(format, settings.fields.clone());
         let mut buffer = Vec::new();
         lines.begin(settings.streams[0], &mut buffer);
-        Ok(Self {
+        let mut progress = Progress::new(settings.topics(instruments));
+        if settings.summary.is_some() {
+            progress.restart_recent();
+        }
+        Self {
             settings,
             ctx,
             lines,
             buffer,
-            progress: Progress::new(topics),
-        })
+            progress,
+        }
     }
 
     /// Streams until the end, whatever it is; what was on its way then is told, too.
@@ -262,7 +154,7 @@ impl<'a> View<'a> {
                 }
                 exit = signals.next() => return End::Signal(exit),
                 () = at(end_at) => return self.on_duration(),
-                () = at(first_deadline), if !self.progress.awaited.is_empty() => {
+                () = at(first_deadline), if self.progress.awaits() => {
                     return match self.settings.first_timeout.and_then(|timeout| self.progress.late(timeout)) {
                         Some(error) => End::Error(error),
                         None => End::Done,
@@ -312,18 +204,11 @@ impl<'a> View<'a> {
     }
 
     fn summarise(&mut self) {
-        let markets: Vec<_> = self
-            .progress
-            .topics
-            .iter()
-            .map(|(market, _)| *market)
-            .collect();
-        let mut seen = HashSet::new();
-        let fresh = Summary::new(markets.into_iter().filter(|market| seen.insert(*market)));
-        let recent = std::mem::replace(&mut self.progress.recent, fresh);
-        recent
-            .lines()
-            .for_each(|line| self.ctx.notices.say("summary", &line));
+        if let Some(recent) = self.progress.restart_recent() {
+            recent
+                .lines()
+                .for_each(|line| self.ctx.notices.say("summary", &line));
+        }
     }
 
     async fn drain(&mut self, subscription: &mut Subscription, output: &Output) {
@@ -360,12 +245,6 @@ impl From<Closed> for End {
     }
 }
 
-fn every(period: Duration) -> Interval {
-    let mut interval = tokio::time::interval_at(Instant::now() + period, period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
-}
-
 async fn tick(interval: &mut Option<Interval>) {
     match interval {
         Some(interval) => {
@@ -373,21 +252,4 @@ async fn tick(interval: &mut Option<Interval>) {
         }
         None => std::future::pending().await,
     }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The table of single answers.
-pub(super) fn table_text(
-    markets: impl Iterator<Item = Market>,
-    settings: &Settings,
-    answers: &[&Event],
-) -> String {
-    let _ = (markets, settings, answers);
-    String::new()
 }

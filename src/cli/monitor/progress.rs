@@ -1,0 +1,145 @@
+//! What was seen of what was asked for, whatever it is shown as.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::model::{Event, Market, StatusState, Stream};
+use crate::sink::summary::Summary;
+
+use super::super::error::CliError;
+
+/// Follows the events of a stream.
+pub struct Progress {
+    /// Topics without an event so far.
+    awaited: HashSet<(Market, Stream)>,
+    /// Topics that are given up.
+    failed: HashSet<(Market, Stream)>,
+    topics: Vec<(Market, Stream)>,
+    pub last_trouble: Option<String>,
+    /// Events of the asked streams that were shown.
+    pub printed: u64,
+    /// Everything.
+    pub total: Summary,
+    /// What came since it was last asked for, where that is wanted.
+    pub recent: Option<Summary>,
+}
+
+impl Progress {
+    pub fn new(topics: Vec<(Market, Stream)>) -> Self {
+        Self {
+            awaited: topics.iter().copied().collect(),
+            failed: HashSet::new(),
+            last_trouble: None,
+            printed: 0,
+            total: Summary::new(markets(&topics)),
+            recent: None,
+            topics,
+        }
+    }
+
+    /// Begins a summary of what comes from now on; returns the one before.
+    pub fn restart_recent(&mut self) -> Option<Summary> {
+        self.recent.replace(Summary::new(markets(&self.topics)))
+    }
+
+    pub fn see(&mut self, event: &Event) {
+        if let (false, Some(market), Some(stream)) =
+            (self.awaited.is_empty(), event.market(), event.stream())
+        {
+            self.awaited.remove(&(market, stream));
+        }
+        if let Event::Status(status) = event {
+            self.last_trouble.clone_from(&status.reason);
+            if status.state == StatusState::Failed {
+                let meant = |(market, stream): &&(Market, Stream)| match status.market {
+                    // A refusal names its stream first.
+                    Some(refused) => {
+                        *market == refused
+                            && status
+                                .reason
+                                .as_ref()
+                                .is_none_or(|reason| reason.starts_with(stream.name()))
+                    }
+                    None => market.exchange() == status.exchange,
+                };
+                self.failed.extend(self.topics.iter().filter(meant));
+            }
+        }
+        self.total.add(event);
+        if let Some(recent) = &mut self.recent {
+            recent.add(event);
+        }
+    }
+
+    /// Whether some topic has shown nothing yet.
+    pub fn awaits(&self) -> bool {
+        !self.awaited.is_empty()
+    }
+
+    /// Nothing that was asked for can come any more.
+    pub fn all_failed(&self) -> Option<CliError> {
+        let all =
+            !self.failed.is_empty() && self.topics.iter().all(|topic| self.failed.contains(topic));
+        let reason = || {
+            self.last_trouble
+                .clone()
+                .unwrap_or_else(|| "given up".into())
+        };
+        all.then(|| CliError {
+            retryable: false,
+            ..CliError::unknown("failed", reason())
+        })
+    }
+
+    /// The topics that have shown nothing in time.
+    pub fn late(&self, timeout: Duration) -> Option<CliError> {
+        let late: Vec<_> = self
+            .topics
+            .iter()
+            .filter(|topic| self.awaited.contains(topic))
+            .collect();
+        let names: Vec<_> = late
+            .iter()
+            .map(|(market, stream)| format!("{market} {}", stream.name()))
+            .collect();
+        let why = self
+            .last_trouble
+            .as_ref()
+            .map(|trouble| format!(" ({trouble})"))
+            .unwrap_or_default();
+        let within = crate::duration::format(timeout);
+        (!late.is_empty()).then(|| {
+            CliError::unknown(
+                "no_data",
+                format!("{}: no data within {within}{why}", names.join(", ")),
+            )
+        })
+    }
+}
+
+/// Each market once, in the order asked for.
+fn markets(topics: &[(Market, Stream)]) -> Vec<Market> {
+    let mut seen = HashSet::new();
+    topics
+        .iter()
+        .map(|(market, _)| *market)
+        .filter(|market| seen.insert(*market))
+        .collect()
+}
+
+/// Ticks that are not made up for when they are late.
+pub fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// Waits for the moment; for ever where there is none.
+pub async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,148 @@
+//! `monitor` on a terminal: the live table.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::engine::Request;
+use crate::model::{Clock, Event, Instrument, Market, SystemClock};
+use crate::sink::table::{Action, Keys, Screen, TableState};
+
+use super::super::Ctx;
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::super::notices::Held;
+use super::super::output;
+use super::super::signals::Signals;
+use super::progress::{Progress, at, every};
+use super::settings::Settings;
+
+/// What a key that ends the table counts as: the terminal is in raw mode, so Ctrl-C is a key, too.
+const SIGINT: u8 = 2;
+
+/// Why the table was left.
+enum End {
+    Done,
+    Signal(Exit),
+    Error(CliError),
+}
+
+pub async fn run(
+    settings: &Settings,
+    instruments: &[Arc<Instrument>],
+    ctx: Ctx,
+) -> Result<Exit, CliError> {
+    let mut signals = Signals::new()?;
+    let markets: Vec<_> = instruments.iter().map(|i| i.market).collect();
+    let mut table = TableState::new(markets, &settings.streams);
+    // Log lines would draw over the screen: they are told after it.
+    let held = Held::start();
+    let mut screen = Screen::open(settings.color).map_err(terminal)?;
+    let keys = Keys::read().map_err(terminal)?;
+    let mut progress = Progress::new(settings.topics(instruments));
+    let end = follow(
+        settings,
+        instruments,
+        &ctx,
+        &mut table,
+        &mut screen,
+        keys,
+        &mut progress,
+        &mut signals,
+    )
+    .await;
+    drop(screen);
+    drop(held);
+    let _ = tokio::time::timeout(Duration::from_secs(1), ctx.engine.shutdown()).await;
+    output::print(table.to_text(0, SystemClock.now()).as_bytes())?;
+    progress
+        .total
+        .lines()
+        .for_each(|line| ctx.notices.say("summary", &line));
+    match end {
+        End::Error(error) => Err(error),
+        End::Signal(exit) if settings.has_end() => Ok(exit),
+        End::Signal(_) | End::Done => Ok(Exit::Done),
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // The parts of one screen, each borrowed for the length of the loop.
+async fn follow(
+    settings: &Settings,
+    instruments: &[Arc<Instrument>],
+    ctx: &Ctx,
+    table: &mut TableState,
+    screen: &mut Screen,
+    mut keys: Keys,
+    progress: &mut Progress,
+    signals: &mut Signals,
+) -> End {
+    let request = Request::instruments(instruments.iter().cloned())
+        .streams(settings.streams.iter().copied())
+        .delivery(settings.delivery(ctx, instruments));
+    let mut subscription = match ctx.engine.subscribe(request).await {
+        Ok(subscription) => subscription,
+        Err(error) => return End::Error(error.into()),
+    };
+    let started: Instant = ctx.started.into();
+    let first_deadline = settings.first_timeout.map(|timeout| started + timeout);
+    let end_at = settings.duration.map(|duration| Instant::now() + duration);
+    let mut redraw = every(settings.refresh);
+    let mut batch = Vec::new();
+    loop {
+        let drawn = tokio::select! {
+            taken = subscription.next_batch(&mut batch) => {
+                if taken.is_err() {
+                    return End::Error(CliError::failed("internal", "the engine stopped"));
+                }
+                let now = SystemClock.now();
+                for event in &batch {
+                    progress.see(event);
+                    table.apply(event, now);
+                    if event.stream().is_some() {
+                        progress.printed += 1;
+                        if settings.count.is_some_and(|count| progress.printed >= count) {
+                            return End::Done;
+                        }
+                    }
+                }
+                match progress.all_failed() {
+                    Some(error) => return End::Error(error),
+                    None => Ok(()),
+                }
+            }
+            input = keys.next() => match input.map(|input| table.input(&input)) {
+                // The terminal is gone, or the user wants to go.
+                None | Some(Action::Quit) => return End::Signal(Exit::Signal(SIGINT)),
+                Some(Action::Nothing) => Ok(()),
+                Some(Action::Redraw) => screen.draw(table, SystemClock.now()),
+                Some(Action::Repaint) => screen.repaint().and_then(|()| screen.draw(table, SystemClock.now())),
+            },
+            _ = redraw.tick() => screen.draw(table, SystemClock.now()),
+            exit = signals.next() => return End::Signal(exit),
+            () = at(end_at) => return End::Done,
+            () = at(first_deadline), if progress.awaits() => {
+                match settings.first_timeout.and_then(|timeout| progress.late(timeout)) {
+                    Some(error) => return End::Error(error),
+                    None => Ok(()),
+                }
+            }
+        };
+        if let Err(error) = drawn {
+            return End::Error(terminal(error));
+        }
+    }
+}
+
+fn terminal(error: std::io::Error) -> CliError {
+    CliError::failed("output", format!("terminal: {error}")).hint("-o plain or -o json print lines")
+}
+
+/// The table of single answers.
+pub fn answers(markets: Vec<Market>, settings: &Settings, events: &[&Event]) -> String {
+    let now = SystemClock.now();
+    let mut table = TableState::new(markets, &settings.streams);
+    events.iter().for_each(|event| table.apply(event, now));
+    table.to_text(0, now)
+}
