@@ -20,13 +20,13 @@ pub(super) struct Listing {
 pub(super) const LISTINGS: [Listing; 7] = [
     Listing {
         base: "BTC",
-        price: 97_000_00,
+        price: 9_700_000,
         decimals: 2,
         size: 300,
     },
     Listing {
         base: "ETH",
-        price: 3_400_00,
+        price: 340_000,
         decimals: 2,
         size: 8_000,
     },
@@ -38,19 +38,19 @@ pub(super) const LISTINGS: [Listing; 7] = [
     },
     Listing {
         base: "DOT",
-        price: 6_5000,
+        price: 65_000,
         decimals: 4,
         size: 2_000_000,
     },
     Listing {
         base: "LINK",
-        price: 17_5000,
+        price: 175_000,
         decimals: 4,
         size: 800_000,
     },
     Listing {
         base: "SOL",
-        price: 190_00,
+        price: 19_000,
         decimals: 2,
         size: 100_000,
     },
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn tickers_are_consistent_and_prices_stay_in_sight() {
-        for place in 0..LISTINGS.len() {
+        for (place, listing) in LISTINGS.iter().enumerate() {
             let mut walk = walk(place, 3);
             for n in 0..20_000 {
                 let (trade, t) = walk.next(Timestamp::from_nanos(n));
@@ -236,9 +236,7 @@ mod tests {
                     "{t:?}"
                 );
             }
-            assert!(
-                walk.price > LISTINGS[place].price / 3 && walk.price < LISTINGS[place].price * 3
-            );
+            assert!(walk.price > listing.price / 3 && walk.price < listing.price * 3);
         }
     }
 }
