@@ -57,7 +57,7 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--duration', '--duration', [CompletionResultType]::ParameterName, 'Exit after so long')
             [CompletionResult]::new('--refresh', '--refresh', [CompletionResultType]::ParameterName, 'How often the screen is redrawn')
             [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'A market summary on stderr that often')
-            [CompletionResult]::new('--field', '--field', [CompletionResultType]::ParameterName, 'Only these fields: price, bid, ask, spread, volume_24h, timestamp, …')
+            [CompletionResult]::new('--field', '--field', [CompletionResultType]::ParameterName, 'Only these fields: price, bid, ask, spread, volume_24h, timestamp and more')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
             [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')

@@ -53,7 +53,7 @@ set edit:completion:arg-completer[tickwire] = {|@words|
             cand --duration 'Exit after so long'
             cand --refresh 'How often the screen is redrawn'
             cand --summary 'A market summary on stderr that often'
-            cand --field 'Only these fields: price, bid, ask, spread, volume_24h, timestamp, …'
+            cand --field 'Only these fields: price, bid, ask, spread, volume_24h, timestamp and more'
             cand -p 'Where the data comes from: kraken (default), binance, coinbase, mock'
             cand --provider 'Where the data comes from: kraken (default), binance, coinbase, mock'
             cand -c 'Configuration file instead of the default one'
