@@ -1,5 +1,66 @@
-//! tickwire: live crypto market data.
+//! Live crypto market data: tickers and trades from several exchanges, as one ordered stream of events with
+//! exact decimals. The `tickwire` binary is a thin layer over this crate.
+//!
+//! Providers feed an [`engine::Engine`], the engine feeds [`engine::Subscription`]s. The mock needs no network:
+//!
+//! ```
+//! use tickwire::engine::{Engine, Request};
+//! use tickwire::exchange::mock::Mock;
+//! use tickwire::model::{Event, Stream};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::builder().provider(Mock::default()).build();
+//! let request = Request::new(["BTC"]).streams([Stream::Trades]);
+//! let mut subscription = engine.subscribe(request).await?;
+//!
+//! let mut batch = Vec::new();
+//! subscription.next_batch(&mut batch).await?;
+//! let Event::Trade(trade) = &batch[0] else {
+//!     unreachable!("only trades were asked for, and the mock has no trouble");
+//! };
+//! assert_eq!(trade.market.symbol(), "BTC/USD");
+//! assert_eq!(trade.price.to_string(), "96928.50");
+//! engine.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! For real data take `Live::new(Kraken, LiveOptions::default())?` from [`exchange`] in place of the mock;
+//! nothing else changes. [`engine::Engine::on_event`] calls functions instead; an [`exchange::Adapter`] of your
+//! own adds an exchange without any code for sockets.
+//!
+//! # Layers
+//!
+//! Each may use those below it, none those above.
+//!
+//! | layer | owns | never |
+//! |---|---|---|
+//! | [`cli`] | arguments, exit codes, what is told on stderr | |
+//! | [`app`] | the wiring of configuration, exchanges and engine | any logic of theirs |
+//! | [`exchange`] | what each exchange's protocol means; the one driver of sockets, timers and reconnects | the engine, outputs |
+//! | [`engine`] | market state, order, duplicates, gaps, delivery | sockets, JSON of exchanges |
+//! | [`sink`] | the forms of output | exchanges |
+//! | [`config`] | file, environment and defaults, checked as a whole | the network |
+//! | [`symbols`] | lists of instruments, their cache, the spelling of symbols | sockets |
+//! | [`net`] | TLS, proxies, HTTP and its pacing | exchanges |
+//! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
+//! | [`model`] | events, decimals, times, names | clocks other than [`model::Clock`], I/O, tokio |
+//!
+//! The path of a trade: `exchange::driver` reads a frame and stamps the time of receipt, the exchange's adapter
+//! decodes it into events, one engine task orders them and finds holes, and every subscription takes them from a
+//! bounded queue of its own. What happens when that is full is the subscriber's choice:
+//! [`engine::Delivery`].
+//!
+//! # Features
+//!
+//! `sim`: simulated exchanges on loopback, for tests.
 #![forbid(unsafe_code)]
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod app;
 pub mod cli;

@@ -166,7 +166,7 @@ pub struct MonitorArgs {
     #[arg(long, value_name = "DUR", value_parser = crate::duration::parse)]
     pub summary: Option<Duration>,
 
-    /// Only these fields: price, bid, ask, spread, volume_24h, timestamp, …
+    /// Only these fields: price, bid, ask, spread, volume_24h, timestamp and more
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub field: Vec<String>,
 }

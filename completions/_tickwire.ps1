@@ -1,0 +1,128 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'tickwire'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'tickwire' {
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait: for the answer (default 10s), on a stream for each symbol''s first event')
+            [CompletionResult]::new('--max-age', '--max-age', [CompletionResultType]::ParameterName, 'Oldest value that still counts as an answer')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
+            [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
+            [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Print shell completions, or the man page')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('monitor', 'monitor', [CompletionResultType]::ParameterValue, 'Stream prices and trades, or answer once')
+            [CompletionResult]::new('symbols', 'symbols', [CompletionResultType]::ParameterValue, 'List what an exchange trades')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'tickwire;monitor' {
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The same, separated by commas')
+            [CompletionResult]::new('--symbols', '--symbols', [CompletionResultType]::ParameterName, 'The same, separated by commas')
+            [CompletionResult]::new('--stream', '--stream', [CompletionResultType]::ParameterName, 'What to follow: ticker, trades')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Exit after so many events, all symbols together')
+            [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'Exit after so many events, all symbols together')
+            [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Exit after so long')
+            [CompletionResult]::new('--duration', '--duration', [CompletionResultType]::ParameterName, 'Exit after so long')
+            [CompletionResult]::new('--refresh', '--refresh', [CompletionResultType]::ParameterName, 'How often the screen is redrawn')
+            [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'A market summary on stderr that often')
+            [CompletionResult]::new('--field', '--field', [CompletionResultType]::ParameterName, 'Only these fields: price, bid, ask, spread, volume_24h, timestamp and more')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait: for the answer (default 10s), on a stream for each symbol''s first event')
+            [CompletionResult]::new('--max-age', '--max-age', [CompletionResultType]::ParameterName, 'Oldest value that still counts as an answer')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
+            [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
+            [CompletionResult]::new('-1', '-1', [CompletionResultType]::ParameterName, 'One fresh event per symbol and stream, then exit')
+            [CompletionResult]::new('--once', '--once', [CompletionResultType]::ParameterName, 'One fresh event per symbol and stream, then exit')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'tickwire;symbols' {
+            [CompletionResult]::new('--base', '--base', [CompletionResultType]::ParameterName, 'Only this base')
+            [CompletionResult]::new('--quote', '--quote', [CompletionResultType]::ParameterName, 'Only this quote')
+            [CompletionResult]::new('--resolve', '--resolve', [CompletionResultType]::ParameterName, 'How each provider names this symbol')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait: for the answer (default 10s), on a stream for each symbol''s first event')
+            [CompletionResult]::new('--max-age', '--max-age', [CompletionResultType]::ParameterName, 'Oldest value that still counts as an answer')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
+            [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
+            [CompletionResult]::new('--all-providers', '--all-providers', [CompletionResultType]::ParameterName, 'Every exchange, not only the provider')
+            [CompletionResult]::new('--update', '--update', [CompletionResultType]::ParameterName, 'Ask the exchange anew, whatever the cache has')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'tickwire;help' {
+            [CompletionResult]::new('monitor', 'monitor', [CompletionResultType]::ParameterValue, 'Stream prices and trades, or answer once')
+            [CompletionResult]::new('symbols', 'symbols', [CompletionResultType]::ParameterValue, 'List what an exchange trades')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'tickwire;help;monitor' {
+            break
+        }
+        'tickwire;help;symbols' {
+            break
+        }
+        'tickwire;help;help' {
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}

@@ -1,0 +1,116 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[tickwire] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'tickwire'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'tickwire'= {
+            cand -p 'Where the data comes from: kraken (default), binance, coinbase, mock'
+            cand --provider 'Where the data comes from: kraken (default), binance, coinbase, mock'
+            cand -c 'Configuration file instead of the default one'
+            cand --config 'Configuration file instead of the default one'
+            cand -o 'Output format; auto is a table on a terminal, json in a pipe, plain with --field'
+            cand --output 'Output format; auto is a table on a terminal, json in a pipe, plain with --field'
+            cand --timeout 'How long to wait: for the answer (default 10s), on a stream for each symbol''s first event'
+            cand --max-age 'Oldest value that still counts as an answer'
+            cand --color 'Colours on the terminal'
+            cand --log-format 'Form of what is told on stderr'
+            cand --proxy 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://'
+            cand --seed 'Seed of the mock market'
+            cand --generate 'Print shell completions, or the man page'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More on stderr: -v for connections, -vv for everything'
+            cand --verbose 'More on stderr: -v for connections, -vv for everything'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand monitor 'Stream prices and trades, or answer once'
+            cand symbols 'List what an exchange trades'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'tickwire;monitor'= {
+            cand -l 'The same, separated by commas'
+            cand --symbols 'The same, separated by commas'
+            cand --stream 'What to follow: ticker, trades'
+            cand -n 'Exit after so many events, all symbols together'
+            cand --count 'Exit after so many events, all symbols together'
+            cand -d 'Exit after so long'
+            cand --duration 'Exit after so long'
+            cand --refresh 'How often the screen is redrawn'
+            cand --summary 'A market summary on stderr that often'
+            cand --field 'Only these fields: price, bid, ask, spread, volume_24h, timestamp and more'
+            cand -p 'Where the data comes from: kraken (default), binance, coinbase, mock'
+            cand --provider 'Where the data comes from: kraken (default), binance, coinbase, mock'
+            cand -c 'Configuration file instead of the default one'
+            cand --config 'Configuration file instead of the default one'
+            cand -o 'Output format; auto is a table on a terminal, json in a pipe, plain with --field'
+            cand --output 'Output format; auto is a table on a terminal, json in a pipe, plain with --field'
+            cand --timeout 'How long to wait: for the answer (default 10s), on a stream for each symbol''s first event'
+            cand --max-age 'Oldest value that still counts as an answer'
+            cand --color 'Colours on the terminal'
+            cand --log-format 'Form of what is told on stderr'
+            cand --proxy 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://'
+            cand --seed 'Seed of the mock market'
+            cand -1 'One fresh event per symbol and stream, then exit'
+            cand --once 'One fresh event per symbol and stream, then exit'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More on stderr: -v for connections, -vv for everything'
+            cand --verbose 'More on stderr: -v for connections, -vv for everything'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'tickwire;symbols'= {
+            cand --base 'Only this base'
+            cand --quote 'Only this quote'
+            cand --resolve 'How each provider names this symbol'
+            cand -p 'Where the data comes from: kraken (default), binance, coinbase, mock'
+            cand --provider 'Where the data comes from: kraken (default), binance, coinbase, mock'
+            cand -c 'Configuration file instead of the default one'
+            cand --config 'Configuration file instead of the default one'
+            cand -o 'Output format; auto is a table on a terminal, json in a pipe, plain with --field'
+            cand --output 'Output format; auto is a table on a terminal, json in a pipe, plain with --field'
+            cand --timeout 'How long to wait: for the answer (default 10s), on a stream for each symbol''s first event'
+            cand --max-age 'Oldest value that still counts as an answer'
+            cand --color 'Colours on the terminal'
+            cand --log-format 'Form of what is told on stderr'
+            cand --proxy 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://'
+            cand --seed 'Seed of the mock market'
+            cand --all-providers 'Every exchange, not only the provider'
+            cand --update 'Ask the exchange anew, whatever the cache has'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More on stderr: -v for connections, -vv for everything'
+            cand --verbose 'More on stderr: -v for connections, -vv for everything'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'tickwire;help'= {
+            cand monitor 'Stream prices and trades, or answer once'
+            cand symbols 'List what an exchange trades'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'tickwire;help;monitor'= {
+        }
+        &'tickwire;help;symbols'= {
+        }
+        &'tickwire;help;help'= {
+        }
+    ]
+    $completions[$command]
+}

@@ -1,0 +1,109 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_tickwire_global_optspecs
+    string join \n p/provider= c/config= o/output= timeout= max-age= color= q/quiet v/verbose log-format= proxy= seed= generate= h/help V/version
+end
+
+function __fish_tickwire_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_tickwire_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_tickwire_using_subcommand
+    set -l cmd (__fish_tickwire_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c tickwire -n "__fish_tickwire_needs_command" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_needs_command" -s c -l config -d 'Configuration file instead of the default one' -r -F
+complete -c tickwire -n "__fish_tickwire_needs_command" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
+table\t'Redrawn on the screen'
+plain\t'Tab-separated values, no header, one line per event'
+json\t'JSON Lines'
+csv\t'Comma-separated values after a header'"
+complete -c tickwire -n "__fish_tickwire_needs_command" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event' -r
+complete -c tickwire -n "__fish_tickwire_needs_command" -l max-age -d 'Oldest value that still counts as an answer' -r
+complete -c tickwire -n "__fish_tickwire_needs_command" -l color -d 'Colours on the terminal' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also in a pipe'
+never\t'None'"
+complete -c tickwire -n "__fish_tickwire_needs_command" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object per line'"
+complete -c tickwire -n "__fish_tickwire_needs_command" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_needs_command" -l seed -d 'Seed of the mock market' -r
+complete -c tickwire -n "__fish_tickwire_needs_command" -l generate -d 'Print shell completions, or the man page' -r -f -a "bash\t'Completions for bash'
+zsh\t'Completions for zsh'
+fish\t'Completions for fish'
+elvish\t'Completions for elvish'
+powershell\t'Completions for PowerShell'
+man\t'The man page'"
+complete -c tickwire -n "__fish_tickwire_needs_command" -s q -l quiet -d 'Only data and errors'
+complete -c tickwire -n "__fish_tickwire_needs_command" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
+complete -c tickwire -n "__fish_tickwire_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tickwire -n "__fish_tickwire_needs_command" -s V -l version -d 'Print version'
+complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "monitor" -d 'Stream prices and trades, or answer once'
+complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "symbols" -d 'List what an exchange trades'
+complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s l -l symbols -d 'The same, separated by commas' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l stream -d 'What to follow: ticker, trades' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s n -l count -d 'Exit after so many events, all symbols together' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s d -l duration -d 'Exit after so long' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l refresh -d 'How often the screen is redrawn' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l summary -d 'A market summary on stderr that often' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l field -d 'Only these fields: price, bid, ask, spread, volume_24h, timestamp and more' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s c -l config -d 'Configuration file instead of the default one' -r -F
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
+table\t'Redrawn on the screen'
+plain\t'Tab-separated values, no header, one line per event'
+json\t'JSON Lines'
+csv\t'Comma-separated values after a header'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l max-age -d 'Oldest value that still counts as an answer' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l color -d 'Colours on the terminal' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also in a pipe'
+never\t'None'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object per line'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l seed -d 'Seed of the mock market' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s 1 -l once -d 'One fresh event per symbol and stream, then exit'
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s q -l quiet -d 'Only data and errors'
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l base -d 'Only this base' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l quote -d 'Only this quote' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l resolve -d 'How each provider names this symbol' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s c -l config -d 'Configuration file instead of the default one' -r -F
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
+table\t'Redrawn on the screen'
+plain\t'Tab-separated values, no header, one line per event'
+json\t'JSON Lines'
+csv\t'Comma-separated values after a header'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l max-age -d 'Oldest value that still counts as an answer' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l color -d 'Colours on the terminal' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also in a pipe'
+never\t'None'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object per line'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l seed -d 'Seed of the mock market' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l all-providers -d 'Every exchange, not only the provider'
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l update -d 'Ask the exchange anew, whatever the cache has'
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s q -l quiet -d 'Only data and errors'
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor symbols help" -f -a "monitor" -d 'Stream prices and trades, or answer once'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor symbols help" -f -a "symbols" -d 'List what an exchange trades'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor symbols help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
