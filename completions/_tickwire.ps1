@@ -48,7 +48,7 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             break
         }
         'tickwire;monitor' {
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'The same, separated by commas')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'The same, separated by commas')
             [CompletionResult]::new('--symbols', '--symbols', [CompletionResultType]::ParameterName, 'The same, separated by commas')
             [CompletionResult]::new('--stream', '--stream', [CompletionResultType]::ParameterName, 'What to follow: ticker, trades')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Exit after so many events, all symbols together')

@@ -163,7 +163,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__monitor)
-            opts="-l -1 -n -d -p -c -o -q -v -h --symbols --stream --once --count --duration --refresh --summary --field --provider --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
+            opts="-s -1 -n -d -p -c -o -q -v -h --symbols --stream --once --count --duration --refresh --summary --field --provider --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -173,7 +173,7 @@ _tickwire() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                -l)
+                -s)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -44,7 +44,7 @@ set edit:completion:arg-completer[tickwire] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'tickwire;monitor'= {
-            cand -l 'The same, separated by commas'
+            cand -s 'The same, separated by commas'
             cand --symbols 'The same, separated by commas'
             cand --stream 'What to follow: ticker, trades'
             cand -n 'Exit after so many events, all symbols together'

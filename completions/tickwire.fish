@@ -53,7 +53,7 @@ complete -c tickwire -n "__fish_tickwire_needs_command" -s V -l version -d 'Prin
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "monitor" -d 'Stream prices and trades, or answer once'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "symbols" -d 'List what an exchange trades'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s l -l symbols -d 'The same, separated by commas' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s s -l symbols -d 'The same, separated by commas' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l stream -d 'What to follow: ticker, trades' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s n -l count -d 'Exit after so many events, all symbols together' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s d -l duration -d 'Exit after so long' -r

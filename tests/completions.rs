@@ -139,8 +139,17 @@ fn bash_completes_commands_flags_and_values() {
 fn the_man_page_has_every_command_and_the_exit_codes() {
     // roff writes a hyphen that must stay one as `\-`.
     let page = generate_text("man").replace("\\-", "-");
-    for command in ["monitor", "symbols"] {
-        assert!(page.contains(&format!("tickwire-{command}")), "{command}");
+    for word in [
+        "TICKWIRE MONITOR",
+        "--stream",
+        "--once",
+        "--field",
+        "TICKWIRE SYMBOLS",
+        "--resolve",
+        "--all-providers",
+        "--generate",
+    ] {
+        assert!(page.contains(word), "the man page lacks {word}");
     }
     let help = Command::new(env!("CARGO_BIN_EXE_tickwire"))
         .arg("--help")
