@@ -10,6 +10,8 @@ mod connects;
 mod pending;
 mod session;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use connection::{Connection, ConnectionOptions};
 pub use connects::Connects;

@@ -368,7 +368,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
             return Ok(());
         }
         let message = if self.next_ping <= now {
-            self.next_ping = now + self.connection.options.heartbeat;
+            let options = &self.connection.options;
+            // However often pings are wanted, requests have their turn.
+            self.next_ping = now + options.heartbeat.max(options.limits.message_interval * 2);
             self.pong_deadline.get_or_insert(now + PONG_DEADLINE);
             self.protocol
                 .ping()
