@@ -20,11 +20,14 @@ async fn accept(stream: DuplexStream) -> Server {
     tokio_tungstenite::accept_async(stream).await.unwrap()
 }
 
+/// The end of the connection ends the script.
 async fn say(server: &mut Server, text: &str) {
-    server.send(Message::text(text)).await.unwrap();
+    if server.send(Message::text(text)).await.is_err() {
+        std::future::pending().await
+    }
 }
 
-/// The next request, as JSON; the end of the connection ends the script.
+/// The next request, as JSON.
 async fn heard(server: &mut Server) -> Value {
     loop {
         match server.next().await {
@@ -245,8 +248,8 @@ async fn kraken_answers_are_understood_without_their_request_id() {
     assert_eq!(feed.during(secs(24)).await, []);
 }
 
-/// Bytes as they go over the wire, after a proper handshake.
-fn raw(frames: &'static [&'static [u8]]) -> PipeDial {
+/// Bytes as they go over the wire, after a proper handshake; `last` where nothing follows them.
+fn raw(frames: &'static [&'static [u8]], last: bool) -> PipeDial {
     PipeDial::scripted(move |stream, n| async move {
         let mut server = accept(stream).await;
         heard(&mut server).await;
@@ -256,6 +259,9 @@ fn raw(frames: &'static [&'static [u8]]) -> PipeDial {
                 if stream.write_all(frame).await.is_err() {
                     return;
                 }
+            }
+            if last {
+                return tokio::time::sleep(secs(1)).await;
             }
         }
         say(&mut server, r#"{"result":null,"id":1}"#).await;
@@ -284,7 +290,7 @@ async fn frames_that_break_the_protocol_break_no_more_than_the_line() {
         &[&[0x81, 0x7f, 0xff, 0, 0, 0, 0, 0, 0, 0]],
     ];
     for frames in broken {
-        let mut feed = Feed::start(venue, &raw(frames), trades(venue, &["BTC"]));
+        let mut feed = Feed::start(venue, &raw(frames, false), trades(venue, &["BTC"]));
         let reason = feed.expect(Reconnecting, 1).await;
         assert!(!reason.is_empty() && !reason.contains('\n'), "{reason}");
         feed.expect(Connected, 1).await;
@@ -305,7 +311,7 @@ async fn every_kind_of_goodbye_is_one() {
         &[&[0x88, 0x04, 0x03, 0xe8, 0xff, 0xfe]],
     ];
     for frames in goodbyes {
-        let mut feed = Feed::start(venue, &raw(frames), trades(venue, &["BTC"]));
+        let mut feed = Feed::start(venue, &raw(frames, true), trades(venue, &["BTC"]));
         feed.expect(Reconnecting, 1).await;
         feed.expect(Connected, 1).await;
         assert_eq!(feed.trade().await.id, 7, "{frames:?}");
@@ -332,7 +338,7 @@ async fn text_in_pieces_is_put_together_and_text_that_is_none_is_passed_over() {
         (&[&[0x82, 0x02, 0xff, 0xfe]], 1),
     ];
     for (frames, bad) in whole {
-        let mut feed = Feed::start(venue, &raw(frames), trades(venue, &["BTC"]));
+        let mut feed = Feed::start(venue, &raw(frames, false), trades(venue, &["BTC"]));
         assert_eq!(feed.trade().await.id, 7, "{frames:?}");
         let counted = feed.stats.bad_frames.load(Ordering::Relaxed);
         assert_eq!(counted, bad, "{frames:?}");
