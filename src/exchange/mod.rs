@@ -15,6 +15,8 @@ mod literal;
 mod live;
 pub mod mock;
 mod protocol;
+#[cfg(test)]
+mod tests;
 
 pub use driver::{Connection, ConnectionOptions, Connects};
 pub use literal::Literal;
