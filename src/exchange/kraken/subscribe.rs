@@ -160,12 +160,13 @@ impl KrakenProtocol {
             (is_complete || reply.req_id.is_none_or(|req_id| req_id == id))
                 && stream.is_none_or(|name| name == channel(topic.stream))
         };
-        let is_named = |topic: &Topic| match symbol {
-            Some(symbol) => topic.instrument.ws == symbol,
-            None => error
+        // Where the text names a symbol it is about that one, even if that one has its answer already.
+        let symbol = symbol.or_else(|| {
+            error
                 .split_whitespace()
-                .any(|word| word == topic.instrument.ws),
-        };
+                .find(|word| self.markets.contains_key(*word))
+        });
+        let is_named = |topic: &Topic| symbol.is_some_and(|symbol| topic.instrument.ws == symbol);
         let (mut named, mut candidates) = (Vec::new(), Vec::new());
         for (_, topic) in self.open.iter().filter(|(id, t)| is_candidate(*id, t)) {
             if is_named(topic) && !named.contains(topic) {
