@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use crate::exchange::protocol::{Adapter, Limits};
 use crate::feed::{Command, FeedStats, Topic};
 use crate::model::{Clock, Event, Market, Status, StatusState};
-use crate::net::{ConnectError, Dial, Phase, Recovery};
+use crate::net::{ConnectError, Dial, Phase};
 
 use super::backoff::Backoff;
 use super::connects::Connects;
-use super::session::{Ended, Session};
+use super::ended::{Ended, Lost};
+use super::session::Session;
 use super::socket::Socket;
 
 /// For the answer to the WebSocket upgrade.
@@ -58,42 +59,6 @@ pub struct Connection<D> {
     /// Something went wrong that was told, and its end was not told yet.
     troubled: bool,
     backoff: Backoff,
-}
-
-/// Why an attempt or a session came to nothing.
-pub(super) struct Lost {
-    pub reason: String,
-    /// No attempt before this has passed.
-    pub pause: Duration,
-    /// Never again by itself.
-    pub fatal: bool,
-    /// The line was open, but dead.
-    pub stale: bool,
-}
-
-impl Lost {
-    pub fn because(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            pause: Duration::ZERO,
-            fatal: false,
-            stale: false,
-        }
-    }
-}
-
-impl From<ConnectError> for Lost {
-    fn from(error: ConnectError) -> Self {
-        let lost = Lost::because(error.to_string());
-        match error.recovery() {
-            Recovery::Retry => lost,
-            Recovery::RetryAfter(pause) => Lost { pause, ..lost },
-            Recovery::Fatal => Lost {
-                fatal: true,
-                ..lost
-            },
-        }
-    }
 }
 
 impl<D: Dial> Connection<D> {

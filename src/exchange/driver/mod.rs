@@ -7,6 +7,7 @@
 mod backoff;
 mod connection;
 mod connects;
+mod ended;
 mod pending;
 mod session;
 mod socket;

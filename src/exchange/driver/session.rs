@@ -14,7 +14,8 @@ use crate::exchange::protocol::{Frame, Message, Output, Protocol, Reply};
 use crate::feed::{Command, FeedStats, Topic};
 use crate::model::{Event, StatusState};
 
-use super::connection::{Connection, Lost};
+use super::connection::Connection;
+use super::ended::{Ended, Lost, closed};
 use super::pending::Pending;
 use super::socket::{Incoming, Socket};
 
@@ -25,21 +26,8 @@ const BATCH: usize = 64;
 const BACKLOG: usize = 8_192;
 /// An unanswered ping means a dead line after so long.
 const PONG_DEADLINE: Duration = Duration::from_secs(10);
-/// "Try again later" (close code 1013) means not before this.
-const TRY_AGAIN_LATER: Duration = Duration::from_secs(30);
-/// A close for breaking a rule (1008): the next attempt must not break it at once again.
-const POLICY_PAUSE: Duration = Duration::from_secs(5);
 /// How much of a bad frame is logged.
 const SAMPLE: usize = 256;
-
-pub(super) enum Ended {
-    /// The line is gone, or must be left.
-    Lost(Lost),
-    /// There is nothing to feed any more.
-    Idle,
-    /// Cancelled, or nobody listens.
-    Done,
-}
 
 pub(super) struct Session<'a, S, D> {
     connection: &'a mut Connection<D>,
@@ -390,26 +378,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
 /// Waits for room in the queue; `false` when nobody reads it any more.
 async fn has_room(events: &mpsc::Sender<Vec<Event>>) -> bool {
     events.reserve().await.is_ok()
-}
-
-fn closed(close: Option<(u16, String)>) -> Lost {
-    let Some((code, reason)) = close else {
-        return Lost::because("closed by the exchange");
-    };
-    let pause = match code {
-        1013 => TRY_AGAIN_LATER,
-        1008 => POLICY_PAUSE,
-        _ => Duration::ZERO,
-    };
-    let reason = if reason.is_empty() {
-        String::new()
-    } else {
-        format!(" {reason}")
-    };
-    Lost {
-        pause,
-        ..Lost::because(format!("closed by the exchange: {code}{reason}"))
-    }
 }
 
 fn log_bad(why: &str, text: &str) {
