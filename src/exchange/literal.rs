@@ -50,6 +50,30 @@ impl<'a> Literal<'a> {
     }
 }
 
+/// A whole number, bare or quoted, for `deserialize_with`: ids have been seen in both forms.
+pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    struct Id;
+    impl serde::de::Visitor<'_> for Id {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an id, a whole number")
+        }
+
+        fn visit_u64<E>(self, id: u64) -> Result<u64, E> {
+            Ok(id)
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<u64, E> {
+            // No sign: `parse` would take a plus.
+            let digits = text.bytes().all(|b| b.is_ascii_digit());
+            let id = digits.then(|| text.parse().ok()).flatten();
+            id.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+        }
+    }
+    deserializer.deserialize_any(Id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +86,22 @@ mod tests {
         quoted: Literal<'a>,
         #[serde(borrow)]
         null: Option<Literal<'a>>,
+    }
+
+    #[derive(Deserialize)]
+    struct Numbered(#[serde(deserialize_with = "id")] u64);
+
+    #[test]
+    fn ids_are_read_bare_and_quoted_and_nothing_else_is_one() {
+        let read = |json: &str| serde_json::from_str::<Numbered>(json).map(|n| n.0).ok();
+        assert_eq!(read("910000124"), Some(910_000_124));
+        assert_eq!(read(r#""910000124""#), Some(910_000_124));
+        assert_eq!(read("18446744073709551615"), Some(u64::MAX));
+        for json in [
+            "-1", "1.5", "1e3", r#""""#, r#""+1""#, r#""x""#, "null", "[]",
+        ] {
+            assert_eq!(read(json), None, "{json}");
+        }
     }
 
     #[test]

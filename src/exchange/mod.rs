@@ -14,11 +14,15 @@ pub mod kraken;
 mod literal;
 mod live;
 pub mod mock;
+mod options;
 mod protocol;
+#[cfg(test)]
+mod tests;
 
 pub use driver::{Connection, ConnectionOptions, Connects};
 pub use literal::Literal;
-pub use live::{Live, LiveOptions, OptionsError};
+pub use live::Live;
+pub use options::{LiveOptions, OptionsError};
 pub use protocol::{
     Adapter, Ask, DecodeError, Frame, Limits, Message, Output, Profile, Protocol, Reply, Silence,
 };

@@ -91,6 +91,8 @@ pub struct Output {
     pub replies: Vec<Reply>,
     /// Frames that were understood and are of no interest.
     pub ignored: u64,
+    /// The frame was the answer to a [`Protocol::ping`]: the line is open, but that says nothing of the feed.
+    pub pong: bool,
 }
 
 /// What the exchange said about subscriptions or about the connection.

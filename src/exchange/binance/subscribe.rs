@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use crate::exchange::protocol::{DecodeError, Frame, Message, Output, Protocol, Reply};
 use crate::feed::Topic;
 use crate::model::{Event, Market, Stream};
 
 use super::normalise;
-use super::wire::{Head, TickerEvent, TradeEvent};
+use super::wire::{ErrorBody, Head, TickerEvent, TradeEvent};
 
 /// Streams in one request. Few requests, since 5 messages a second are allowed, but none too long.
 const STREAMS_PER_MESSAGE: usize = 100;
@@ -37,6 +35,10 @@ impl Protocol for BinanceProtocol {
     }
 
     fn unsubscribe(&mut self, topics: &[Topic]) -> Vec<Message> {
+        // A late answer to an earlier request is not about these any more.
+        for asked in self.asked.values_mut() {
+            asked.retain(|topic| !topics.contains(topic));
+        }
         self.requests("UNSUBSCRIBE", topics)
     }
 
@@ -83,40 +85,25 @@ impl BinanceProtocol {
 
     fn decode_slowly(&mut self, frame: Frame<'_>, out: &mut Output) -> Result<(), DecodeError> {
         let head: Head<'_> = serde_json::from_str(frame.text)?;
-        let (body, kind) = match (head.data, &head.e) {
-            (Some(data), _) => (
-                data.get(),
-                serde_json::from_str::<Head<'_>>(data.get())
-                    .ok()
-                    .and_then(|head| head.e),
-            ),
-            (None, e) => (frame.text, e.clone()),
+        let (body, kind) = match (&head.e, head.data) {
+            (None, Some(data)) => {
+                // Other streams can hold what is no object at all.
+                let inner = serde_json::from_str::<Head<'_>>(data.get());
+                (data.get(), inner.ok().and_then(|inner| inner.e))
+            }
+            (e, _) => (frame.text, e.clone()),
         };
+        let is_shutdown = head.stream.as_deref() == Some("!serverShutdown");
         match kind.as_deref() {
-            Some("trade") => self.on_trade(
-                &TradeEvent::deserialize(&mut serde_json::Deserializer::from_str(body))?,
-                frame,
-                out,
-            ),
-            Some("24hrTicker") => self.on_ticker(
-                &TickerEvent::deserialize(&mut serde_json::Deserializer::from_str(body))?,
-                frame,
-                out,
-            ),
-            Some("serverShutdown") => {
-                out.replies
-                    .push(Reply::Leave("the exchange announced a shutdown".into()));
-                Ok(())
-            }
-            None if head.id.is_some() || head.error.is_some() || head.msg.is_some() => {
-                self.on_answer(&head, out);
-                Ok(())
-            }
-            _ => {
-                out.ignored += 1;
-                Ok(())
-            }
+            Some("trade") => self.on_trade(&serde_json::from_str(body)?, frame, out)?,
+            Some("24hrTicker") => self.on_ticker(&serde_json::from_str(body)?, frame, out)?,
+            kind if is_shutdown || kind == Some("serverShutdown") => out
+                .replies
+                .push(Reply::Leave("the exchange announced a shutdown".into())),
+            None if head.data.is_none() => self.on_answer(&head, out),
+            _ => out.ignored += 1,
         }
+        Ok(())
     }
 
     fn on_trade(
@@ -164,17 +151,16 @@ impl BinanceProtocol {
         let topics = id
             .and_then(|id: u64| self.asked.remove(&id))
             .unwrap_or_default();
-        let error = head
-            .error
-            .as_ref()
-            .map(|error| &error.msg)
-            .or(head.msg.as_ref());
+        let error = match (head.error, &head.msg) {
+            (Some(raw), _) => {
+                let body = serde_json::from_str::<ErrorBody>(raw.get());
+                Some(body.map_or_else(|_| raw.get().to_string(), |body| body.msg))
+            }
+            (None, msg) => msg.as_ref().map(ToString::to_string),
+        };
         match error {
             _ if topics.is_empty() => out.ignored += 1,
-            Some(reason) => out.replies.push(Reply::Refused {
-                topics,
-                reason: reason.to_string(),
-            }),
+            Some(reason) => out.replies.push(Reply::Refused { topics, reason }),
             None => out.replies.push(Reply::Subscribed(topics)),
         }
     }

@@ -6,10 +6,14 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::exchange::literal;
+
 /// Whatever a text frame can be, as far as it tells which.
 #[derive(Debug, Deserialize)]
 pub(super) struct Head<'a> {
     /// Combined streams wrap the event: `{"stream":"btcusdt@trade","data":{…}}`.
+    #[serde(borrow)]
+    pub stream: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub data: Option<&'a RawValue>,
     /// The event type of a bare event.
@@ -23,13 +27,13 @@ pub(super) struct Head<'a> {
     pub msg: Option<Cow<'a, str>>,
     /// `{"error":{"code":2,"msg":"…"},"id":7}`
     #[serde(borrow)]
-    pub error: Option<ErrorBody<'a>>,
+    pub error: Option<&'a RawValue>,
 }
 
+/// The inside of the nested form.
 #[derive(Debug, Deserialize)]
-pub(super) struct ErrorBody<'a> {
-    #[serde(borrow)]
-    pub msg: Cow<'a, str>,
+pub(super) struct ErrorBody {
+    pub msg: String,
 }
 
 /// `{"e":"trade","E":1790000000150,"s":"BTCUSDT","t":99502,"p":"61000.10","q":"0.01500","T":1790000000149,"m":false,"M":true}`
@@ -37,7 +41,7 @@ pub(super) struct ErrorBody<'a> {
 pub(super) struct TradeEvent<'a> {
     #[serde(rename = "s", borrow)]
     pub symbol: Cow<'a, str>,
-    #[serde(rename = "t")]
+    #[serde(rename = "t", deserialize_with = "literal::id")]
     pub id: u64,
     #[serde(rename = "p")]
     pub price: &'a str,
@@ -130,6 +134,7 @@ pub(super) struct RestTicker<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RestTrade<'a> {
+    #[serde(deserialize_with = "literal::id")]
     pub id: u64,
     pub price: &'a str,
     pub qty: &'a str,

@@ -1,7 +1,10 @@
 //! Coinbase's WebSocket: requests have no id and are answered in order, each with the whole set of
 //! subscriptions, or with an error that fails the request as a whole.
+//!
+//! Answers can be lost, so none is matched by counting alone: a list settles what it lists, an error is
+//! about what it names. Only one that names nothing is taken as the answer to the oldest open request.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::exchange::protocol::{DecodeError, Frame, Message, Output, Protocol, Reply};
@@ -16,11 +19,17 @@ const HEARTBEAT: &str = "heartbeat";
 
 #[derive(Debug, Default)]
 pub(super) struct CoinbaseProtocol {
-    /// Requests without an answer, oldest first; unsubscriptions are empty.
-    asked: VecDeque<Vec<Topic>>,
-    /// Topics without an answer. The list of subscriptions settles them whatever request it answers.
-    open: Vec<Topic>,
+    /// Requests without an answer, oldest first.
+    asked: Vec<Request>,
     markets: HashMap<String, Market>,
+}
+
+#[derive(Debug)]
+enum Request {
+    /// What of it was not seen in a list yet.
+    Subscribe(Vec<Topic>),
+    /// All of it.
+    Unsubscribe(Vec<Topic>),
 }
 
 impl Protocol for CoinbaseProtocol {
@@ -32,9 +41,7 @@ impl Protocol for CoinbaseProtocol {
             self.markets
                 .insert(topic.instrument.ws.clone(), topic.instrument.market);
         }
-        self.asked.push_back(topics.to_vec());
-        self.open.retain(|open| !topics.contains(open));
-        self.open.extend_from_slice(topics);
+        self.asked.push(Request::Subscribe(topics.to_vec()));
         vec![Message {
             text: request("subscribe", topics, true),
             topics: topics.to_vec(),
@@ -45,7 +52,8 @@ impl Protocol for CoinbaseProtocol {
         if topics.is_empty() {
             return Vec::new();
         }
-        self.asked.push_back(Vec::new());
+        self.forget(|topic| topics.contains(topic));
+        self.asked.push(Request::Unsubscribe(topics.to_vec()));
         // The heartbeat stays: other streams of the product may still need it, and it costs little.
         vec![Message {
             text: request("unsubscribe", topics, false),
@@ -107,7 +115,6 @@ impl CoinbaseProtocol {
     }
 
     fn on_subscriptions(&mut self, wire: &Subscriptions<'_>, out: &mut Output) {
-        self.asked.pop_front();
         let listed = |topic: &Topic| {
             wire.channels.iter().any(|channel| {
                 stream_of(&channel.name) == Some(topic.stream)
@@ -117,39 +124,98 @@ impl CoinbaseProtocol {
                         .any(|id| *id == topic.instrument.ws)
             })
         };
-        let (answered, open) = std::mem::take(&mut self.open).into_iter().partition(listed);
-        self.open = open;
-        out.replies.push(Reply::Subscribed(answered));
+        let answered = self.forget(listed);
+        self.asked.retain(|request| match request {
+            Request::Subscribe(_) => true,
+            Request::Unsubscribe(topics) => topics.iter().any(listed),
+        });
+        if answered.is_empty() {
+            out.ignored += 1;
+        } else {
+            out.replies.push(Reply::Subscribed(answered));
+        }
     }
 
-    /// The whole request failed. Where the reason names a product, that one is refused and the others are
+    /// A whole request failed. Where the reason names a product, that one is refused and the others are
     /// asked for again; else nobody knows which one it was.
     fn on_error(&mut self, wire: &ErrorMessage<'_>, out: &mut Output) {
-        let failed = self.asked.pop_front().unwrap_or_default();
-        let reason = wire.reason.as_deref().unwrap_or(&wire.message).to_string();
-        if failed.is_empty() {
+        let reason = wire
+            .reason
+            .as_deref()
+            .filter(|reason| !reason.is_empty())
+            .unwrap_or(&wire.message)
+            .to_string();
+        let is_named = |topic: &Topic| names(&reason, &topic.instrument.ws);
+        if self.markets.keys().any(|product| names(&reason, product)) {
+            self.on_named_error(&reason, is_named, out);
+            return;
+        }
+        if self.asked.is_empty() {
             out.ignored += 1;
             return;
         }
-        self.open.retain(|open| !failed.contains(open));
-        let (named, others): (Vec<Topic>, Vec<Topic>) = failed
-            .iter()
-            .cloned()
-            .partition(|topic| names(&reason, &topic.instrument.ws));
+        match self.asked.remove(0) {
+            Request::Subscribe(topics) => out.replies.push(Reply::Refused { topics, reason }),
+            Request::Unsubscribe(_) => out.ignored += 1,
+        }
+    }
+
+    fn on_named_error(
+        &mut self,
+        reason: &str,
+        is_named: impl Fn(&Topic) -> bool,
+        out: &mut Output,
+    ) {
+        // Every request with this product fails, or has failed and the answer was lost.
+        let failed = self.asked.extract_if(
+            ..,
+            |request| matches!(request, Request::Subscribe(topics) if topics.iter().any(&is_named)),
+        );
+        let (mut named, mut others): (Vec<Topic>, Vec<Topic>) = (Vec::new(), Vec::new());
+        for request in failed {
+            let Request::Subscribe(topics) = request else {
+                continue;
+            };
+            for topic in topics {
+                let list = if is_named(&topic) {
+                    &mut named
+                } else {
+                    &mut others
+                };
+                if !list.contains(&topic) {
+                    list.push(topic);
+                }
+            }
+        }
         if named.is_empty() {
-            out.replies.push(Reply::Refused {
-                topics: failed,
-                reason,
-            });
-            return;
+            out.ignored += 1;
         }
         for topic in named {
             out.replies.push(Reply::Refused {
                 topics: vec![topic],
-                reason: reason.clone(),
+                reason: reason.to_owned(),
             });
         }
-        out.replies.push(Reply::Again(others));
+        if !others.is_empty() {
+            out.replies.push(Reply::Again(others));
+        }
+    }
+
+    /// Takes these out of all open subscriptions; returns them, each once.
+    fn forget(&mut self, is_settled: impl Fn(&Topic) -> bool) -> Vec<Topic> {
+        let mut settled: Vec<Topic> = Vec::new();
+        self.asked.retain_mut(|request| {
+            let Request::Subscribe(topics) = request else {
+                return true;
+            };
+            for topic in topics.extract_if(.., |topic| is_settled(topic)) {
+                if !settled.contains(&topic) {
+                    settled.push(topic);
+                }
+            }
+            !topics.is_empty()
+        });
+        settled
     }
 }
 

@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use crate::exchange::Literal;
+use crate::exchange::{Literal, literal};
 
 /// Which message it is.
 #[derive(Debug, Deserialize)]
@@ -17,7 +17,7 @@ pub(super) struct Head<'a> {
 /// `{"type":"match","trade_id":910000124,"side":"sell","size":"0.015","price":"61000.10","product_id":"BTC-USD","time":"…Z",…}`
 #[derive(Debug, Deserialize)]
 pub(super) struct Match<'a> {
-    #[serde(deserialize_with = "id")]
+    #[serde(deserialize_with = "literal::id")]
     pub trade_id: u64,
     /// The **maker's** side.
     #[serde(borrow)]
@@ -126,13 +126,4 @@ pub(super) struct RestTicker<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct RestError {
     pub message: String,
-}
-
-/// Ids come as numbers; over REST they have been seen as strings, too.
-fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let literal = Literal::deserialize(deserializer)?;
-    literal
-        .text()
-        .parse()
-        .map_err(|_| serde::de::Error::custom("a trade id that is no whole number"))
 }

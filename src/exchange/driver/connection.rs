@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use crate::exchange::protocol::{Adapter, Limits};
 use crate::feed::{Command, FeedStats, Topic};
 use crate::model::{Clock, Event, Market, Status, StatusState};
-use crate::net::{ConnectError, Dial, Phase, Recovery};
+use crate::net::{ConnectError, Dial, Phase};
 
 use super::backoff::Backoff;
 use super::connects::Connects;
-use super::session::{Ended, Session};
+use super::ended::{Ended, Lost};
+use super::session::Session;
 use super::socket::Socket;
 
 /// For the answer to the WebSocket upgrade.
@@ -52,48 +53,12 @@ pub struct Connection<D> {
     connects: Connects,
     pub(super) events: mpsc::Sender<Vec<Event>>,
     pub(super) stats: Arc<FeedStats>,
-    pub(super) cancel: CancellationToken,
+    cancel: CancellationToken,
     /// What it has to feed.
     pub(super) wanted: Vec<Topic>,
     /// Something went wrong that was told, and its end was not told yet.
     troubled: bool,
     backoff: Backoff,
-}
-
-/// Why an attempt or a session came to nothing.
-pub(super) struct Lost {
-    pub reason: String,
-    /// No attempt before this has passed.
-    pub pause: Duration,
-    /// Never again by itself.
-    pub fatal: bool,
-    /// The line was open, but dead.
-    pub stale: bool,
-}
-
-impl Lost {
-    pub fn because(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            pause: Duration::ZERO,
-            fatal: false,
-            stale: false,
-        }
-    }
-}
-
-impl From<ConnectError> for Lost {
-    fn from(error: ConnectError) -> Self {
-        let lost = Lost::because(error.to_string());
-        match error.recovery() {
-            Recovery::Retry => lost,
-            Recovery::RetryAfter(pause) => Lost { pause, ..lost },
-            Recovery::Fatal => Lost {
-                fatal: true,
-                ..lost
-            },
-        }
-    }
 }
 
 impl<D: Dial> Connection<D> {
@@ -140,9 +105,8 @@ impl<D: Dial> Connection<D> {
                     },
                 }
             }
-            let opened = tokio::select! {
-                () = cancel.cancelled() => return,
-                opened = self.open() => opened,
+            let Some(opened) = self.open_meanwhile(&mut commands).await else {
+                return;
             };
             let lost = match opened {
                 Ok(socket) => match self.session(socket, &mut commands).await {
@@ -159,7 +123,30 @@ impl<D: Dial> Connection<D> {
         }
     }
 
-    async fn open(&mut self) -> Result<Socket<D::Stream>, Lost> {
+    /// Opens the line, and takes commands meanwhile: a budget can make it wait for minutes. `None` when
+    /// nobody wants it any more.
+    async fn open_meanwhile(
+        &mut self,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Option<Result<Socket<D::Stream>, Lost>> {
+        let mut taken = Vec::new();
+        let opened = {
+            let mut open = std::pin::pin!(self.open());
+            loop {
+                tokio::select! {
+                    () = self.cancel.cancelled() => return None,
+                    opened = &mut open => break opened,
+                    command = commands.recv() => taken.push(command?),
+                }
+            }
+        };
+        for command in taken {
+            self.change(command);
+        }
+        Some(opened)
+    }
+
+    async fn open(&self) -> Result<Socket<D::Stream>, Lost> {
         self.connects.ready().await;
         let url = &self.options.url;
         let stream = self.dial.dial(url).await?;
@@ -182,9 +169,13 @@ impl<D: Dial> Connection<D> {
         socket: Socket<D::Stream>,
         commands: &mut mpsc::Receiver<Command>,
     ) -> Ended {
-        let started = Instant::now();
+        let (started, cancel) = (Instant::now(), self.cancel.clone());
         let mut session = Session::new(self, socket);
-        let ended = session.run(commands).await;
+        let ended = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Ended::Done,
+            ended = session.run(commands) => ended,
+        };
         let had_data = session.had_data;
         session.finish(&ended).await;
         if had_data && started.elapsed() >= PROVEN {
@@ -201,8 +192,7 @@ impl<D: Dial> Connection<D> {
     ) -> bool {
         let attempt = self.backoff.attempts() + 1;
         if lost.stale {
-            self.tell(None, StatusState::Stale, attempt, Some(lost.reason.clone()))
-                .await;
+            self.tell(StatusState::Stale, attempt, &lost.reason).await;
         }
         let spent = self.options.attempts > 0 && attempt > self.options.attempts;
         self.troubled = true;
@@ -220,7 +210,7 @@ impl<D: Dial> Connection<D> {
             self.connects.pause_until(Instant::now() + lost.pause);
         }
         tracing::info!(exchange = %self.adapter.exchange(), attempt, ?delay, reason = %lost.reason, "reconnecting");
-        self.tell(None, StatusState::Reconnecting, attempt, Some(lost.reason))
+        self.tell(StatusState::Reconnecting, attempt, &lost.reason)
             .await;
         let until = Instant::now() + delay;
         loop {
@@ -243,8 +233,7 @@ impl<D: Dial> Connection<D> {
         commands: &mut mpsc::Receiver<Command>,
     ) -> bool {
         loop {
-            self.tell(None, StatusState::Failed, attempt, Some(reason.clone()))
-                .await;
+            self.tell(StatusState::Failed, attempt, &reason).await;
             loop {
                 tokio::select! {
                     () = self.cancel.cancelled() => return false,
@@ -260,38 +249,66 @@ impl<D: Dial> Connection<D> {
 
     fn change(&mut self, command: Command) {
         match command {
-            Command::Subscribe(topics) => self.wanted.extend(topics),
-            Command::Unsubscribe(topics) => self.wanted.retain(|t| !topics.contains(t)),
+            Command::Subscribe(topics) => {
+                self.add(topics);
+            }
+            Command::Unsubscribe(topics) => {
+                self.remove(&topics);
+            }
         }
+    }
+
+    /// Wants these; returns those that are new.
+    pub(super) fn add(&mut self, topics: Vec<Topic>) -> Vec<Topic> {
+        let before = self.wanted.len();
+        for topic in topics {
+            if !self.wanted.contains(&topic) {
+                self.wanted.push(topic);
+            }
+        }
+        self.wanted[before..].to_vec()
+    }
+
+    /// Wants these no more; returns those that were wanted.
+    pub(super) fn remove(&mut self, topics: &[Topic]) -> Vec<Topic> {
+        self.wanted.extract_if(.., |t| topics.contains(t)).collect()
     }
 
     /// Every subscription of a session was answered. Told only after trouble.
-    pub(super) async fn settled(&mut self) {
-        if std::mem::take(&mut self.troubled) {
-            self.tell(None, StatusState::Connected, self.backoff.attempts(), None)
-                .await;
-        }
+    pub(super) fn settled(&mut self) -> Option<Event> {
+        let attempt = self.backoff.attempts();
+        std::mem::take(&mut self.troubled)
+            .then(|| self.status(None, StatusState::Connected, attempt, None))
     }
 
-    pub(super) async fn tell(
+    pub(super) fn status(
         &self,
         market: Option<Market>,
         state: StatusState,
         attempt: u32,
         reason: Option<String>,
-    ) {
-        let (exchange, timestamp) = (self.adapter.exchange(), self.clock.now());
-        let status = Status {
-            exchange,
+    ) -> Event {
+        Event::Status(Arc::new(Status {
+            exchange: self.adapter.exchange(),
             market,
             state,
             attempt,
             reason,
-            timestamp,
-        };
-        let _ = self
-            .events
-            .send(vec![Event::Status(Arc::new(status))])
-            .await;
+            timestamp: self.clock.now(),
+        }))
+    }
+
+    async fn tell(&self, state: StatusState, attempt: u32, reason: &str) {
+        let status = self.status(None, state, attempt, Some(reason.to_owned()));
+        self.deliver(vec![status]).await;
+    }
+
+    /// Waits for room, but not beyond the end of the feed.
+    pub(super) async fn deliver(&self, events: Vec<Event>) {
+        tokio::select! {
+            biased;
+            _ = self.events.send(events) => {}
+            () = self.cancel.cancelled() => {}
+        }
     }
 }

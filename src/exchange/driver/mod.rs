@@ -7,9 +7,12 @@
 mod backoff;
 mod connection;
 mod connects;
+mod ended;
 mod pending;
 mod session;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use connection::{Connection, ConnectionOptions};
 pub use connects::Connects;

@@ -21,26 +21,33 @@ pub(super) struct Pending {
 struct Waiting {
     topic: Topic,
     tries: u32,
-    deadline: Instant,
+    /// `None` while the request has not left yet: requests are spaced, and that can take longer than an
+    /// answer may.
+    deadline: Option<Instant>,
 }
 
 impl Pending {
-    /// Counts a try of each of these and starts its deadline.
-    pub fn sent(&mut self, topics: &[Topic], now: Instant) {
+    /// These will be asked for by a request that has not left yet.
+    pub fn queued(&mut self, topics: &[Topic]) {
         for topic in topics {
             match self.waiting.iter_mut().find(|w| w.topic == *topic) {
-                Some(waiting) => {
-                    waiting.tries += 1;
-                    waiting.deadline = now + ACK_DEADLINE;
-                }
-                None => {
-                    let (topic, deadline) = (topic.clone(), now + ACK_DEADLINE);
-                    self.waiting.push(Waiting {
-                        topic,
-                        tries: 1,
-                        deadline,
-                    });
-                }
+                Some(waiting) => waiting.deadline = None,
+                None => self.waiting.push(Waiting {
+                    topic: topic.clone(),
+                    tries: 0,
+                    deadline: None,
+                }),
+            }
+        }
+    }
+
+    /// The request for these left: counts a try and starts the deadline. One that was settled while its
+    /// request was still queued stays settled.
+    pub fn sent(&mut self, topics: &[Topic], now: Instant) {
+        for waiting in &mut self.waiting {
+            if topics.contains(&waiting.topic) {
+                waiting.tries += 1;
+                waiting.deadline = Some(now + ACK_DEADLINE);
             }
         }
     }
@@ -66,25 +73,80 @@ impl Pending {
 
     /// When the next one is overdue.
     pub fn deadline(&self) -> Option<Instant> {
-        self.waiting.iter().map(|w| w.deadline).min()
+        self.waiting.iter().filter_map(|w| w.deadline).min()
     }
 
-    /// Takes out the overdue ones: those to ask again, and those whose tries are spent.
+    /// The overdue ones: those to ask again, and those whose tries are spent, which are taken out.
     pub fn overdue(&mut self, now: Instant) -> (Vec<Topic>, Vec<Topic>) {
         let (mut again, mut spent) = (Vec::new(), Vec::new());
         self.waiting.retain_mut(|w| {
-            if w.deadline > now {
+            if w.deadline.is_none_or(|deadline| deadline > now) {
                 return true;
             }
-            if w.tries < ACK_TRIES {
-                again.push(w.topic.clone());
-                // Kept, so that the count goes on; the deadline starts anew when it is sent.
-                w.deadline = now + ACK_DEADLINE;
-                return true;
-            }
-            spent.push(w.topic.clone());
-            false
+            // Kept where it is asked for again, so that the count goes on.
+            let retry = w.tries < ACK_TRIES;
+            w.deadline = None;
+            (if retry { &mut again } else { &mut spent }).push(w.topic.clone());
+            retry
         });
         (again, spent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{Exchange, Instrument, Stream};
+
+    fn topic(base: &str) -> Topic {
+        let instrument = Instrument::new(Exchange::new("kraken"), base, "USD", base);
+        Topic {
+            instrument: Arc::new(instrument),
+            stream: Stream::Trades,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_starts_when_the_request_leaves() {
+        let (mut pending, now) = (Pending::default(), Instant::now());
+        pending.queued(&[topic("A"), topic("B")]);
+        assert_eq!(pending.deadline(), None);
+        let late = now + 100 * ACK_DEADLINE;
+        assert_eq!(pending.overdue(late), (vec![], vec![]));
+        pending.sent(&[topic("B")], late);
+        assert_eq!(pending.deadline(), Some(late + ACK_DEADLINE));
+        assert_eq!(
+            pending.overdue(late + ACK_DEADLINE),
+            (vec![topic("B")], vec![])
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_settled_in_the_queue_stays_settled_when_its_request_leaves() {
+        let mut pending = Pending::default();
+        pending.queued(&[topic("A")]);
+        pending.settle(&[topic("A")]);
+        pending.sent(&[topic("A")], Instant::now());
+        assert!(pending.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_topic_is_given_up_after_three_tries() {
+        let (mut pending, mut now) = (Pending::default(), Instant::now());
+        for _ in 1..ACK_TRIES {
+            pending.queued(&[topic("A")]);
+            pending.sent(&[topic("A")], now);
+            now += ACK_DEADLINE;
+            assert_eq!(pending.overdue(now), (vec![topic("A")], vec![]));
+        }
+        pending.queued(&[topic("A")]);
+        pending.sent(&[topic("A")], now);
+        assert_eq!(
+            pending.overdue(now + ACK_DEADLINE),
+            (vec![], vec![topic("A")])
+        );
+        assert!(pending.is_empty());
     }
 }

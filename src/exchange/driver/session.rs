@@ -12,40 +12,33 @@ use tokio_tungstenite::tungstenite::Message as WsMessage;
 
 use crate::exchange::protocol::{Frame, Message, Output, Protocol, Reply};
 use crate::feed::{Command, FeedStats, Topic};
-use crate::model::StatusState;
+use crate::model::{Event, StatusState};
 
-use super::connection::{Connection, Lost};
+use super::connection::Connection;
+use super::ended::{Ended, Lost, closed};
 use super::pending::Pending;
 use super::socket::{Incoming, Socket};
 
 /// Frames read before what they held is handed over. A batch ends sooner when the socket runs dry.
 const BATCH: usize = 64;
+/// Events kept while the engine has no room. Up to here the socket is read on, so that pings are answered;
+/// beyond, waiting is the exchange's part.
+const BACKLOG: usize = 8_192;
 /// An unanswered ping means a dead line after so long.
 const PONG_DEADLINE: Duration = Duration::from_secs(10);
-/// "Try again later" (close code 1013) means not before this.
-const TRY_AGAIN_LATER: Duration = Duration::from_secs(30);
-/// A close for breaking a rule (1008): the next attempt must not break it at once again.
-const POLICY_PAUSE: Duration = Duration::from_secs(5);
 /// How much of a bad frame is logged.
 const SAMPLE: usize = 256;
-
-pub(super) enum Ended {
-    /// The line is gone, or must be left.
-    Lost(Lost),
-    /// There is nothing to feed any more.
-    Idle,
-    /// Cancelled, or nobody listens.
-    Done,
-}
 
 pub(super) struct Session<'a, S, D> {
     connection: &'a mut Connection<D>,
     socket: Socket<S>,
     protocol: Box<dyn Protocol>,
+    /// Its events are those that were not handed over yet.
     output: Output,
     outbox: VecDeque<Message>,
     pending: Pending,
     settled: bool,
+    /// When the next message may leave, pings included: exchanges count those, too.
     next_send: Instant,
     next_ping: Instant,
     pong_deadline: Option<Instant>,
@@ -56,15 +49,15 @@ pub(super) struct Session<'a, S, D> {
 impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, D> {
     pub fn new(connection: &'a mut Connection<D>, socket: Socket<S>) -> Self {
         let now = Instant::now();
-        let mut protocol = connection.adapter.protocol();
-        let outbox = protocol.subscribe(&connection.wanted).into();
+        let protocol = connection.adapter.protocol();
         let next_ping = now + connection.options.heartbeat;
-        Self {
+        let wanted = connection.wanted.clone();
+        let mut session = Self {
             connection,
             socket,
             protocol,
             output: Output::default(),
-            outbox,
+            outbox: VecDeque::new(),
             pending: Pending::default(),
             settled: false,
             next_send: now,
@@ -72,46 +65,70 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
             pong_deadline: None,
             last_life: now,
             had_data: false,
-        }
+        };
+        session.ask(&wanted);
+        session
     }
 
+    /// Runs until the line is lost or nothing is wanted. Can be dropped at any point, if
+    /// [`Session::finish`] follows.
     pub async fn run(&mut self, commands: &mut mpsc::Receiver<Command>) -> Ended {
-        let cancel = self.connection.cancel.clone();
         loop {
             if self.connection.wanted.is_empty() {
                 return Ended::Idle;
             }
-            let timer = self.next_timer();
-            let result = tokio::select! {
-                () = cancel.cancelled() => return Ended::Done,
-                incoming = self.socket.next() => self.read(incoming).await,
+            if let Err(lost) = self.send_due(Instant::now()).await {
+                return Ended::Lost(lost);
+            }
+            let (timer, reading) = (self.next_timer(), self.is_reading());
+            // In this order: what has come in is read before silence is judged, or else a pause of ours
+            // (a full engine, a suspended machine) would pass for one of the exchange's.
+            tokio::select! {
+                biased;
                 command = commands.recv() => match command {
-                    Some(command) => {
-                        self.on_command(command);
-                        Ok(())
-                    }
+                    Some(command) => self.on_command(command),
                     None => return Ended::Done,
                 },
-                () = tokio::time::sleep_until(timer) => self.on_timer(Instant::now()).await,
-            };
-            if let Err(lost) = result {
-                return Ended::Lost(lost);
+                room = has_room(&self.connection.events), if !self.output.events.is_empty() => {
+                    if !room {
+                        return Ended::Done;
+                    }
+                    self.hand_over();
+                    if !reading {
+                        self.resume();
+                    }
+                }
+                incoming = self.socket.next(), if reading => {
+                    if let Err(lost) = self.read(incoming) {
+                        return Ended::Lost(lost);
+                    }
+                }
+                () = tokio::time::sleep_until(timer) => {
+                    if let Err(lost) = self.check_life(Instant::now()) {
+                        return Ended::Lost(lost);
+                    }
+                }
             }
         }
     }
 
-    /// Closes the line. One that is lost is just dropped: whoever is there no more reads no goodbye.
-    pub async fn finish(self, ended: &Ended) {
+    /// Hands over what is left, and closes the line. One that is lost is just dropped: whoever is there no
+    /// more reads no goodbye.
+    pub async fn finish(mut self, ended: &Ended) {
+        let events = std::mem::take(&mut self.output.events);
+        if !events.is_empty() {
+            self.connection.deliver(events).await;
+        }
         if !matches!(ended, Ended::Lost(_)) {
             self.socket.close().await;
         }
     }
 
-    /// Takes what came in and whatever else the socket has by now, and hands it over in one batch.
-    async fn read(&mut self, first: Result<Incoming, String>) -> Result<(), Lost> {
+    /// Takes what came in and whatever else the socket has by now, in one batch.
+    fn read(&mut self, first: Result<Incoming, String>) -> Result<(), Lost> {
         let mut result = self.on_incoming(first);
         for _ in 1..BATCH {
-            if result.is_err() {
+            if result.is_err() || !self.is_reading() {
                 break;
             }
             // The waker is of no use: the select that follows registers the real one.
@@ -123,26 +140,35 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
                 Poll::Pending => break,
             }
         }
-        self.hand_over().await;
-        let replies = std::mem::take(&mut self.output.replies);
-        for reply in replies {
-            self.on_reply(reply).await?;
+        let ignored = std::mem::take(&mut self.output.ignored);
+        FeedStats::add(&self.connection.stats.ignored, ignored);
+        for reply in std::mem::take(&mut self.output.replies) {
+            if let Err(lost) = self.on_reply(reply) {
+                result = result.and(Err(lost));
+            }
         }
-        if !self.settled && self.outbox.is_empty() && self.pending.is_empty() {
-            self.settled = true;
-            self.connection.settled().await;
+        if result.is_ok() {
+            self.check_settled();
+            self.hand_over();
         }
         result
+    }
+
+    /// Hands over what came in, if the engine has room for it.
+    fn hand_over(&mut self) {
+        let events = &mut self.output.events;
+        if !events.is_empty()
+            && let Ok(room) = self.connection.events.try_reserve()
+        {
+            let next = Vec::with_capacity(events.len().min(BATCH));
+            room.send(std::mem::replace(events, next));
+        }
     }
 
     fn on_incoming(&mut self, incoming: Result<Incoming, String>) -> Result<(), Lost> {
         let incoming = incoming.map_err(Lost::because)?;
         self.pong_deadline = None;
-        let text_only = self.connection.options.limits.silence.text_only;
-        if !text_only || !matches!(incoming, Incoming::Control) {
-            self.last_life = Instant::now();
-        }
-        match incoming {
+        let is_pong = match incoming {
             Incoming::Text(text) => self.decode(text.as_str()),
             // Some proxies turn text into binary frames; what is not text is bad.
             Incoming::Bytes(bytes) => match std::str::from_utf8(&bytes) {
@@ -150,13 +176,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
                 Err(_) => self.count_bad("not UTF-8", ""),
             },
             Incoming::Bad => self.count_bad("not UTF-8", ""),
-            Incoming::Control => {}
+            Incoming::Control => true,
             Incoming::Close(close) => return Err(closed(close)),
+        };
+        if !is_pong || !self.connection.options.limits.silence.text_only {
+            self.last_life = Instant::now();
         }
         Ok(())
     }
 
-    fn decode(&mut self, text: &str) {
+    /// Whether it was no more than the answer to a ping.
+    fn decode(&mut self, text: &str) -> bool {
         FeedStats::add(&self.connection.stats.messages, 1);
         let before = (self.output.events.len(), self.output.replies.len());
         let frame = Frame {
@@ -168,165 +198,186 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
             self.output.replies.truncate(before.1);
             FeedStats::add(&self.connection.stats.bad_frames, 1);
             log_bad(&error.to_string(), text);
-            return;
+            return false;
         }
+        let events = &self.output.events[before.0..];
+        self.had_data |= !events.is_empty();
         if !self.pending.is_empty() {
-            for event in &self.output.events[before.0..] {
+            for event in events {
                 self.pending.settle_by_data(event);
             }
         }
+        std::mem::take(&mut self.output.pong)
     }
 
-    fn count_bad(&self, why: &str, text: &str) {
+    fn count_bad(&self, why: &str, text: &str) -> bool {
         FeedStats::add(&self.connection.stats.messages, 1);
         FeedStats::add(&self.connection.stats.bad_frames, 1);
         log_bad(why, text);
+        false
     }
 
-    async fn hand_over(&mut self) {
-        FeedStats::add(
-            &self.connection.stats.ignored,
-            std::mem::take(&mut self.output.ignored),
-        );
-        if self.output.events.is_empty() {
-            return;
+    fn is_reading(&self) -> bool {
+        self.output.events.len() < BACKLOG
+    }
+
+    /// The socket is read again: what was not read meanwhile says nothing about the exchange.
+    fn resume(&mut self) {
+        let now = Instant::now();
+        self.last_life = now;
+        self.pong_deadline = self.pong_deadline.map(|_| now + PONG_DEADLINE);
+    }
+
+    /// Every subscription was answered, for the first time on this line.
+    fn check_settled(&mut self) {
+        if !self.settled && self.pending.is_empty() {
+            self.settled = true;
+            self.output.events.extend(self.connection.settled());
         }
-        self.had_data = true;
-        let capacity = self.output.events.len();
-        let batch = std::mem::replace(&mut self.output.events, Vec::with_capacity(capacity));
-        // A closed channel means that the engine is gone: the token says so next.
-        let _ = self.connection.events.send(batch).await;
     }
 
-    async fn on_reply(&mut self, reply: Reply) -> Result<(), Lost> {
+    fn on_reply(&mut self, reply: Reply) -> Result<(), Lost> {
         match reply {
             Reply::Subscribed(topics) => self.pending.settle(&topics),
             Reply::Refused { topics, reason } => match &topics[..] {
-                [one] => self.refuse(one, reason).await,
+                [one] => self.refuse(one, &reason),
                 // Not known which one is meant: each alone.
                 several => {
                     for topic in several {
-                        self.outbox
-                            .extend(self.protocol.subscribe(std::slice::from_ref(topic)));
+                        self.ask_anew(std::slice::from_ref(topic));
                     }
                 }
             },
-            Reply::Again(topics) => self.outbox.extend(self.protocol.subscribe(&topics)),
+            Reply::Again(topics) => self.ask_anew(&topics),
             Reply::Leave(reason) => return Err(Lost::because(reason)),
         }
         Ok(())
     }
 
-    async fn refuse(&mut self, topic: &Topic, reason: String) {
+    /// Asks for these with a full number of tries: that they were not taken is an answer, too. What is not
+    /// wanted any more is left alone.
+    fn ask_anew(&mut self, topics: &[Topic]) {
+        let wanted = &self.connection.wanted;
+        let topics: Vec<_> = topics
+            .iter()
+            .filter(|t| wanted.contains(t))
+            .cloned()
+            .collect();
+        self.pending.settle(&topics);
+        self.ask(&topics);
+    }
+
+    fn ask(&mut self, topics: &[Topic]) {
+        if !topics.is_empty() {
+            self.outbox.extend(self.protocol.subscribe(topics));
+            self.pending.queued(topics);
+        }
+    }
+
+    fn refuse(&mut self, topic: &Topic, reason: &str) {
         self.pending.settle(std::slice::from_ref(topic));
-        self.connection.wanted.retain(|t| t != topic);
+        // It can have been unsubscribed while the answer was on its way.
+        if self
+            .connection
+            .remove(std::slice::from_ref(topic))
+            .is_empty()
+        {
+            return;
+        }
         let reason = format!("{} refused: {reason}", topic.stream.name());
-        self.connection
-            .tell(
-                Some(topic.instrument.market),
-                StatusState::Failed,
-                1,
-                Some(reason),
-            )
-            .await;
+        let market = Some(topic.instrument.market);
+        let status = self
+            .connection
+            .status(market, StatusState::Failed, 1, Some(reason));
+        self.output.events.push(status);
     }
 
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Subscribe(topics) => {
-                self.outbox.extend(self.protocol.subscribe(&topics));
-                self.connection.wanted.extend(topics);
+                let new = self.connection.add(topics);
+                self.ask(&new);
             }
             Command::Unsubscribe(topics) => {
-                self.outbox.extend(self.protocol.unsubscribe(&topics));
-                self.pending.settle(&topics);
-                self.connection.wanted.retain(|t| !topics.contains(t));
+                // What was refused is not subscribed: nothing is said about it.
+                let gone = self.connection.remove(&topics);
+                self.pending.settle(&gone);
+                if !gone.is_empty() {
+                    self.outbox.extend(self.protocol.unsubscribe(&gone));
+                }
             }
         }
     }
 
     fn next_timer(&self) -> Instant {
         let sending = (!self.outbox.is_empty()).then_some(self.next_send);
-        let timers = [
-            sending,
-            self.pending.deadline(),
-            self.pong_deadline,
-            Some(self.silence_deadline()),
-        ];
-        timers
+        let life = self.is_reading().then(|| self.silence_deadline());
+        let pong = self.pong_deadline.filter(|_| self.is_reading());
+        [sending, self.pending.deadline(), pong, life]
             .into_iter()
             .flatten()
-            .fold(self.next_ping, Instant::min)
+            .fold(self.next_ping.max(self.next_send), Instant::min)
     }
 
     fn silence_deadline(&self) -> Instant {
         self.last_life + self.connection.options.limits.silence.limit
     }
 
-    async fn on_timer(&mut self, now: Instant) -> Result<(), Lost> {
+    /// Whether the line is dead. Asked only when there is nothing to read.
+    fn check_life(&self, now: Instant) -> Result<(), Lost> {
+        let stale = |reason: String| Lost {
+            stale: true,
+            ..Lost::because(reason)
+        };
+        if !self.is_reading() {
+            return Ok(());
+        }
         if self.pong_deadline.is_some_and(|deadline| deadline <= now) {
-            return Err(Lost {
-                stale: true,
-                ..Lost::because("a ping was not answered")
-            });
+            return Err(stale("a ping was not answered".into()));
         }
         if self.silence_deadline() <= now {
             let seconds = self.connection.options.limits.silence.limit.as_secs();
-            return Err(Lost {
-                stale: true,
-                ..Lost::because(format!("silent for {seconds} s"))
-            });
-        }
-        if self.next_send <= now
-            && let Some(message) = self.outbox.pop_front()
-        {
-            self.next_send = now + self.connection.options.limits.message_interval;
-            self.pending.sent(&message.topics, now);
-            self.send(WsMessage::text(message.text)).await?;
-        }
-        let (again, spent) = self.pending.overdue(now);
-        if !again.is_empty() {
-            self.outbox.extend(self.protocol.subscribe(&again));
-        }
-        for topic in spent {
-            self.refuse(&topic, "the exchange does not answer".into())
-                .await;
-        }
-        if self.next_ping <= now {
-            self.next_ping = now + self.connection.options.heartbeat;
-            self.pong_deadline.get_or_insert(now + PONG_DEADLINE);
-            let ping = self
-                .protocol
-                .ping()
-                .map_or(WsMessage::Ping(Bytes::new()), WsMessage::text);
-            self.send(ping).await?;
+            return Err(stale(format!("silent for {seconds} s")));
         }
         Ok(())
     }
 
-    async fn send(&mut self, message: WsMessage) -> Result<(), Lost> {
-        self.socket.send(message).await.map_err(Lost::because)
+    /// Sends what is due: one message at a time, spaced as the exchange wants it.
+    async fn send_due(&mut self, now: Instant) -> Result<(), Lost> {
+        let (again, spent) = self.pending.overdue(now);
+        self.ask(&again);
+        for topic in &spent {
+            self.refuse(topic, "the exchange does not answer");
+        }
+        if !spent.is_empty() {
+            self.check_settled();
+        }
+        if self.next_send > now {
+            return Ok(());
+        }
+        let message = if self.next_ping <= now {
+            let options = &self.connection.options;
+            // However often pings are wanted, requests have their turn.
+            self.next_ping = now + options.heartbeat.max(options.limits.message_interval * 2);
+            self.pong_deadline.get_or_insert(now + PONG_DEADLINE);
+            self.protocol
+                .ping()
+                .map_or(WsMessage::Ping(Bytes::new()), WsMessage::text)
+        } else if let Some(message) = self.outbox.pop_front() {
+            self.pending.sent(&message.topics, now);
+            WsMessage::text(message.text)
+        } else {
+            return Ok(());
+        };
+        self.socket.send(message).await.map_err(Lost::because)?;
+        self.next_send = Instant::now() + self.connection.options.limits.message_interval;
+        Ok(())
     }
 }
 
-fn closed(close: Option<(u16, String)>) -> Lost {
-    let Some((code, reason)) = close else {
-        return Lost::because("closed by the exchange");
-    };
-    let pause = match code {
-        1013 => TRY_AGAIN_LATER,
-        1008 => POLICY_PAUSE,
-        _ => Duration::ZERO,
-    };
-    let reason = if reason.is_empty() {
-        String::new()
-    } else {
-        format!(" {reason}")
-    };
-    Lost {
-        pause,
-        ..Lost::because(format!("closed by the exchange: {code}{reason}"))
-    }
+/// Waits for room in the queue; `false` when nobody reads it any more.
+async fn has_room(events: &mpsc::Sender<Vec<Event>>) -> bool {
+    events.reserve().await.is_ok()
 }
 
 fn log_bad(why: &str, text: &str) {

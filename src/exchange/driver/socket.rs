@@ -27,6 +27,8 @@ const MESSAGE_MAX: usize = 16 << 20;
 const HEAD_MAX: usize = 16 << 10;
 /// A peer that does not take a control message for so long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// For saying goodbye: the end of the program must not wait for it.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 pub(super) struct Socket<S> {
     stream: S,
@@ -147,11 +149,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             .unwrap_or_else(|_| Err("does not read what we send".into()))
     }
 
-    /// Says goodbye and closes, without waiting for an answer.
+    /// Says goodbye and closes, without waiting for an answer, nor long for a peer that does not read.
     pub async fn close(mut self) {
-        if self.send(Message::Close(None)).await.is_ok() {
-            let _ = tokio::time::timeout(WRITE_TIMEOUT, self.stream.shutdown()).await;
-        }
+        let goodbye = async {
+            if self.send(Message::Close(None)).await.is_ok() {
+                let _ = self.stream.shutdown().await;
+            }
+        };
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, goodbye).await;
     }
 }
 

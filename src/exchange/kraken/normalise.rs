@@ -2,7 +2,7 @@
 
 use crate::exchange::Literal;
 use crate::exchange::protocol::DecodeError;
-use crate::model::{Market, Origin, Price, Qty, Side, Ticker, Timestamp, Trade};
+use crate::model::{Decimal, Market, Origin, Price, Qty, Side, Ticker, Timestamp, Trade};
 
 use super::wire::{RestTicker, TickerRow, TradeRow};
 
@@ -11,11 +11,24 @@ fn time(text: &str) -> Result<Timestamp, DecodeError> {
 }
 
 fn price(literal: Option<Literal<'_>>) -> Result<Option<Price>, DecodeError> {
-    Ok(literal.map(Literal::price).transpose()?)
+    Ok(literal
+        .and_then(Literal::filled)
+        .map(Literal::price)
+        .transpose()?)
 }
 
 fn qty(literal: Option<Literal<'_>>) -> Result<Option<Qty>, DecodeError> {
-    Ok(literal.map(Literal::qty).transpose()?)
+    Ok(literal
+        .and_then(Literal::filled)
+        .map(Literal::qty)
+        .transpose()?)
+}
+
+fn number(literal: Option<Literal<'_>>) -> Result<Option<Decimal>, DecodeError> {
+    Ok(literal
+        .and_then(Literal::filled)
+        .map(Literal::decimal)
+        .transpose()?)
 }
 
 pub(super) fn trade(
@@ -55,8 +68,8 @@ pub(super) fn ticker(
         high_24h: price(wire.high)?,
         low_24h: price(wire.low)?,
         volume_24h: qty(wire.volume)?,
-        change_24h: wire.change.map(Literal::decimal).transpose()?,
-        change_percent_24h: wire.change_pct.map(Literal::decimal).transpose()?,
+        change_24h: number(wire.change)?,
+        change_percent_24h: number(wire.change_pct)?,
         timestamp: wire.timestamp.as_deref().map(time).transpose()?,
         ..Ticker::empty(market, received_at)
     };

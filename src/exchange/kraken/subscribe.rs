@@ -42,6 +42,11 @@ impl Protocol for KrakenProtocol {
 
     fn decode(&mut self, frame: Frame<'_>, out: &mut Output) -> Result<(), DecodeError> {
         let head: Head<'_> = serde_json::from_str(frame.text)?;
+        if head.method.as_deref() == Some("pong") {
+            out.pong = true;
+            out.ignored += 1;
+            return Ok(());
+        }
         if head.method.is_some() {
             self.on_reply(&serde_json::from_str(frame.text)?, out);
             return Ok(());
@@ -102,7 +107,7 @@ impl KrakenProtocol {
             (Stream::Trades, _) => {}
         }
         if method == "subscribe" {
-            self.open.retain(|(_, open)| !topics.contains(open));
+            // Earlier requests for the same stay: their answers can be on their way.
             self.open
                 .extend(topics.iter().map(|topic| (self.last_id, topic.clone())));
         }
@@ -125,9 +130,12 @@ impl KrakenProtocol {
             .filter(|_| reply.success != Some(true));
         let answered = self.answered(reply, error.unwrap_or_default());
         self.open.retain(|(_, open)| !answered.contains(open));
+        let is_subscribed =
+            error.is_none_or(|error| error.to_lowercase().contains("already subscribed"));
         match error {
             _ if answered.is_empty() => out.ignored += 1,
-            Some(error) if !error.to_lowercase().contains("already subscribed") => {
+            // Of several it is not known which one is subscribed already: each is asked for alone.
+            Some(error) if !is_subscribed || answered.len() > 1 => {
                 out.replies.push(Reply::Refused {
                     topics: answered,
                     reason: error.to_string(),
@@ -146,25 +154,30 @@ impl KrakenProtocol {
             .symbol
             .as_deref()
             .or(result.and_then(|result| result.symbol.as_deref()));
-        let of_request = |id: u64, topic: &Topic| {
-            reply.req_id.is_none_or(|req_id| req_id == id)
+        // With channel and symbol it is clear what it is about, whichever of the requests it answers.
+        let is_complete = stream.is_some() && symbol.is_some();
+        let is_candidate = |id: u64, topic: &Topic| {
+            (is_complete || reply.req_id.is_none_or(|req_id| req_id == id))
                 && stream.is_none_or(|name| name == channel(topic.stream))
         };
-        let candidates = || {
-            self.open
-                .iter()
-                .filter(|(id, topic)| of_request(*id, topic))
-                .map(|(_, topic)| topic)
-        };
-        let named = |topic: &&Topic| match symbol {
-            Some(symbol) => topic.instrument.ws == symbol,
-            None => error
+        // Where the text names a symbol it is about that one, even if that one has its answer already.
+        let symbol = symbol.or_else(|| {
+            error
                 .split_whitespace()
-                .any(|word| word == topic.instrument.ws),
-        };
-        let named: Vec<_> = candidates().filter(named).cloned().collect();
+                .find(|word| self.markets.contains_key(*word))
+        });
+        let is_named = |topic: &Topic| symbol.is_some_and(|symbol| topic.instrument.ws == symbol);
+        let (mut named, mut candidates) = (Vec::new(), Vec::new());
+        for (_, topic) in self.open.iter().filter(|(id, t)| is_candidate(*id, t)) {
+            if is_named(topic) && !named.contains(topic) {
+                named.push(topic.clone());
+            }
+            if !candidates.contains(topic) {
+                candidates.push(topic.clone());
+            }
+        }
         if named.is_empty() && symbol.is_none() && reply.req_id.is_some() {
-            return candidates().cloned().collect();
+            return candidates;
         }
         named
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::exchange::Literal;
+use crate::exchange::{Literal, literal};
 
 /// Whatever a text frame can be, as far as it tells which. A reply has `method`, data has `channel`.
 #[derive(Debug, Deserialize)]
@@ -59,6 +59,7 @@ pub(super) struct TradeRow<'a> {
     pub price: Literal<'a>,
     #[serde(borrow)]
     pub qty: Literal<'a>,
+    #[serde(deserialize_with = "literal::id")]
     pub trade_id: u64,
     #[serde(borrow)]
     pub timestamp: Cow<'a, str>,

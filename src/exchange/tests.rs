@@ -1,0 +1,9 @@
+//! The adapters: what each message of each exchange means, in whatever form it comes.
+
+mod arbitrary;
+mod binance;
+mod coinbase;
+mod kraken;
+mod layout;
+mod live;
+mod support;
