@@ -288,8 +288,10 @@ impl Provider for Live {
                 .map(|(ask, covered)| async move {
                     let tickers = self.ticker_answer(&ask, &covered).await;
                     match tickers {
-                        // One bad symbol fails the request; the others must not suffer for it.
-                        Err(ProviderError::Refused(_)) if covered.len() > 1 => {
+                        // One bad symbol or row fails the request; the others must not suffer for it.
+                        Err(ProviderError::Refused(_) | ProviderError::Malformed(_))
+                            if covered.len() > 1 =>
+                        {
                             let each = covered.chunks(1).map(|one| self.tickers(one));
                             futures_util::future::join_all(each)
                                 .await

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
-use crate::exchange::protocol::{Frame, Message, Output, Protocol, Reply};
+use crate::exchange::protocol::{DecodeError, Frame, Message, Output, Protocol, Reply};
 use crate::feed::{Command, FeedStats, Topic};
 use crate::model::{Event, StatusState};
 
@@ -193,7 +193,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
             text,
             received_at: self.connection.clock.now(),
         };
-        if let Err(error) = self.protocol.decode(frame, &mut self.output) {
+        let decoded = self.protocol.decode(frame, &mut self.output);
+        let decoded = decoded.and_then(|()| possible(&self.output.events[before.0..]));
+        if let Err(error) = decoded {
             self.output.events.truncate(before.0);
             self.output.replies.truncate(before.1);
             FeedStats::add(&self.connection.stats.bad_frames, 1);
@@ -378,6 +380,20 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
 /// Waits for room in the queue; `false` when nobody reads it any more.
 async fn has_room(events: &mpsc::Sender<Vec<Event>>) -> bool {
     events.reserve().await.is_ok()
+}
+
+/// A trade below zero is no trade, whatever the exchange. What is left out is told as a gap.
+fn possible(events: &[Event]) -> Result<(), DecodeError> {
+    let negative = |event: &Event| match event {
+        Event::Trade(trade) => {
+            trade.price.decimal().is_sign_negative() || trade.size.decimal().is_sign_negative()
+        }
+        _ => false,
+    };
+    if events.iter().any(negative) {
+        return Err(DecodeError::Value("a trade below zero"));
+    }
+    Ok(())
 }
 
 fn log_bad(why: &str, text: &str) {

@@ -344,3 +344,22 @@ async fn text_in_pieces_is_put_together_and_text_that_is_none_is_passed_over() {
         assert_eq!(counted, bad, "{frames:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_trade_below_zero_is_a_bad_frame_and_no_trade() {
+    let venue = Venue::Binance;
+    let dial = PipeDial::scripted(|stream, _| async move {
+        let mut server = accept(stream).await;
+        heard(&mut server).await;
+        say(&mut server, &binance_trade(1)).await;
+        for bad in [("61000.10", "-61000.10"), ("0.01500", "-0.01500")] {
+            say(&mut server, &binance_trade(2).replace(bad.0, bad.1)).await;
+        }
+        say(&mut server, &binance_trade(3)).await;
+        stay(&mut server).await;
+    });
+    let mut feed = Feed::start(venue, &dial, trades(venue, &["BTC"]));
+    assert_eq!(feed.trade().await.id, 1);
+    assert_eq!(feed.trade().await.id, 3);
+    assert_eq!(feed.stats.bad_frames.load(Ordering::Relaxed), 2);
+}
