@@ -24,6 +24,9 @@ const BATCH: usize = 64;
 /// Events kept while the engine has no room. Up to here the socket is read on, so that pings are answered;
 /// beyond, waiting is the exchange's part.
 const BACKLOG: usize = 8_192;
+/// Events handed over before the others get their turn. In a flood the socket is always ready, and what
+/// it brings would pile up before the engine if nobody stood aside.
+const TURN: usize = 1_024;
 /// An unanswered ping means a dead line after so long.
 const PONG_DEADLINE: Duration = Duration::from_secs(10);
 /// How much of a bad frame is logged.
@@ -44,6 +47,8 @@ pub(super) struct Session<'a, S, D> {
     pong_deadline: Option<Instant>,
     last_life: Instant,
     pub had_data: bool,
+    /// Events since the others had their turn.
+    handed_over: usize,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, D> {
@@ -65,6 +70,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
             pong_deadline: None,
             last_life: now,
             had_data: false,
+            handed_over: 0,
         };
         session.ask(&wanted);
         session
@@ -101,6 +107,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
                 incoming = self.socket.next(), if reading => {
                     if let Err(lost) = self.read(incoming) {
                         return Ended::Lost(lost);
+                    }
+                    if self.handed_over >= TURN {
+                        self.handed_over = 0;
+                        tokio::task::yield_now().await;
                     }
                 }
                 () = tokio::time::sleep_until(timer) => {
@@ -160,6 +170,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
         if !events.is_empty()
             && let Ok(room) = self.connection.events.try_reserve()
         {
+            self.handed_over += events.len();
             let next = Vec::with_capacity(events.len().min(BATCH));
             room.send(std::mem::replace(events, next));
         }
