@@ -129,7 +129,12 @@ pub struct MonitorArgs {
     pub symbols: Vec<String>,
 
     /// The same, separated by commas
-    #[arg(short, long = "symbols", value_name = "A,B,C", value_delimiter = ',')]
+    #[arg(
+        short = 's',
+        long = "symbols",
+        value_name = "A,B,C",
+        value_delimiter = ','
+    )]
     pub list: Vec<String>,
 
     /// What to follow: ticker, trades

@@ -129,7 +129,12 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
         json: cli.global.log_format == LogFormat::Json,
         quiet: cli.global.quiet,
     };
-    let config = Config::load(cli.global.config.as_deref(), config::environment())?;
+    let config =
+        Config::load(cli.global.config.as_deref(), config::environment()).map_err(|errors| {
+            let errors = errors.errors.into_iter().map(CliError::from).collect();
+            let last = notices.all_but_last(errors);
+            last.unwrap_or_else(|| CliError::failed("internal", "an error without errors"))
+        })?;
     notices::init_log(notices, cli.global.verbose, config.log.as_deref())?;
     for warning in &config.warnings {
         notices.warn("config", warning);

@@ -10,9 +10,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::error::CliError;
 
-/// How long the last lines may take to be read when the program ends.
-const LAST_WRITE: Duration = Duration::from_secs(5);
-
 /// Stdout as a queue of chunks: one that waits beside the one that is being written.
 pub struct Output {
     chunks: Option<mpsc::Sender<Vec<u8>>>,
@@ -28,6 +25,16 @@ pub enum Closed {
     Quietly,
     /// Writing failed.
     Failed(CliError),
+}
+
+impl Closed {
+    /// A reader that has seen enough is no failure.
+    pub fn into_result(self) -> Result<(), CliError> {
+        match self {
+            Self::Quietly => Ok(()),
+            Self::Failed(error) => Err(error),
+        }
+    }
 }
 
 impl Output {
@@ -64,11 +71,15 @@ impl Output {
         }
     }
 
-    /// Waits until everything is written.
-    pub async fn finish(&mut self) -> Result<(), Closed> {
+    /// Waits until everything is written, for `patience` at most where there is one.
+    pub async fn finish(mut self, patience: Option<Duration>) -> Result<(), Closed> {
         self.chunks = None;
-        let ended = tokio::time::timeout(LAST_WRITE, &mut self.ended).await;
-        if ended.is_err() {
+        // The sender is dropped, never used: the error is the message.
+        let ended = match patience {
+            Some(patience) => tokio::time::timeout(patience, self.ended).await.is_ok(),
+            None => self.ended.await.is_err(),
+        };
+        if !ended {
             return Err(Closed::Failed(CliError::failed(
                 "output",
                 "stdout: nobody reads the last lines",
@@ -115,14 +126,19 @@ fn describe(error: &io::Error) -> Closed {
 /// Writes one text to stdout, for commands that end with it. A closed pipe is fine.
 pub fn print(text: &[u8]) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
-    match stdout
+    stdout
         .write_all(text)
         .and_then(|()| stdout.flush())
-        .map_err(|error| describe(&error))
-    {
-        Ok(()) | Err(Closed::Quietly) => Ok(()),
-        Err(Closed::Failed(error)) => Err(error),
+        .or_else(|error| describe(&error).into_result())
+}
+
+/// Like [`print`], without blocking the runtime: signals are heard while nobody reads.
+pub async fn print_and_wait(text: Vec<u8>) -> Result<(), CliError> {
+    let output = Output::stdout();
+    if let Ok(permit) = output.ready().await {
+        permit.send(text);
     }
+    output.finish(None).await.or_else(Closed::into_result)
 }
 
 /// Whether nobody can read stdout any more, found without writing: `tickwire … | head -n 1` has to end

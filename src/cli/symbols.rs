@@ -12,9 +12,10 @@ use crate::sink::lines::{csv_text, plain_text};
 use crate::symbols::{ResolveError, Unresolved};
 
 use super::args::SymbolsArgs;
-use super::error::CliError;
+use super::error::{CliError, OFFLINE_HINT};
 use super::exit::Exit;
 use super::output;
+use super::signals::Signals;
 use super::{ANSWER_TIMEOUT, Ctx};
 
 /// Prints the instruments that match.
@@ -26,13 +27,18 @@ pub async fn run(args: SymbolsArgs, ctx: Ctx) -> Result<Exit, CliError> {
     let asked = providers.iter().map(|provider| async move {
         let answer = tokio::time::timeout(timeout, ask(provider, args, ctx)).await;
         answer.unwrap_or_else(|_| {
-            Err(CliError::unknown(
-                "timeout",
-                format!("{provider}: no answer in time"),
-            ))
+            Err(
+                CliError::unknown("timeout", format!("{provider}: no answer in time"))
+                    .hint(OFFLINE_HINT),
+            )
         })
     });
-    let answers = futures_util::future::join_all(asked).await;
+    let mut signals = Signals::new()?;
+    let answers = tokio::select! {
+        answers = futures_util::future::join_all(asked) => answers,
+        exit = signals.next() => return Ok(exit),
+    };
+    signals.exit_on_next();
     progress.finish_and_clear();
     let (mut rows, mut errors) = (Vec::new(), Vec::new());
     for answer in answers {
@@ -44,7 +50,7 @@ pub async fn run(args: SymbolsArgs, ctx: Ctx) -> Result<Exit, CliError> {
     if rows.is_empty() && errors.len() == 1 {
         return Err(errors.remove(0));
     }
-    output::print(&render(&rows, args.resolve.is_some(), format(ctx)))?;
+    output::print_and_wait(render(&rows, args.resolve.is_some(), format(ctx))).await?;
     for error in &errors {
         ctx.notices.error(error);
     }

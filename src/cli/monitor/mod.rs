@@ -14,26 +14,29 @@ use crate::symbols::{ListError, ResolveError};
 
 use super::Ctx;
 use super::args::MonitorArgs;
-use super::error::CliError;
+use super::error::{CliError, OFFLINE_HINT};
 use super::exit::Exit;
 use super::notices::Notices;
+use super::signals::Signals;
 use settings::Settings;
 
 /// Runs the command.
 pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
     let symbols = symbols(&args)?;
     let settings = Settings::resolve(&args, &ctx, std::io::stdout().is_terminal())?;
+    let mut signals = Signals::new()?;
     let instruments = tokio::select! {
         instruments = resolve(&symbols, &ctx) => instruments?,
+        exit = signals.next() => return Ok(settings.exit_on(exit)),
         () = tokio::time::sleep_until((ctx.started + settings.answer_timeout).into()) => {
-            return Err(CliError::unknown("timeout", "no list of symbols in time").hint("a longer --timeout, or -p mock"));
+            return Err(CliError::unknown("timeout", "no list of symbols in time").hint(OFFLINE_HINT));
         }
     };
     announce(&instruments, ctx.notices);
     if settings.once {
-        once::run(&settings, &instruments, &ctx).await
+        once::run(&settings, &instruments, &ctx, signals).await
     } else {
-        stream::run(&settings, &instruments, ctx).await
+        stream::run(&settings, &instruments, ctx, signals).await
     }
 }
 
@@ -77,11 +80,10 @@ async fn resolve(symbols: &[String], ctx: &Ctx) -> Result<Vec<Arc<Instrument>>, 
             Err(error) => errors.push(CliError::from(error)),
         }
     }
-    let Some(last) = errors.pop() else {
-        return Ok(instruments);
-    };
-    errors.iter().for_each(|error| ctx.notices.error(error));
-    Err(last)
+    match ctx.notices.all_but_last(errors) {
+        Some(last) => Err(last),
+        None => Ok(instruments),
+    }
 }
 
 fn no_list(error: ListError, ctx: &Ctx) -> CliError {
@@ -98,15 +100,17 @@ fn announce(instruments: &[Arc<Instrument>], notices: Notices) {
     }
     for instrument in instruments {
         let (symbol, exchange) = (instrument.market.symbol(), instrument.market.exchange());
-        match instrument.status {
-            TradingStatus::Halted | TradingStatus::Delisted => {
-                notices.warn(
-                    "not_trading",
-                    &format!("{symbol} is {} at {exchange}", instrument.status.name()),
-                );
-            }
-            _ => {}
+        let status = instrument.status;
+        if matches!(status, TradingStatus::Trading | TradingStatus::Unknown) {
+            continue;
         }
+        let mut message = format!("{symbol} is {} at {exchange}", status.name());
+        // The exchange's own word says more: `cancel_only` means that nothing is traded, too.
+        let own = &instrument.status_text;
+        if !own.is_empty() && !own.eq_ignore_ascii_case(status.name()) {
+            message.push_str(&format!(" ({own})"));
+        }
+        notices.warn("not_trading", &message);
     }
 }
 

@@ -54,8 +54,8 @@ pub async fn run(
     settings: &Settings,
     instruments: &[Arc<Instrument>],
     ctx: &Ctx,
+    mut signals: Signals,
 ) -> Result<Exit, CliError> {
-    let mut signals = Signals::new()?;
     let mut slots = slots(settings, instruments, ctx)?;
     let request =
         Request::instruments(instruments.iter().cloned()).streams(settings.streams.iter().copied());
@@ -68,7 +68,8 @@ pub async fn run(
     if let Some(exit) = answered {
         return Ok(exit);
     }
-    let result = print(&slots, settings, ctx);
+    signals.exit_on_next();
+    let result = print(&slots, settings, ctx).await;
     let _ = tokio::time::timeout(GOODBYE, ctx.engine.shutdown()).await;
     result
 }
@@ -330,7 +331,7 @@ impl Slot {
 }
 
 /// Prints what was answered, in the order in which it was asked for, and names what is missing.
-fn print(slots: &[Slot], settings: &Settings, ctx: &Ctx) -> Result<Exit, CliError> {
+async fn print(slots: &[Slot], settings: &Settings, ctx: &Ctx) -> Result<Exit, CliError> {
     let (mut out, now) = (Vec::new(), SystemClock.now());
     let answers: Vec<_> = slots
         .iter()
@@ -350,15 +351,14 @@ fn print(slots: &[Slot], settings: &Settings, ctx: &Ctx) -> Result<Exit, CliErro
                 .for_each(|event| lines.write(event, now, &mut out));
         }
     }
-    output::print(&out)?;
-    let mut missing: Vec<_> = slots
+    output::print_and_wait(out).await?;
+    let missing = slots
         .iter()
         .filter(|slot| slot.answer(settings).is_none())
         .map(|slot| slot.missing(settings))
         .collect();
-    let Some(last) = missing.pop() else {
-        return Ok(Exit::Done);
-    };
-    missing.iter().for_each(|error| ctx.notices.error(error));
-    Err(last)
+    match ctx.notices.all_but_last(missing) {
+        Some(last) => Err(last),
+        None => Ok(Exit::Done),
+    }
 }
