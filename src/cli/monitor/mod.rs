@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::engine::EngineError;
 use crate::exchange::mock;
-use crate::model::{Event, Instrument, Status, TradingStatus};
+use crate::model::{Event, Instrument, Market, Status, Stream, TradingStatus};
 use crate::symbols::{ListError, ResolveError};
 
 use super::Ctx;
@@ -137,6 +137,15 @@ fn tell(event: &Event, notices: Notices) {
         }
         Event::Status(status) => notices.say("status", &format!("tickwire: {}", describe(status))),
         Event::Ticker(_) | Event::Trade(_) => {}
+    }
+}
+
+/// Whether a state is about this topic. A refusal names its stream first.
+fn concerns(status: &Status, market: Market, stream: Stream) -> bool {
+    let refused = |reason: &String| reason.starts_with(stream.name());
+    match status.market {
+        Some(one) => one == market && status.reason.as_ref().is_none_or(refused),
+        None => status.exchange == market.exchange(),
     }
 }
 

@@ -17,7 +17,7 @@ use super::super::exit::Exit;
 use super::super::output;
 use super::super::signals::Signals;
 use super::settings::{Settings, Shape};
-use super::tell;
+use super::{concerns, tell};
 
 /// An answer that lacks fields is kept for so long, in case a fuller one comes.
 const GRACE: Duration = Duration::from_secs(2);
@@ -216,12 +216,12 @@ fn on_event(slots: &mut [Slot], event: Event, ctx: &Ctx) {
         tell(&event, ctx.notices);
         for slot in slots
             .iter_mut()
-            .filter(|slot| slot.market.exchange() == status.exchange)
+            .filter(|slot| concerns(status, slot.market, slot.stream))
         {
-            if status.market.is_none_or(|market| market == slot.market) {
+            if status.reason.is_some() {
                 slot.stream_error.clone_from(&status.reason);
-                slot.stream_failed = status.state == StatusState::Failed;
             }
+            slot.stream_failed |= status.state == StatusState::Failed;
         }
         return;
     }
@@ -276,11 +276,8 @@ impl Slot {
 
     /// Nothing better will come.
     fn is_settled(&self) -> bool {
-        let rest_is_final = self
-            .rest_error
-            .as_ref()
-            .is_some_and(|error| !matches!(error, ProviderError::Unreachable(_)));
-        self.complete || self.stream_failed && (self.event.is_some() || rest_is_final)
+        let rest_has_ended = self.event.is_some() || self.rest_error.is_some();
+        self.complete || self.stream_failed && rest_has_ended
     }
 
     /// The answer, if it counts as one.

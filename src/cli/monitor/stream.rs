@@ -17,7 +17,7 @@ use super::super::exit::Exit;
 use super::super::output::{Closed, Output, reader_is_gone};
 use super::super::signals::Signals;
 use super::settings::{Settings, Shape};
-use super::tell;
+use super::{concerns, tell};
 
 /// What is formatted before it is handed to the writer; beyond this nothing is taken from the engine.
 const CHUNK: usize = 64 * 1024;
@@ -124,17 +124,7 @@ impl Progress {
         if let Event::Status(status) = event {
             self.last_trouble = status.reason.clone();
             if status.state == StatusState::Failed {
-                let meant = |(market, stream): &&(Market, Stream)| match status.market {
-                    // A refusal names its stream first.
-                    Some(refused) => {
-                        *market == refused
-                            && status
-                                .reason
-                                .as_ref()
-                                .is_none_or(|reason| reason.starts_with(stream.name()))
-                    }
-                    None => market.exchange() == status.exchange,
-                };
+                let meant = |topic: &&(Market, Stream)| concerns(status, topic.0, topic.1);
                 self.failed.extend(self.topics.iter().filter(meant));
             }
         }
