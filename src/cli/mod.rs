@@ -73,9 +73,7 @@ fn parse(arguments: &[OsString]) -> Result<Option<Cli>, CliError> {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             ) =>
         {
-            error
-                .print()
-                .map_err(|error| CliError::failed("output", format!("stdout: {error}")))?;
+            error.print().or_else(|error| output::unwritten(&error))?;
             Ok(None)
         }
         Err(error) => Err(usage_error(&error)),

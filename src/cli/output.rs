@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
@@ -71,32 +70,33 @@ impl Output {
         }
     }
 
-    /// Waits until everything is written, for `patience` at most where there is one.
-    pub async fn finish(mut self, patience: Option<Duration>) -> Result<(), Closed> {
+    /// Waits until nothing more can be written. Cancel safe.
+    pub async fn broken(&self) -> Closed {
+        if let Some(chunks) = &self.chunks {
+            chunks.closed().await;
+        }
+        self.closed()
+    }
+
+    /// Writes the last chunk and waits until everything is written.
+    pub async fn finish(mut self, rest: Vec<u8>) -> Result<(), Closed> {
+        if !rest.is_empty()
+            && let Ok(permit) = self.ready().await
+        {
+            permit.send(rest);
+        }
         self.chunks = None;
         // The sender is dropped, never used: the error is the message.
-        let ended = match patience {
-            Some(patience) => tokio::time::timeout(patience, self.ended).await.is_ok(),
-            None => self.ended.await.is_err(),
-        };
-        if !ended {
-            return Err(Closed::Failed(CliError::failed(
-                "output",
-                "stdout: nobody reads the last lines",
-            )));
-        }
+        let _ = (&mut self.ended).await;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        match self
+        let error = self
             .error
             .lock()
             .expect("no holder of this lock panics")
-            .take()
-        {
-            Some(error) => Err(describe(&error)),
-            None => Ok(()),
-        }
+            .take();
+        error.map_or(Ok(()), |error| Err(describe(&error)))
     }
 
     fn closed(&self) -> Closed {
@@ -129,16 +129,18 @@ pub fn print(text: &[u8]) -> Result<(), CliError> {
     stdout
         .write_all(text)
         .and_then(|()| stdout.flush())
-        .or_else(|error| describe(&error).into_result())
+        .or_else(|error| unwritten(&error))
+}
+
+/// What becomes of text that could not be written: nothing where nobody wanted it.
+pub fn unwritten(error: &io::Error) -> Result<(), CliError> {
+    describe(error).into_result()
 }
 
 /// Like [`print`], without blocking the runtime: signals are heard while nobody reads.
 pub async fn print_and_wait(text: Vec<u8>) -> Result<(), CliError> {
-    let output = Output::stdout();
-    if let Ok(permit) = output.ready().await {
-        permit.send(text);
-    }
-    output.finish(None).await.or_else(Closed::into_result)
+    let finished = Output::stdout().finish(text).await;
+    finished.or_else(Closed::into_result)
 }
 
 /// Whether nobody can read stdout any more, found without writing: `tickwire … | head -n 1` has to end

@@ -263,6 +263,8 @@ impl<'a> View<'a> {
                         return End::Error(error);
                     }
                 }
+                // Also while no event comes whose writing would tell.
+                closed = output.broken() => return closed.into(),
                 exit = signals.next() => return End::Signal(exit),
                 () = at(end_at) => return self.on_duration(),
                 () = at(first_deadline), if !self.progress.awaited.is_empty() => {
@@ -341,21 +343,16 @@ impl<'a> View<'a> {
     }
 }
 
-/// Writes the rest and waits until everything is written.
+/// Writes the rest; waits until it is read, for `patience` at most where there is one.
 async fn finish(output: Output, rest: Vec<u8>, patience: Option<Duration>) -> Result<(), CliError> {
-    let ready = async {
-        if !rest.is_empty()
-            && let Ok(permit) = output.ready().await
-        {
-            permit.send(rest);
-        }
+    let finished = output.finish(rest);
+    let finished = match patience {
+        Some(patience) => tokio::time::timeout(patience, finished).await,
+        None => Ok(finished.await),
     };
-    match patience {
-        Some(patience) => drop(tokio::time::timeout(patience, ready).await),
-        None => ready.await,
-    }
-    let finished = output.finish(patience).await;
-    finished.or_else(Closed::into_result)
+    finished
+        .map_err(|_| CliError::failed("output", "stdout: nobody reads the last lines"))?
+        .or_else(Closed::into_result)
 }
 
 impl From<Closed> for End {
