@@ -162,8 +162,7 @@ pub fn unknown_provider(name: &str) -> CliError {
     let error = CliError::usage("unknown_provider", format!("no provider `{name}`"));
     let near = known
         .iter()
-        .filter(|known| strsim::damerau_levenshtein(known, name) <= 2)
-        .next();
+        .find(|known| strsim::damerau_levenshtein(known, name) <= 2);
     match near {
         Some(near) => error.hint(format!(
             "did you mean {near}? There are {}",

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tickwire::sim::{Sim, Venue};
 use tokio::task::JoinHandle;
 
-use crate::support::{VENUES, World, name, quote, start};
+use crate::support::{VENUES, World, name, quote, same_number, start};
 
 /// Long enough to be no answer within any test.
 const NEVER: Duration = Duration::from_secs(120);
@@ -16,12 +16,6 @@ async fn prepared(venue: Venue) -> (Sim, World) {
     let world = World::with(venue, &sim);
     world.run("symbols -o plain").await.exits(0);
     (sim, world)
-}
-
-/// Kraken's REST and its socket send the same number with other zeros at the end.
-fn same(a: &str, b: &str) -> bool {
-    let trim = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    trim(a) == trim(b)
 }
 
 #[tokio::test]
@@ -41,7 +35,7 @@ async fn a_single_field_is_a_single_number() {
     let price = sim.trade("BTC/USD", 1)[0].price.clone();
     let done = world.run("monitor BTC -1 --field price").await.exits(0);
     assert_eq!(done.lines().len(), 1);
-    assert!(same(done.stdout.trim_end(), &price), "{done:#?}");
+    assert!(same_number(done.stdout.trim_end(), &price), "{done:#?}");
     assert_eq!(done.stderr, "");
 }
 
@@ -200,8 +194,11 @@ async fn one_event_of_each_stream_in_the_order_asked() {
             "{}",
             name(venue)
         );
-        assert!(same(records[0].raw("price"), &last.price), "{done:#?}");
-        assert!(same(records[0].raw("size"), &last.size), "{done:#?}");
+        assert!(
+            same_number(records[0].raw("price"), &last.price),
+            "{done:#?}"
+        );
+        assert!(same_number(records[0].raw("size"), &last.size), "{done:#?}");
     }
 }
 

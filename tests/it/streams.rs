@@ -16,10 +16,10 @@ async fn a_count_counts_events_of_all_symbols_and_streams() {
     for venue in VENUES {
         let sim = start_at_rate(venue, 50.0).await;
         let world = World::with(venue, &sim);
-        let arguments = "monitor BTC ETH --stream ticker,trades -n 40";
+        let arguments = "monitor BTC ETH --stream ticker,trades -n 150";
         let done = world.run(arguments).await.exits(0);
         let records = done.records();
-        assert_eq!(records.len(), 40, "{}", name(venue));
+        assert_eq!(records.len(), 150, "{}", name(venue));
         for (kind, base) in [
             ("ticker", "BTC"),
             ("trade", "BTC"),

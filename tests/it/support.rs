@@ -390,3 +390,10 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     entries.map(|entry| entry.unwrap().path()).collect()
 }
+
+/// Whether two numbers are the same. Exchanges differ in zeros at the end: Kraken's REST sends more than
+/// its socket, Coinbase's tickers fewer than its trades.
+pub fn same_number(a: &str, b: &str) -> bool {
+    let trim = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    trim(a) == trim(b)
+}
