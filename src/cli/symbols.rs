@@ -19,8 +19,8 @@ use super::signals::Signals;
 use super::{ANSWER_TIMEOUT, Ctx};
 
 /// Prints the instruments that match.
-pub async fn run(args: SymbolsArgs, ctx: Ctx) -> Result<Exit, CliError> {
-    let providers = providers(&args, &ctx);
+pub async fn run(mut args: SymbolsArgs, ctx: Ctx) -> Result<Exit, CliError> {
+    let providers = providers(&mut args, &ctx);
     let progress = progress(&ctx);
     let timeout = ctx.timeout.unwrap_or(ANSWER_TIMEOUT);
     let (args, ctx) = (&args, &ctx);
@@ -70,8 +70,14 @@ pub async fn run(args: SymbolsArgs, ctx: Ctx) -> Result<Exit, CliError> {
     )
 }
 
-/// The mock is no exchange: it is asked only where it is named.
-fn providers(args: &SymbolsArgs, ctx: &Ctx) -> Vec<String> {
+/// The mock is no exchange: it is asked only where it is named. A name before the symbol leaves only that.
+fn providers(args: &mut SymbolsArgs, ctx: &Ctx) -> Vec<String> {
+    let named = args.resolve.as_ref().and_then(|text| text.split_once(':'));
+    if let Some((name, symbol)) = named {
+        let (name, symbol) = (name.trim().to_lowercase(), symbol.to_string());
+        args.resolve = Some(symbol);
+        return vec![name];
+    }
     let everywhere = args.all_providers || (args.resolve.is_some() && !ctx.provider_named);
     if !everywhere {
         return vec![ctx.provider.clone()];
@@ -98,10 +104,6 @@ async fn ask(
         manager.catalogue().await?
     };
     if let Some(symbol) = &args.resolve {
-        let symbol = symbol
-            .split_once(':')
-            .filter(|(name, _)| *name == provider)
-            .map_or(symbol.as_str(), |(_, symbol)| symbol);
         return match manager.resolve(symbol).await {
             Ok(instrument) => Ok(vec![instrument]),
             // Elsewhere it may be listed: not an error, just no row.
