@@ -216,3 +216,33 @@ async fn data_in_another_form_is_3_and_no_panic() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_no_upgrade_is_tried_again_and_never_taken_for_one() {
+    for status in [200, 302, 404, 503] {
+        let (sim, world) = prepared(Venue::Coinbase).await;
+        sim.faults().handshake_status = Some(status);
+        let mut running = world.spawn("monitor BTC");
+        let lost = running.record().await;
+        assert_eq!(lost.text("state"), "reconnecting");
+        assert!(
+            lost.text("reason").contains(&format!("HTTP {status}")),
+            "{lost:?}"
+        );
+        sim.faults().handshake_status = None;
+        running.until(|record| record.is("ticker")).await;
+        running.signal("INT").await;
+        running.end().await.exits(0);
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_too_old_is_no_answer() {
+    let (sim, world) = prepared(Venue::Kraken).await;
+    world.run("monitor BTC -1 --max-age 1m").await.exits(0);
+    // The answer waits for a fuller one, and is too old by then.
+    sim.faults().handshake_status = Some(500);
+    let done = world.run("monitor BTC -1 --max-age 1ms").await.exits(3);
+    done.prints_nothing()
+        .says("kraken:BTC/USD ticker: the newest answer is older than --max-age");
+}

@@ -57,16 +57,14 @@ async fn a_signal_is_heard_while_the_list_of_symbols_is_awaited() {
     let sim = start(Venue::Kraken).await;
     sim.faults().rest_delay = Some(Duration::from_secs(60));
     let world = World::with(Venue::Kraken, &sim);
-    let mut asked = 0;
-    for (command, code) in [
+    let commands = [
         ("monitor BTC", 0),
         ("monitor BTC -1", 143),
         ("symbols", 143),
-    ] {
+    ];
+    for (asked, (command, code)) in (1..).zip(commands) {
         let running = world.spawn(command);
-        asked += 1;
         eventually("it asks", || sim.counters().connections >= asked).await;
-        // The signals are taken over before anything is asked.
         running.signal("TERM").await;
         running.end().await.exits(code).prints_nothing();
     }
@@ -100,17 +98,19 @@ async fn nothing_is_torn_and_nothing_lost_when_it_ends_under_load() {
 
 #[tokio::test]
 async fn a_reader_that_does_not_read_keeps_no_one_from_ending() {
-    for arguments in [
-        "monitor BTC -p mock",
-        "monitor BTC ETH --stream trades,ticker -p mock",
-    ] {
+    let check = |arguments| async move {
         let world = World::new().env("TICKWIRE_PROVIDERS__MOCK__RATE", "max");
         let mut running = world.spawn(arguments);
         running.record().await;
         running.signal("TERM").await;
-        // Nothing is read any more; `end` reads only after the program has had time to give up.
+        // Nothing is read any more.
         eventually("it ends by itself", || !running.is_running()).await;
-    }
+    };
+    let arguments = [
+        "monitor BTC -p mock",
+        "monitor BTC --stream trades,ticker -p mock",
+    ];
+    futures_util::future::join_all(arguments.map(check)).await;
 }
 
 #[tokio::test]

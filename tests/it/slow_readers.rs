@@ -122,7 +122,8 @@ async fn pings_are_answered_also_when_every_frame_comes_alone() {
             }
         }
     });
-    let world = World::with(Venue::Kraken, &sim).env("TICKWIRE_ENGINE__BUFFER_SIZE", "100");
+    let world =
+        World::with(Venue::Kraken, &sim).env("TICKWIRE_PROVIDERS__KRAKEN__BUFFER_SIZE", "100");
     let mut running = world.spawn("monitor BTC --stream trades");
     running.record().await;
     tokio::time::sleep(STOPPED).await;

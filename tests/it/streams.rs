@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tickwire::sim::{Cut, Sim, SimConfig, Venue};
 use tokio::task::JoinHandle;
 
@@ -146,40 +147,43 @@ async fn a_summary_is_told_regularly_and_at_the_end() {
 
 #[tokio::test]
 async fn a_lost_connection_is_told_from_the_first_trouble_to_the_recovery() {
-    for venue in VENUES {
-        for cut in [Cut::Close(1001), Cut::Close(1012), Cut::Reset] {
-            let sim = start_at_rate(venue, 20.0).await;
-            let world = World::with(venue, &sim);
-            let mut running = world.spawn("monitor BTC ETH");
-            running.until(|record| record.is("ticker")).await;
-            sim.cut_all(cut);
-            let lost = running.until(|record| record.is("status")).await;
-            assert_eq!(lost.text("state"), "reconnecting", "{cut:?}");
-            assert_eq!(lost.text("exchange"), name(venue));
-            assert_eq!(lost.raw("symbol"), "null");
-            assert_eq!(lost.number("attempt"), 1);
-            if let Cut::Close(code) = cut {
-                assert!(lost.text("reason").contains(&code.to_string()), "{lost:?}");
-            }
-            let back = running.until(|record| record.is("status")).await;
-            assert_eq!(back.text("state"), "connected", "{cut:?}");
-            assert_eq!(
-                back.keys(),
-                [
-                    "type",
-                    "exchange",
-                    "symbol",
-                    "state",
-                    "attempt",
-                    "reason",
-                    "timestamp"
-                ]
-            );
-            running.until(|record| record.is("ticker")).await;
-            running.signal("INT").await;
-            running.end().await.exits(0);
+    const CUTS: [Cut; 3] = [Cut::Close(1001), Cut::Close(1012), Cut::Reset];
+    let cases = VENUES
+        .into_iter()
+        .flat_map(|venue| CUTS.map(|cut| (venue, cut)));
+    join_all(cases.map(|(venue, cut)| async move {
+        let sim = start_at_rate(venue, 20.0).await;
+        let world = World::with(venue, &sim);
+        let mut running = world.spawn("monitor BTC ETH");
+        running.until(|record| record.is("ticker")).await;
+        sim.cut_all(cut);
+        let lost = running.until(|record| record.is("status")).await;
+        assert_eq!(lost.text("state"), "reconnecting", "{cut:?}");
+        assert_eq!(lost.text("exchange"), name(venue));
+        assert_eq!(lost.raw("symbol"), "null");
+        assert_eq!(lost.number("attempt"), 1);
+        if let Cut::Close(code) = cut {
+            assert!(lost.text("reason").contains(&code.to_string()), "{lost:?}");
         }
-    }
+        let back = running.until(|record| record.is("status")).await;
+        assert_eq!(back.text("state"), "connected", "{cut:?}");
+        assert_eq!(
+            back.keys(),
+            [
+                "type",
+                "exchange",
+                "symbol",
+                "state",
+                "attempt",
+                "reason",
+                "timestamp"
+            ]
+        );
+        running.until(|record| record.is("ticker")).await;
+        running.signal("INT").await;
+        running.end().await.exits(0);
+    }))
+    .await;
 }
 
 #[tokio::test]

@@ -284,24 +284,32 @@ impl Slot {
     fn answer(&self, settings: &Settings) -> Option<&Event> {
         let event = self.event.as_ref()?;
         let now = SystemClock.now();
-        let fresh = event.received_at().is_some_and(|at| {
-            settings
-                .max_age
-                .is_none_or(|most| now.seconds_since(at) <= most.as_secs_f64())
-        });
         let says_something = !self.by_name
             || self.wanted.is_empty()
             || self
                 .wanted
                 .iter()
                 .any(|field| field.value(event, now) != crate::model::Value::Null);
+        (self.is_fresh(event, settings) && says_something).then_some(event)
+    }
+
+    fn is_fresh(&self, event: &Event, settings: &Settings) -> bool {
+        let now = SystemClock.now();
+        let young = event.received_at().is_some_and(|at| {
+            settings
+                .max_age
+                .is_none_or(|most| now.seconds_since(at) <= most.as_secs_f64())
+        });
         // The mock's own clock is not ours.
-        let timeless = self.market.exchange() == crate::exchange::mock::EXCHANGE;
-        ((fresh || timeless) && says_something).then_some(event)
+        young || self.market.exchange() == crate::exchange::mock::EXCHANGE
     }
 
     fn missing(&self, settings: &Settings) -> CliError {
+        let too_old = |event| !self.is_fresh(event, settings);
         let reason = match (&self.rest_error, &self.stream_error) {
+            _ if self.event.as_ref().is_some_and(too_old) => {
+                "the newest answer is older than --max-age".into()
+            }
             (Some(error), _) => error.to_string(),
             (None, Some(error)) => error.clone(),
             (None, None) => format!(

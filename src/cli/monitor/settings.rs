@@ -29,7 +29,6 @@ pub struct Settings {
     /// For each symbol's first event on a stream.
     pub first_timeout: Option<Duration>,
     pub max_age: Option<Duration>,
-    pub buffer_size: usize,
     pub color: bool,
     pub quiet: bool,
 }
@@ -67,23 +66,20 @@ impl Settings {
             answer_timeout: ctx.timeout.unwrap_or(ANSWER_TIMEOUT),
             first_timeout: ctx.timeout,
             max_age: ctx.max_age,
-            buffer_size: ctx.config.engine.buffer_size,
             color: ctx.color,
             quiet: ctx.notices.quiet,
         })
     }
 
-    /// A source that can wait is slowed down by a slow reader; the market cannot be.
-    pub fn delivery(&self, can_wait: bool) -> Delivery {
+    /// A source that can wait is slowed down by a slow reader; the market cannot be. `capacity`: events that
+    /// wait for the reader.
+    pub fn delivery(can_wait: bool, capacity: usize) -> Delivery {
         let overflow = if can_wait {
             Overflow::Wait
         } else {
             Overflow::WaitThenGap(SLOW_READER_PATIENCE)
         };
-        Delivery::Every {
-            capacity: self.buffer_size,
-            overflow,
-        }
+        Delivery::Every { capacity, overflow }
     }
 
     /// How it ends by a signal: cut short where an end was asked for, else as it should.

@@ -46,13 +46,17 @@ pub async fn run(
     ctx: Ctx,
     signals: Signals,
 ) -> Result<Exit, CliError> {
-    let can_wait = instruments.iter().all(|i| {
-        let provider = ctx.engine.provider(i.market.exchange().name());
+    let providers = || instruments.iter().map(|i| i.market.exchange().name());
+    let can_wait = providers().all(|name| {
+        let provider = ctx.engine.provider(name);
         provider.is_ok_and(|provider| provider.traits().can_wait)
     });
+    let capacity = providers().map(|name| ctx.config.engine_for(name).buffer_size);
+    // With several the largest: more room harms none of them.
+    let capacity = capacity.max().unwrap_or_default();
     let request = Request::instruments(instruments.iter().cloned())
         .streams(settings.streams.iter().copied())
-        .delivery(settings.delivery(can_wait));
+        .delivery(Settings::delivery(can_wait, capacity));
     let mut view = View::new(settings, instruments, &ctx)?;
     // Opened before anything is connected.
     let output = Output::stdout();
