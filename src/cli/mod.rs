@@ -160,7 +160,10 @@ fn context(
     started: Instant,
 ) -> Result<Ctx, CliError> {
     let named = global.provider.clone().or_else(|| config.provider.clone());
-    let provider = named.unwrap_or_else(|| app::EXCHANGES[0].name().to_string());
+    let provider = named.map_or_else(
+        || app::EXCHANGES[0].name().to_string(),
+        |name| name.trim().to_lowercase(),
+    );
     for name in config.providers.keys().chain([&provider]) {
         // Sources of later versions may stand in the file already.
         if !app::provider_names()

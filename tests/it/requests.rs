@@ -142,6 +142,17 @@ async fn an_unknown_provider_brings_the_nearest() {
 }
 
 #[tokio::test]
+async fn the_case_of_a_provider_does_not_matter() {
+    let world = World::new();
+    for arguments in ["-p Mock BTC", "MOCK:btc", "-p MOCK mock:BTC"] {
+        let done = world
+            .run(&format!("monitor {arguments} -1 --field symbol"))
+            .await;
+        assert_eq!(done.exits(0).stdout, "BTC/USD\n", "{arguments}");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_symbol_refreshes_the_list_once_and_brings_the_nearest() {
     let sim = start(Venue::Kraken).await;
     let world = World::with(Venue::Kraken, &sim);

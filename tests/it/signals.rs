@@ -1,10 +1,11 @@
 //! SIGINT, SIGTERM, SIGHUP: a stream without an end stops cleanly, anything else was cut short.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use tickwire::sim::Venue;
 
-use crate::support::{Record, World, eventually, start, start_at_rate};
+use crate::support::{Record, Running, World, eventually, start, start_at_rate};
 
 const SIGNALS: [(&str, i32); 3] = [("HUP", 129), ("INT", 130), ("TERM", 143)];
 
@@ -129,4 +130,28 @@ async fn the_second_signal_ends_it_at_once() {
     for line in done.stdout.lines().rev().skip(1) {
         Record::parse(line);
     }
+}
+
+#[tokio::test]
+async fn under_nohup_the_terminal_may_go_away() {
+    let sim = start(Venue::Kraken).await;
+    let world = World::with(Venue::Kraken, &sim);
+    let program = world.command("monitor BTC");
+    let program = program.as_std();
+    let mut command = tokio::process::Command::new("sh");
+    command.args(["-c", r#"trap "" HUP; exec "$0" "$@""#]);
+    command.arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running::new(command.kill_on_drop(true).spawn().unwrap());
+    running.record().await;
+    running.signal("HUP").await;
+    for _ in 0..20 {
+        sim.trade("BTC/USD", 1);
+        running.record().await;
+    }
+    running.signal("TERM").await;
+    running.end().await.exits(0);
 }
