@@ -1,11 +1,14 @@
 //! What went wrong, as the user is told: one line, perhaps a hint, and an exit code.
 
-use crate::config::ConfigErrors;
+use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::feed::ProviderError;
 use crate::symbols::{ListError, ResolveError, Unresolved};
 
 use super::exit::Exit;
+
+/// What can be done without any exchange.
+pub const OFFLINE_HINT: &str = "tickwire monitor BTC ETH -p mock works offline";
 
 /// An error that ends a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,9 +97,7 @@ impl From<ListError> for CliError {
     fn from(error: ListError) -> Self {
         let cli = CliError::unknown(error.source.code(), error.to_string());
         match error.source {
-            ProviderError::Unreachable(_) => {
-                cli.hint("tickwire monitor BTC ETH -p mock works offline")
-            }
+            ProviderError::Unreachable(_) => cli.hint(OFFLINE_HINT),
             ProviderError::Blocked(_) => {
                 let name = error.exchange.name();
                 let hint = format!(
@@ -145,10 +146,13 @@ impl From<EngineError> for CliError {
     }
 }
 
-impl From<ConfigErrors> for CliError {
-    fn from(errors: ConfigErrors) -> Self {
-        let lines: Vec<_> = errors.errors.iter().map(ToString::to_string).collect();
-        CliError::usage("config", lines.join("\ntickwire: error: "))
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        let cli = CliError::usage("config", format!("{}: {}", error.location, error.message));
+        CliError {
+            hint: error.hint,
+            ..cli
+        }
     }
 }
 
@@ -158,8 +162,7 @@ pub fn unknown_provider(name: &str) -> CliError {
     let error = CliError::usage("unknown_provider", format!("no provider `{name}`"));
     let near = known
         .iter()
-        .filter(|known| strsim::damerau_levenshtein(known, name) <= 2)
-        .next();
+        .find(|known| strsim::damerau_levenshtein(known, name) <= 2);
     match near {
         Some(near) => error.hint(format!(
             "did you mean {near}? There are {}",

@@ -73,9 +73,7 @@ fn parse(arguments: &[OsString]) -> Result<Option<Cli>, CliError> {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             ) =>
         {
-            error
-                .print()
-                .map_err(|error| CliError::failed("output", format!("stdout: {error}")))?;
+            error.print().or_else(|error| output::unwritten(&error))?;
             Ok(None)
         }
         Err(error) => Err(usage_error(&error)),
@@ -129,7 +127,12 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
         json: cli.global.log_format == LogFormat::Json,
         quiet: cli.global.quiet,
     };
-    let config = Config::load(cli.global.config.as_deref(), config::environment())?;
+    let config =
+        Config::load(cli.global.config.as_deref(), config::environment()).map_err(|errors| {
+            let errors = errors.errors.into_iter().map(CliError::from).collect();
+            let last = notices.all_but_last(errors);
+            last.unwrap_or_else(|| CliError::failed("internal", "an error without errors"))
+        })?;
     notices::init_log(notices, cli.global.verbose, config.log.as_deref())?;
     for warning in &config.warnings {
         notices.warn("config", warning);
@@ -157,7 +160,10 @@ fn context(
     started: Instant,
 ) -> Result<Ctx, CliError> {
     let named = global.provider.clone().or_else(|| config.provider.clone());
-    let provider = named.unwrap_or_else(|| app::EXCHANGES[0].name().to_string());
+    let provider = named.map_or_else(
+        || app::EXCHANGES[0].name().to_string(),
+        |name| name.trim().to_lowercase(),
+    );
     for name in config.providers.keys().chain([&provider]) {
         // Sources of later versions may stand in the file already.
         if !app::provider_names()

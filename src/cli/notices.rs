@@ -27,6 +27,13 @@ impl Notices {
         line(&error.render(self.json));
     }
 
+    /// Tells all of these but the last, which is returned: whoever ends the program tells it.
+    pub fn all_but_last(&self, mut errors: Vec<CliError>) -> Option<CliError> {
+        let last = errors.pop();
+        errors.iter().for_each(|error| self.error(error));
+        last
+    }
+
     /// Tells something that must not be missed, also under `--quiet`.
     pub fn warn(&self, code: &str, message: &str) {
         if self.json {

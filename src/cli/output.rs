@@ -3,15 +3,11 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::CliError;
-
-/// How long the last lines may take to be read when the program ends.
-const LAST_WRITE: Duration = Duration::from_secs(5);
 
 /// Stdout as a queue of chunks: one that waits beside the one that is being written.
 pub struct Output {
@@ -28,6 +24,16 @@ pub enum Closed {
     Quietly,
     /// Writing failed.
     Failed(CliError),
+}
+
+impl Closed {
+    /// A reader that has seen enough is no failure.
+    pub fn into_result(self) -> Result<(), CliError> {
+        match self {
+            Self::Quietly => Ok(()),
+            Self::Failed(error) => Err(error),
+        }
+    }
 }
 
 impl Output {
@@ -64,28 +70,33 @@ impl Output {
         }
     }
 
-    /// Waits until everything is written.
-    pub async fn finish(&mut self) -> Result<(), Closed> {
-        self.chunks = None;
-        let ended = tokio::time::timeout(LAST_WRITE, &mut self.ended).await;
-        if ended.is_err() {
-            return Err(Closed::Failed(CliError::failed(
-                "output",
-                "stdout: nobody reads the last lines",
-            )));
+    /// Waits until nothing more can be written. Cancel safe.
+    pub async fn broken(&self) -> Closed {
+        if let Some(chunks) = &self.chunks {
+            chunks.closed().await;
         }
+        self.closed()
+    }
+
+    /// Writes the last chunk and waits until everything is written.
+    pub async fn finish(mut self, rest: Vec<u8>) -> Result<(), Closed> {
+        if !rest.is_empty()
+            && let Ok(permit) = self.ready().await
+        {
+            permit.send(rest);
+        }
+        self.chunks = None;
+        // The sender is dropped, never used: the error is the message.
+        let _ = (&mut self.ended).await;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        match self
+        let error = self
             .error
             .lock()
             .expect("no holder of this lock panics")
-            .take()
-        {
-            Some(error) => Err(describe(&error)),
-            None => Ok(()),
-        }
+            .take();
+        error.map_or(Ok(()), |error| Err(describe(&error)))
     }
 
     fn closed(&self) -> Closed {
@@ -115,14 +126,21 @@ fn describe(error: &io::Error) -> Closed {
 /// Writes one text to stdout, for commands that end with it. A closed pipe is fine.
 pub fn print(text: &[u8]) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
-    match stdout
+    stdout
         .write_all(text)
         .and_then(|()| stdout.flush())
-        .map_err(|error| describe(&error))
-    {
-        Ok(()) | Err(Closed::Quietly) => Ok(()),
-        Err(Closed::Failed(error)) => Err(error),
-    }
+        .or_else(|error| unwritten(&error))
+}
+
+/// What becomes of text that could not be written: nothing where nobody wanted it.
+pub fn unwritten(error: &io::Error) -> Result<(), CliError> {
+    describe(error).into_result()
+}
+
+/// Like [`print`], without blocking the runtime: signals are heard while nobody reads.
+pub async fn print_and_wait(text: Vec<u8>) -> Result<(), CliError> {
+    let finished = Output::stdout().finish(text).await;
+    finished.or_else(Closed::into_result)
 }
 
 /// Whether nobody can read stdout any more, found without writing: `tickwire … | head -n 1` has to end

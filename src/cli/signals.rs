@@ -11,7 +11,8 @@ const SIGTERM: u8 = 15;
 
 /// Waits for signals.
 pub struct Signals {
-    hangup: Signal,
+    /// `None` where it was ignored already: under `nohup` a terminal may go away.
+    hangup: Option<Signal>,
     interrupt: Signal,
     terminate: Signal,
 }
@@ -23,7 +24,9 @@ impl Signals {
             signal(kind).map_err(|error| CliError::failed("internal", format!("signals: {error}")))
         };
         Ok(Self {
-            hangup: take(SignalKind::hangup())?,
+            hangup: (!hangup_is_ignored())
+                .then(|| take(SignalKind::hangup()))
+                .transpose()?,
             interrupt: take(SignalKind::interrupt())?,
             terminate: take(SignalKind::terminate())?,
         })
@@ -31,8 +34,14 @@ impl Signals {
 
     /// The next one, as the exit code of being cut short by it.
     pub async fn next(&mut self) -> Exit {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         let signal = tokio::select! {
-            _ = self.hangup.recv() => SIGHUP,
+            _ = hangup => SIGHUP,
             _ = self.interrupt.recv() => SIGINT,
             _ = self.terminate.recv() => SIGTERM,
         };
@@ -46,4 +55,12 @@ impl Signals {
             std::process::exit(exit.code().into());
         });
     }
+}
+
+/// Whether whoever started us wants SIGHUP ignored. Where there is no `/proc` it is taken.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 << (SIGHUP - 1) != 0)
 }

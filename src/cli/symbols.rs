@@ -12,27 +12,33 @@ use crate::sink::lines::{csv_text, plain_text};
 use crate::symbols::{ResolveError, Unresolved};
 
 use super::args::SymbolsArgs;
-use super::error::CliError;
+use super::error::{CliError, OFFLINE_HINT};
 use super::exit::Exit;
 use super::output;
+use super::signals::Signals;
 use super::{ANSWER_TIMEOUT, Ctx};
 
 /// Prints the instruments that match.
-pub async fn run(args: SymbolsArgs, ctx: Ctx) -> Result<Exit, CliError> {
-    let providers = providers(&args, &ctx);
+pub async fn run(mut args: SymbolsArgs, ctx: Ctx) -> Result<Exit, CliError> {
+    let providers = providers(&mut args, &ctx);
     let progress = progress(&ctx);
     let timeout = ctx.timeout.unwrap_or(ANSWER_TIMEOUT);
     let (args, ctx) = (&args, &ctx);
     let asked = providers.iter().map(|provider| async move {
         let answer = tokio::time::timeout(timeout, ask(provider, args, ctx)).await;
         answer.unwrap_or_else(|_| {
-            Err(CliError::unknown(
-                "timeout",
-                format!("{provider}: no answer in time"),
-            ))
+            Err(
+                CliError::unknown("timeout", format!("{provider}: no answer in time"))
+                    .hint(OFFLINE_HINT),
+            )
         })
     });
-    let answers = futures_util::future::join_all(asked).await;
+    let mut signals = Signals::new()?;
+    let answers = tokio::select! {
+        answers = futures_util::future::join_all(asked) => answers,
+        exit = signals.next() => return Ok(exit),
+    };
+    signals.exit_on_next();
     progress.finish_and_clear();
     let (mut rows, mut errors) = (Vec::new(), Vec::new());
     for answer in answers {
@@ -44,7 +50,7 @@ pub async fn run(args: SymbolsArgs, ctx: Ctx) -> Result<Exit, CliError> {
     if rows.is_empty() && errors.len() == 1 {
         return Err(errors.remove(0));
     }
-    output::print(&render(&rows, args.resolve.is_some(), format(ctx)))?;
+    output::print_and_wait(render(&rows, args.resolve.is_some(), format(ctx))).await?;
     for error in &errors {
         ctx.notices.error(error);
     }
@@ -64,8 +70,14 @@ pub async fn run(args: SymbolsArgs, ctx: Ctx) -> Result<Exit, CliError> {
     )
 }
 
-/// The mock is no exchange: it is asked only where it is named.
-fn providers(args: &SymbolsArgs, ctx: &Ctx) -> Vec<String> {
+/// The mock is no exchange: it is asked only where it is named. A name before the symbol leaves only that.
+fn providers(args: &mut SymbolsArgs, ctx: &Ctx) -> Vec<String> {
+    let named = args.resolve.as_ref().and_then(|text| text.split_once(':'));
+    if let Some((name, symbol)) = named {
+        let (name, symbol) = (name.trim().to_lowercase(), symbol.to_string());
+        args.resolve = Some(symbol);
+        return vec![name];
+    }
     let everywhere = args.all_providers || (args.resolve.is_some() && !ctx.provider_named);
     if !everywhere {
         return vec![ctx.provider.clone()];
@@ -92,10 +104,6 @@ async fn ask(
         manager.catalogue().await?
     };
     if let Some(symbol) = &args.resolve {
-        let symbol = symbol
-            .split_once(':')
-            .filter(|(name, _)| *name == provider)
-            .map_or(symbol.as_str(), |(_, symbol)| symbol);
         return match manager.resolve(symbol).await {
             Ok(instrument) => Ok(vec![instrument]),
             // Elsewhere it may be listed: not an error, just no row.

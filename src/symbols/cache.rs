@@ -56,7 +56,7 @@ impl Cache {
     pub fn read(&self, exchange: Exchange, source: &str) -> Option<(Vec<Instrument>, Timestamp)> {
         let file: File =
             serde_json::from_slice(&fs::read(self.path(exchange, source)).ok()?).ok()?;
-        if file.version != VERSION || file.source != source {
+        if file.version != VERSION || file.source != scheme_and_host(source) {
             return None;
         }
         let instruments = file
@@ -79,7 +79,7 @@ impl Cache {
     ) -> std::io::Result<()> {
         let file = File {
             version: VERSION,
-            source: source.into(),
+            source: scheme_and_host(source),
             fetched_at: now.nanos(),
             instruments: instruments.iter().map(Row::from).collect(),
         };
@@ -103,6 +103,15 @@ impl Cache {
         self.directory
             .join(format!("{}-{:016x}.json", exchange.name(), hasher.finish()))
     }
+}
+
+/// What may be written down of an address: it can hold a password. The name of the file tells addresses
+/// apart that differ in the rest.
+fn scheme_and_host(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}")
 }
 
 impl From<&Instrument> for Row {
@@ -166,6 +175,17 @@ mod tests {
             Some((list(), Timestamp::from_nanos(7)))
         );
         assert_eq!(cache.read(EXCHANGE, "http://two"), None);
+        assert_eq!(cache.read(EXCHANGE, "http://one/path"), None);
+    }
+
+    #[test]
+    fn only_scheme_and_host_of_an_address_are_written_down() {
+        for (url, written) in [
+            ("http://host:80", "http://host:80"),
+            ("https://user:pass@host/path?key=1", "https://host"),
+        ] {
+            assert_eq!(scheme_and_host(url), written);
+        }
     }
 
     #[test]

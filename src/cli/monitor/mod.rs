@@ -11,31 +11,34 @@ use std::sync::Arc;
 
 use crate::engine::EngineError;
 use crate::exchange::mock;
-use crate::model::{Event, Instrument, Status, TradingStatus};
+use crate::model::{Event, Instrument, Market, Status, Stream, TradingStatus};
 use crate::symbols::{ListError, ResolveError};
 
 use super::Ctx;
 use super::args::MonitorArgs;
-use super::error::CliError;
+use super::error::{CliError, OFFLINE_HINT};
 use super::exit::Exit;
 use super::notices::Notices;
+use super::signals::Signals;
 use settings::{Settings, Shape};
 
 /// Runs the command.
 pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
     let symbols = symbols(&args)?;
     let settings = Settings::resolve(&args, &ctx, std::io::stdout().is_terminal())?;
+    let mut signals = Signals::new()?;
     let instruments = tokio::select! {
         instruments = resolve(&symbols, &ctx) => instruments?,
+        exit = signals.next() => return Ok(settings.exit_on(exit)),
         () = tokio::time::sleep_until((ctx.started + settings.answer_timeout).into()) => {
-            return Err(CliError::unknown("timeout", "no list of symbols in time").hint("a longer --timeout, or -p mock"));
+            return Err(CliError::unknown("timeout", "no list of symbols in time").hint(OFFLINE_HINT));
         }
     };
     announce(&instruments, ctx.notices);
     match settings.shape {
-        _ if settings.once => once::run(&settings, &instruments, &ctx).await,
-        Shape::Table => screen::run(&settings, &instruments, ctx).await,
-        Shape::Lines(format) => stream::run(&settings, format, &instruments, ctx).await,
+        _ if settings.once => once::run(&settings, &instruments, &ctx, signals).await,
+        Shape::Table => screen::run(&settings, &instruments, ctx, signals).await,
+        Shape::Lines(format) => stream::run(&settings, format, &instruments, ctx, signals).await,
     }
 }
 
@@ -79,11 +82,10 @@ async fn resolve(symbols: &[String], ctx: &Ctx) -> Result<Vec<Arc<Instrument>>, 
             Err(error) => errors.push(CliError::from(error)),
         }
     }
-    let Some(last) = errors.pop() else {
-        return Ok(instruments);
-    };
-    errors.iter().for_each(|error| ctx.notices.error(error));
-    Err(last)
+    match ctx.notices.all_but_last(errors) {
+        Some(last) => Err(last),
+        None => Ok(instruments),
+    }
 }
 
 fn no_list(error: ListError, ctx: &Ctx) -> CliError {
@@ -100,15 +102,17 @@ fn announce(instruments: &[Arc<Instrument>], notices: Notices) {
     }
     for instrument in instruments {
         let (symbol, exchange) = (instrument.market.symbol(), instrument.market.exchange());
-        match instrument.status {
-            TradingStatus::Halted | TradingStatus::Delisted => {
-                notices.warn(
-                    "not_trading",
-                    &format!("{symbol} is {} at {exchange}", instrument.status.name()),
-                );
-            }
-            _ => {}
+        let status = instrument.status;
+        if matches!(status, TradingStatus::Trading | TradingStatus::Unknown) {
+            continue;
         }
+        let mut message = format!("{symbol} is {} at {exchange}", status.name());
+        // The exchange's own word says more: `cancel_only` means that nothing is traded, too.
+        let own = &instrument.status_text;
+        if !own.is_empty() && !own.eq_ignore_ascii_case(status.name()) {
+            message.push_str(&format!(" ({own})"));
+        }
+        notices.warn("not_trading", &message);
     }
 }
 
@@ -135,6 +139,15 @@ fn tell(event: &Event, notices: Notices) {
         }
         Event::Status(status) => notices.say("status", &format!("tickwire: {}", describe(status))),
         Event::Ticker(_) | Event::Trade(_) => {}
+    }
+}
+
+/// Whether a state is about this topic. A refusal names its stream first.
+fn concerns(status: &Status, market: Market, stream: Stream) -> bool {
+    let refused = |reason: &String| reason.starts_with(stream.name());
+    match status.market {
+        Some(one) => one == market && status.reason.as_ref().is_none_or(refused),
+        None => status.exchange == market.exchange(),
     }
 }
 

@@ -17,7 +17,7 @@ use super::super::exit::Exit;
 use super::super::output;
 use super::super::signals::Signals;
 use super::settings::{Settings, Shape};
-use super::tell;
+use super::{concerns, tell};
 
 /// An answer that lacks fields is kept for so long, in case a fuller one comes.
 const GRACE: Duration = Duration::from_secs(2);
@@ -54,8 +54,8 @@ pub async fn run(
     settings: &Settings,
     instruments: &[Arc<Instrument>],
     ctx: &Ctx,
+    mut signals: Signals,
 ) -> Result<Exit, CliError> {
-    let mut signals = Signals::new()?;
     let mut slots = slots(settings, instruments, ctx)?;
     let request =
         Request::instruments(instruments.iter().cloned()).streams(settings.streams.iter().copied());
@@ -68,7 +68,8 @@ pub async fn run(
     if let Some(exit) = answered {
         return Ok(exit);
     }
-    let result = print(&slots, instruments, settings, ctx);
+    signals.exit_on_next();
+    let result = print(&slots, instruments, settings, ctx).await;
     let _ = tokio::time::timeout(GOODBYE, ctx.engine.shutdown()).await;
     result
 }
@@ -215,12 +216,12 @@ fn on_event(slots: &mut [Slot], event: Event, ctx: &Ctx) {
         tell(&event, ctx.notices);
         for slot in slots
             .iter_mut()
-            .filter(|slot| slot.market.exchange() == status.exchange)
+            .filter(|slot| concerns(status, slot.market, slot.stream))
         {
-            if status.market.is_none_or(|market| market == slot.market) {
+            if status.reason.is_some() {
                 slot.stream_error.clone_from(&status.reason);
-                slot.stream_failed = status.state == StatusState::Failed;
             }
+            slot.stream_failed |= status.state == StatusState::Failed;
         }
         return;
     }
@@ -275,31 +276,40 @@ impl Slot {
 
     /// Nothing better will come.
     fn is_settled(&self) -> bool {
-        self.complete || self.stream_failed && (self.event.is_some() || self.rest_error.is_some())
+        let rest_has_ended = self.event.is_some() || self.rest_error.is_some();
+        self.complete || self.stream_failed && rest_has_ended
     }
 
     /// The answer, if it counts as one.
     fn answer(&self, settings: &Settings) -> Option<&Event> {
         let event = self.event.as_ref()?;
         let now = SystemClock.now();
-        let fresh = event.received_at().is_some_and(|at| {
-            settings
-                .max_age
-                .is_none_or(|most| now.seconds_since(at) <= most.as_secs_f64())
-        });
         let says_something = !self.by_name
             || self.wanted.is_empty()
             || self
                 .wanted
                 .iter()
                 .any(|field| field.value(event, now) != crate::model::Value::Null);
+        (self.is_fresh(event, settings) && says_something).then_some(event)
+    }
+
+    fn is_fresh(&self, event: &Event, settings: &Settings) -> bool {
+        let now = SystemClock.now();
+        let young = event.received_at().is_some_and(|at| {
+            settings
+                .max_age
+                .is_none_or(|most| now.seconds_since(at) <= most.as_secs_f64())
+        });
         // The mock's own clock is not ours.
-        let timeless = self.market.exchange() == crate::exchange::mock::EXCHANGE;
-        ((fresh || timeless) && says_something).then_some(event)
+        young || self.market.exchange() == crate::exchange::mock::EXCHANGE
     }
 
     fn missing(&self, settings: &Settings) -> CliError {
+        let too_old = |event| !self.is_fresh(event, settings);
         let reason = match (&self.rest_error, &self.stream_error) {
+            _ if self.event.as_ref().is_some_and(too_old) => {
+                "the newest answer is older than --max-age".into()
+            }
             (Some(error), _) => error.to_string(),
             (None, Some(error)) => error.clone(),
             (None, None) => format!(
@@ -326,7 +336,7 @@ impl Slot {
 }
 
 /// Prints what was answered, in the order in which it was asked for, and names what is missing.
-fn print(
+async fn print(
     slots: &[Slot],
     instruments: &[Arc<Instrument>],
     settings: &Settings,
@@ -350,15 +360,14 @@ fn print(
                 .for_each(|event| lines.write(event, now, &mut out));
         }
     }
-    output::print(&out)?;
-    let mut missing: Vec<_> = slots
+    output::print_and_wait(out).await?;
+    let missing = slots
         .iter()
         .filter(|slot| slot.answer(settings).is_none())
         .map(|slot| slot.missing(settings))
         .collect();
-    let Some(last) = missing.pop() else {
-        return Ok(Exit::Done);
-    };
-    missing.iter().for_each(|error| ctx.notices.error(error));
-    Err(last)
+    match ctx.notices.all_but_last(missing) {
+        Some(last) => Err(last),
+        None => Ok(Exit::Done),
+    }
 }

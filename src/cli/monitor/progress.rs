@@ -9,6 +9,7 @@ use crate::model::{Event, Market, StatusState, Stream};
 use crate::sink::summary::Summary;
 
 use super::super::error::CliError;
+use super::concerns;
 
 /// Follows the events of a stream.
 pub struct Progress {
@@ -53,17 +54,7 @@ impl Progress {
         if let Event::Status(status) = event {
             self.last_trouble.clone_from(&status.reason);
             if status.state == StatusState::Failed {
-                let meant = |(market, stream): &&(Market, Stream)| match status.market {
-                    // A refusal names its stream first.
-                    Some(refused) => {
-                        *market == refused
-                            && status
-                                .reason
-                                .as_ref()
-                                .is_none_or(|reason| reason.starts_with(stream.name()))
-                    }
-                    None => market.exchange() == status.exchange,
-                };
+                let meant = |topic: &&(Market, Stream)| concerns(status, topic.0, topic.1);
                 self.failed.extend(self.topics.iter().filter(meant));
             }
         }

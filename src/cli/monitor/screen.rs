@@ -32,8 +32,8 @@ pub async fn run(
     settings: &Settings,
     instruments: &[Arc<Instrument>],
     ctx: Ctx,
+    mut signals: Signals,
 ) -> Result<Exit, CliError> {
-    let mut signals = Signals::new()?;
     let markets: Vec<_> = instruments.iter().map(|i| i.market).collect();
     let mut table = TableState::new(markets, &settings.streams);
     // Log lines would draw over the screen: they are told after it.
@@ -54,6 +54,7 @@ pub async fn run(
     .await;
     drop(screen);
     drop(held);
+    signals.exit_on_next();
     let _ = tokio::time::timeout(Duration::from_secs(1), ctx.engine.shutdown()).await;
     output::print(table.to_text(0, SystemClock.now()).as_bytes())?;
     progress
@@ -62,8 +63,8 @@ pub async fn run(
         .for_each(|line| ctx.notices.say("summary", &line));
     match end {
         End::Error(error) => Err(error),
-        End::Signal(exit) if settings.has_end() => Ok(exit),
-        End::Signal(_) | End::Done => Ok(Exit::Done),
+        End::Signal(exit) => Ok(settings.exit_on(exit)),
+        End::Done => Ok(Exit::Done),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::sink::lines::Format;
 
 use super::super::args::MonitorArgs;
 use super::super::error::CliError;
+use super::super::exit::Exit;
 use super::super::{ANSWER_TIMEOUT, Ctx, is_dumb};
 
 /// What to do, decided.
@@ -99,9 +100,10 @@ impl Settings {
             .collect()
     }
 
-    /// Whether an end was asked for, so that a signal cuts it short.
-    pub fn has_end(&self) -> bool {
-        self.once || self.count.is_some() || self.duration.is_some()
+    /// How it ends by a signal: cut short where an end was asked for, else as it should.
+    pub fn exit_on(&self, signal: Exit) -> Exit {
+        let has_end = self.once || self.count.is_some() || self.duration.is_some();
+        if has_end { signal } else { Exit::Done }
     }
 }
 

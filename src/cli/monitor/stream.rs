@@ -22,8 +22,10 @@ use super::tell;
 const CHUNK: usize = 64 * 1024;
 /// How often a reader that has left is looked for while nothing happens.
 const READER_CHECK: Duration = Duration::from_millis(250);
-/// What is still on its way after the end was asked for may take so long.
-const DRAIN: Duration = Duration::from_secs(5);
+/// What is still on its way after a signal may take so long.
+const DRAIN: Duration = Duration::from_secs(2);
+/// And the last of it so long to be read.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 
 /// Why streaming ended.
 enum End {
@@ -42,8 +44,8 @@ pub async fn run(
     format: Format,
     instruments: &[Arc<Instrument>],
     ctx: Ctx,
+    signals: Signals,
 ) -> Result<Exit, CliError> {
-    let mut signals = Signals::new()?;
     let request = Request::instruments(instruments.iter().cloned())
         .streams(settings.streams.iter().copied())
         .delivery(settings.delivery(&ctx, instruments));
@@ -51,9 +53,8 @@ pub async fn run(
     // Opened before anything is connected.
     let output = Output::stdout();
     let subscription = ctx.engine.subscribe(request).await?;
-    let end = view.follow(subscription, &output, &mut signals).await;
-    signals.exit_on_next();
-    let finished = finish(output, view.buffer).await;
+    let end = view.follow(subscription, &output, signals).await;
+    let finished = finish(output, view.buffer, end.patience()).await;
     if !matches!(end, End::ReaderLeft) {
         view.progress
             .total
@@ -63,8 +64,15 @@ pub async fn run(
     match end {
         End::Error(error) => Err(error),
         _ if finished.is_err() => finished.map(|()| Exit::Done),
-        End::Signal(exit) if settings.has_end() => Ok(exit),
-        End::Signal(_) | End::Done | End::ReaderLeft => Ok(Exit::Done),
+        End::Signal(exit) => Ok(settings.exit_on(exit)),
+        End::Done | End::ReaderLeft => Ok(Exit::Done),
+    }
+}
+
+impl End {
+    /// How long a reader is waited for that does not read what is left: after a signal only briefly.
+    fn patience(&self) -> Option<Duration> {
+        (!matches!(self, Self::Done)).then_some(LAST_WRITE)
     }
 }
 
@@ -105,14 +113,19 @@ impl<'a> View<'a> {
         &mut self,
         mut subscription: Subscription,
         output: &Output,
-        signals: &mut Signals,
+        mut signals: Signals,
     ) -> End {
-        let end = self.stream(&mut subscription, output, signals).await;
+        let end = self.stream(&mut subscription, output, &mut signals).await;
+        signals.exit_on_next();
         let engine = self.ctx.engine.clone();
         let stopped = tokio::spawn(async move { engine.shutdown().await });
         let nothing_more = matches!(end, End::Error(_) | End::ReaderLeft) || self.is_full();
         if !nothing_more {
-            let _ = tokio::time::timeout(DRAIN, self.drain(&mut subscription, output)).await;
+            let drained = self.drain(&mut subscription, output);
+            match end {
+                End::Done => drained.await,
+                _ => drop(tokio::time::timeout(DRAIN, drained).await),
+            }
         }
         drop(subscription);
         let _ = stopped.await;
@@ -152,6 +165,8 @@ impl<'a> View<'a> {
                         return End::Error(error);
                     }
                 }
+                // Also while no event comes whose writing would tell.
+                closed = output.broken() => return closed.into(),
                 exit = signals.next() => return End::Signal(exit),
                 () = at(end_at) => return self.on_duration(),
                 () = at(first_deadline), if self.progress.awaits() => {
@@ -223,17 +238,16 @@ impl<'a> View<'a> {
     }
 }
 
-/// Writes the rest and waits until everything is written.
-async fn finish(mut output: Output, rest: Vec<u8>) -> Result<(), CliError> {
-    if !rest.is_empty()
-        && let Ok(permit) = output.ready().await
-    {
-        permit.send(rest);
-    }
-    match output.finish().await {
-        Ok(()) | Err(Closed::Quietly) => Ok(()),
-        Err(Closed::Failed(error)) => Err(error),
-    }
+/// Writes the rest; waits until it is read, for `patience` at most where there is one.
+async fn finish(output: Output, rest: Vec<u8>, patience: Option<Duration>) -> Result<(), CliError> {
+    let finished = output.finish(rest);
+    let finished = match patience {
+        Some(patience) => tokio::time::timeout(patience, finished).await,
+        None => Ok(finished.await),
+    };
+    finished
+        .map_err(|_| CliError::failed("output", "stdout: nobody reads the last lines"))?
+        .or_else(Closed::into_result)
 }
 
 impl From<Closed> for End {

@@ -1,0 +1,267 @@
+//! The promise: each trade once, in id order, none silently missing, whatever the line does.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tickwire::sim::{Cut, LedgerTrade, Sim, SimConfig, Venue};
+
+use crate::support::{Record, Running, VENUES, World, name, quote, same_number, start_at_rate};
+
+const BASES: [&str; 3] = ["BTC", "ETH", "SOL"];
+
+/// Holds what was printed of one symbol against what the exchange knows: between the first and the last
+/// printed id every id is printed once, in order, or told as missing. Returns how many were told.
+#[track_caller]
+fn check(symbol: &str, printed: &[Record], sim: &Sim) -> u64 {
+    let ledger: HashMap<u64, LedgerTrade> = sim
+        .ledger(symbol)
+        .into_iter()
+        .map(|trade| (trade.id, trade))
+        .collect();
+    let (mut next, mut missing) = (None, 0);
+    for record in printed
+        .iter()
+        .filter(|r| r.raw("symbol") == format!("{symbol:?}"))
+    {
+        match record.text("type").as_str() {
+            "trade" => {
+                let id = record.number("id");
+                assert_eq!(*next.get_or_insert(id), id, "{symbol}: {record:?}");
+                equals(record, &ledger[&id]);
+                next = Some(id + 1);
+            }
+            "gap" if record.text("stream") == "trades" => {
+                let (from, to) = (record.number("from_id"), record.number("to_id"));
+                assert_eq!(next, Some(from), "{symbol}: {record:?}");
+                assert_eq!(record.number("missing"), to - from + 1, "{record:?}");
+                missing += to - from + 1;
+                next = Some(to + 1);
+            }
+            _ => {}
+        }
+    }
+    assert!(next.is_some(), "no trades of {symbol}");
+    missing
+}
+
+/// A printed trade is the exchange's, digit by digit.
+#[track_caller]
+pub fn equals(record: &Record, trade: &LedgerTrade) {
+    assert_eq!(record.raw("price"), trade.price, "{record:?}");
+    assert_eq!(record.raw("size"), trade.size, "{record:?}");
+    assert_eq!(record.text("side"), trade.side.word(), "{record:?}");
+    let time: jiff::Timestamp = record.text("timestamp").parse().unwrap();
+    let micros = i128::from(trade.time_ns) / 1_000;
+    assert_eq!(time.as_nanosecond() / 1_000, micros, "{record:?}");
+}
+
+/// Tickers never go back in time, and each price is that of a trade.
+#[track_caller]
+fn check_tickers(symbol: &str, printed: &[Record], sim: &Sim) {
+    let ledger = sim.ledger(symbol);
+    let tickers = printed
+        .iter()
+        .filter(|r| r.is("ticker") && r.text("symbol") == symbol);
+    let (mut newest, mut n) = (String::new(), 0);
+    for ticker in tickers {
+        let time = ticker.raw("timestamp").to_owned();
+        assert!(newest <= time, "{ticker:?} after {newest}");
+        newest = time;
+        let price = ticker.raw("price");
+        assert!(
+            ledger.iter().any(|trade| same_number(&trade.price, price)),
+            "{ticker:?}"
+        );
+        n += 1;
+    }
+    assert!(n > 0, "no tickers of {symbol}");
+}
+
+fn symbols(venue: Venue) -> [String; 3] {
+    BASES.map(|base| format!("{base}/{}", quote(venue)))
+}
+
+/// Reads until there are so many more trades of every symbol.
+async fn read_trades(running: &mut Running, venue: Venue, n: usize) {
+    for symbol in symbols(venue) {
+        for _ in 0..n {
+            running
+                .until(|r| r.is("trade") && r.text("symbol") == symbol)
+                .await;
+        }
+    }
+}
+
+async fn end(running: Running) -> Vec<Record> {
+    running.signal("INT").await;
+    running.end().await.exits(0).records()
+}
+
+#[tokio::test]
+async fn an_undisturbed_stream_has_every_trade_and_no_gap() {
+    join_all(VENUES.map(|venue| async move {
+        let sim = start_at_rate(venue, 300.0).await;
+        let world = World::with(venue, &sim);
+        let mut running = world.spawn("monitor BTC ETH SOL --stream ticker,trades");
+        read_trades(&mut running, venue, 200).await;
+        let printed = end(running).await;
+        for symbol in symbols(venue) {
+            assert_eq!(check(&symbol, &printed, &sim), 0);
+            check_tickers(&symbol, &printed, &sim);
+        }
+        assert!(
+            printed
+                .iter()
+                .all(|record| !record.is("gap") && !record.is("status"))
+        );
+        assert!(sim.counters().rule_violations.is_empty());
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn duplicates_swaps_and_garbage_leave_no_trace() {
+    join_all(VENUES.map(|venue| async move {
+        let sim = start_at_rate(venue, 200.0).await;
+        sim.faults().duplicate_every = 3;
+        sim.faults().swap_every = 7;
+        sim.faults().garbage_every = 5;
+        sim.faults().extra_keys = true;
+        let world = World::with(venue, &sim);
+        let mut running = world.spawn("monitor BTC ETH SOL --stream ticker,trades");
+        read_trades(&mut running, venue, 150).await;
+        let printed = end(running).await;
+        for symbol in symbols(venue) {
+            assert_eq!(check(&symbol, &printed, &sim), 0, "{}", name(venue));
+            check_tickers(&symbol, &printed, &sim);
+        }
+        assert!(
+            printed
+                .iter()
+                .all(|record| !record.is("gap") && !record.is("status"))
+        );
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn every_lost_trade_is_told() {
+    join_all(VENUES.map(|venue| async move {
+        let sim = start_at_rate(venue, 100.0).await;
+        sim.faults().drop_trades_every = 10;
+        sim.faults().duplicate_every = 3;
+        sim.faults().swap_every = 7;
+        sim.faults().garbage_every = 5;
+        let world = World::with(venue, &sim);
+        let mut running = world.spawn("monitor BTC ETH SOL --stream trades");
+        read_trades(&mut running, venue, 100).await;
+        let printed = end(running).await;
+        for symbol in symbols(venue) {
+            let missing = check(&symbol, &printed, &sim);
+            assert!(missing >= 8, "{missing}");
+        }
+        for gap in printed.iter().filter(|record| record.is("gap")) {
+            assert_eq!(
+                gap.keys(),
+                [
+                    "type",
+                    "exchange",
+                    "symbol",
+                    "stream",
+                    "from_id",
+                    "to_id",
+                    "from",
+                    "to",
+                    "missing",
+                    "recovered",
+                    "state",
+                    "reason"
+                ]
+            );
+            assert_eq!(gap.text("exchange"), name(venue));
+            assert_eq!(gap.number("recovered"), 0);
+            assert_eq!(gap.text("state"), "unrepairable");
+        }
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn repeated_cuts_lose_nothing_silently() {
+    join_all(VENUES.map(|venue| async move {
+        // Binance's tickers come once a second, which is longer than these connections stand.
+        let config = SimConfig {
+            rate: 100.0,
+            second: Duration::from_millis(100),
+            ..SimConfig::new(venue)
+        };
+        let sim = Sim::start(config).await.unwrap();
+        let world = World::with(venue, &sim);
+        let mut running = world.spawn("monitor BTC ETH SOL --stream ticker,trades");
+        read_trades(&mut running, venue, 20).await;
+        sim.faults().drop_trades_every = 31;
+        sim.faults().duplicate_every = 3;
+        sim.faults().swap_every = 7;
+        sim.faults().garbage_every = 5;
+        for cut in [Cut::Close(1001), Cut::Reset, Cut::Close(1012)] {
+            sim.cut_all(cut);
+            running
+                .until(|r| r.is("status") && r.text("state") == "reconnecting")
+                .await;
+            running
+                .until(|r| r.is("status") && r.text("state") == "connected")
+                .await;
+            read_trades(&mut running, venue, 30).await;
+        }
+        let printed = end(running).await;
+        for symbol in symbols(venue) {
+            check(&symbol, &printed, &sim);
+            check_tickers(&symbol, &printed, &sim);
+        }
+        let states: Vec<_> = printed
+            .iter()
+            .filter(|r| r.is("status"))
+            .map(|r| r.text("state"))
+            .collect();
+        assert_eq!(
+            states,
+            ["reconnecting", "connected"].repeat(3),
+            "{}",
+            name(venue)
+        );
+        assert!(
+            sim.counters().rule_violations.is_empty(),
+            "{:?}",
+            sim.counters()
+        );
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn an_exchange_that_is_away_for_a_while_is_taken_up_again() {
+    join_all(VENUES.map(|venue| async move {
+        let sim = start_at_rate(venue, 100.0).await;
+        let world = World::with(venue, &sim).env("TICKWIRE_ENGINE__RECONNECT_MAX_DELAY", "300ms");
+        let mut running = world.spawn("monitor BTC ETH SOL --stream trades");
+        read_trades(&mut running, venue, 20).await;
+        sim.stop_listening().await;
+        sim.cut_all(Cut::Reset);
+        for attempt in 1..=3 {
+            let status = running.until(|record| record.is("status")).await;
+            assert_eq!(status.text("state"), "reconnecting");
+            assert_eq!(status.number("attempt"), attempt);
+        }
+        sim.resume_listening().await.unwrap();
+        running
+            .until(|r| r.is("status") && r.text("state") == "connected")
+            .await;
+        read_trades(&mut running, venue, 20).await;
+        let printed = end(running).await;
+        for symbol in symbols(venue) {
+            check(&symbol, &printed, &sim);
+        }
+    }))
+    .await;
+}
