@@ -93,6 +93,13 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// What should not happen: the chain of causes on one line.
+impl From<anyhow::Error> for CliError {
+    fn from(error: anyhow::Error) -> Self {
+        CliError::failed("internal", format!("{error:#}"))
+    }
+}
+
 impl From<ListError> for CliError {
     fn from(error: ListError) -> Self {
         let cli = CliError::unknown(error.source.code(), error.to_string());

@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
@@ -141,7 +142,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| CliError::failed("internal", format!("runtime: {error}")))?;
+        .context("the runtime cannot start")?;
     let result = runtime.block_on(async {
         let ctx = context(config, notices, &cli.global, started)?;
         match command {

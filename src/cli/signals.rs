@@ -1,5 +1,6 @@
 //! SIGINT, SIGTERM and SIGHUP: the first asks to stop, the second ends the process.
 
+use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::CliError;
@@ -20,9 +21,7 @@ pub struct Signals {
 impl Signals {
     /// Takes the signals over from the system's default, which would end the process at once.
     pub fn new() -> Result<Self, CliError> {
-        let take = |kind| {
-            signal(kind).map_err(|error| CliError::failed("internal", format!("signals: {error}")))
-        };
+        let take = |kind| signal(kind).context("signals cannot be taken");
         Ok(Self {
             hangup: (!hangup_is_ignored())
                 .then(|| take(SignalKind::hangup()))
