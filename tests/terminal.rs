@@ -179,9 +179,11 @@ fn ctrl_c_and_a_signal_give_the_terminal_back() {
     terminal.run("monitor BTC -p mock");
     terminal.until(is_live);
     let shell = terminal.state("#{pane_pid}");
+    let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+    let kill = format!("kill -TERM {}", children.trim());
     assert!(
-        Command::new("pkill")
-            .args(["-TERM", "-P", &shell])
+        Command::new("sh")
+            .args(["-c", &kill])
             .status()
             .unwrap()
             .success()
