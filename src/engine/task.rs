@@ -24,9 +24,6 @@ const INBOUND_BATCHES: usize = 512;
 const FEED_COMMANDS: usize = 1_024;
 /// Batches taken in one go.
 const DRAIN: usize = 16;
-/// Events taken from live feeds while a slow reader is waited for, so that the feeds go on reading and
-/// answer pings. Beyond it the feeds wait, too.
-const BACKLOG: usize = 65_536;
 
 /// What the handles ask of the engine task.
 pub(crate) enum Control {
@@ -65,8 +62,6 @@ pub(crate) struct Task {
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
     feeds: HashMap<Exchange, mpsc::Sender<Command>>,
-    /// Whether a running feed can be slowed down.
-    can_wait: bool,
     topics: HashMap<(Market, Stream), Topic>,
     core: Core,
     hub: Hub,
@@ -90,7 +85,6 @@ impl Task {
             counters: Arc::default(),
             clock,
             feeds: HashMap::new(),
-            can_wait: false,
             topics: HashMap::new(),
             core: Core::default(),
             hub: Hub::default(),
@@ -122,12 +116,6 @@ impl Task {
                         self.on_control(control, feed_in);
                     }
                 }
-                // What came in while somebody was waited for. Before the timers: it may hold just the trade
-                // whose time would be up.
-                () = std::future::ready(()), if !batches.is_empty() => {
-                    self.on_batches(&mut batches, &mut out);
-                    self.core.on_timer(self.now(), &mut out);
-                }
                 () = sleep_until(deadline) => self.core.on_timer(self.now(), &mut out),
                 n = inbound.recv_many(&mut batches, DRAIN) => {
                     if n == 0 {
@@ -137,11 +125,11 @@ impl Task {
                 }
             }
             if !out.is_empty() {
-                self.publish(&mut out, &mut inbound, &mut batches).await;
+                self.publish(&mut out).await;
             }
         }
         self.core.finish(&mut out);
-        self.publish(&mut out, &mut inbound, &mut batches).await;
+        self.publish(&mut out).await;
         self.hub.finish();
     }
 
@@ -160,31 +148,10 @@ impl Task {
         }
     }
 
-    /// Hands out all of `out`. What live feeds send while a subscriber is waited for is put into `backlog`.
-    async fn publish(
-        &mut self,
-        out: &mut Vec<Event>,
-        inbound: &mut mpsc::Receiver<Vec<Event>>,
-        backlog: &mut Vec<Vec<Event>>,
-    ) {
+    async fn publish(&mut self, out: &mut Vec<Event>) {
         let newest = out.iter().rev().find_map(Event::received_at);
         let n = out.len() as u64;
-        // A source that can wait shall wait.
-        let mut room = if self.can_wait { 0 } else { BACKLOG };
-        {
-            let mut published = std::pin::pin!(self.hub.publish(out));
-            loop {
-                tokio::select! {
-                    // In this order: mostly nobody is slow, and then nothing else is looked at.
-                    biased;
-                    () = &mut published => break,
-                    Some(batch) = inbound.recv(), if room > 0 => {
-                        room = room.saturating_sub(batch.len());
-                        backlog.push(batch);
-                    }
-                }
-            }
-        }
+        self.hub.publish(out).await;
         self.counters
             .on_published(n, newest.map(|at| self.clock.now().nanos() - at.nanos()));
         self.counters.keep(&self.core, self.hub.load());
@@ -283,7 +250,6 @@ impl Task {
         exchange: Exchange,
         feed_in: &mpsc::Sender<Vec<Event>>,
     ) -> &mpsc::Sender<Command> {
-        self.can_wait |= self.providers[&exchange].traits().can_wait;
         self.feeds.entry(exchange).or_insert_with(|| {
             let (sender, commands) = mpsc::channel(FEED_COMMANDS);
             let stats = Arc::new(FeedStats::default());

@@ -84,6 +84,12 @@ impl Progress {
         })
     }
 
+    /// The end without a single event, and with a reason for that.
+    pub fn nothing_learnt(&self) -> Option<CliError> {
+        let trouble = self.last_trouble.as_ref().filter(|_| self.printed == 0)?;
+        Some(CliError::unknown("no_data", format!("no data: {trouble}")))
+    }
+
     /// The topics that have shown nothing in time.
     pub fn late(&self, timeout: Duration) -> Option<CliError> {
         let late: Vec<_> = self

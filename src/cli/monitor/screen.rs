@@ -122,7 +122,9 @@ async fn follow(
             },
             _ = redraw.tick() => screen.draw(table, SystemClock.now()),
             exit = signals.next() => return End::Signal(exit),
-            () = at(end_at) => return End::Done,
+            () = at(end_at) => {
+                return progress.nothing_learnt().map_or(End::Done, End::Error);
+            }
             () = at(first_deadline), if progress.awaits() => {
                 match settings.first_timeout.and_then(|timeout| progress.late(timeout)) {
                     Some(error) => return End::Error(error),

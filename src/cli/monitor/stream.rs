@@ -168,7 +168,9 @@ impl<'a> View<'a> {
                 // Also while no event comes whose writing would tell.
                 closed = output.broken() => return closed.into(),
                 exit = signals.next() => return End::Signal(exit),
-                () = at(end_at) => return self.on_duration(),
+                () = at(end_at) => {
+                    return self.progress.nothing_learnt().map_or(End::Done, End::Error);
+                }
                 () = at(first_deadline), if self.progress.awaits() => {
                     return match self.settings.first_timeout.and_then(|timeout| self.progress.late(timeout)) {
                         Some(error) => End::Error(error),
@@ -206,16 +208,6 @@ impl<'a> View<'a> {
         self.settings
             .count
             .is_some_and(|count| self.progress.printed >= count)
-    }
-
-    /// Time is up. Without a single event, and with a reason for that, nothing was learnt.
-    fn on_duration(&self) -> End {
-        match (&self.progress.last_trouble, self.progress.printed) {
-            (Some(trouble), 0) => {
-                End::Error(CliError::unknown("no_data", format!("no data: {trouble}")))
-            }
-            _ => End::Done,
-        }
     }
 
     fn summarise(&mut self) {
