@@ -15,7 +15,9 @@ use tickwire::exchange::kraken::Kraken;
 use tickwire::exchange::mock::{Mock, Pace};
 use tickwire::exchange::{Adapter, Live, LiveOptions};
 use tickwire::feed::{Answer, FeedIo, Provider, ProviderError, Traits};
-use tickwire::model::{Event, Exchange, Instrument, Stream, Ticker, Trade};
+use tickwire::model::{
+    Event, Exchange, Instrument, Market, Origin, Side, Stream, Ticker, Timestamp, Trade,
+};
 use tickwire::sim::{Cut, LedgerTrade, Sim, SimConfig, Venue};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -388,4 +390,95 @@ async fn a_feed_that_breaks_ends_its_subscribers_instead_of_leaving_them_waiting
     let engine = Engine::builder().provider(Broken(Mock::default())).build();
     let mut events = engine.subscribe(Request::new(["BTC"])).await.unwrap();
     assert!(within(events.next()).await.is_none());
+}
+
+/// A source that says what a test wants: batches, with a pause after each.
+struct Scripted(Mock, std::sync::Mutex<Vec<Vec<Event>>>);
+
+impl Provider for Scripted {
+    fn exchange(&self) -> Exchange {
+        self.0.exchange()
+    }
+
+    fn traits(&self) -> Traits {
+        self.0.traits()
+    }
+
+    fn instruments(&self) -> BoxFuture<'_, Result<Vec<Instrument>, ProviderError>> {
+        self.0.instruments()
+    }
+
+    fn tickers<'a>(&'a self, of: &'a [Arc<Instrument>]) -> BoxFuture<'a, Vec<Answer<Ticker>>> {
+        self.0.tickers(of)
+    }
+
+    fn trades<'a>(
+        &'a self,
+        of: &'a Instrument,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Trade>, ProviderError>> {
+        self.0.trades(of, limit)
+    }
+
+    fn run(self: Arc<Self>, mut io: FeedIo) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            io.commands.recv().await;
+            let batches = std::mem::take(&mut *self.1.lock().unwrap());
+            for batch in batches {
+                let _ = io.events.send(batch).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            io.cancel.cancelled().await;
+        })
+    }
+}
+
+fn trade(base: &str, id: u64, replayed: bool) -> Event {
+    Event::Trade(Trade {
+        market: Market::new(Exchange::new("mock"), base, "USD"),
+        id,
+        price: "1.5".parse().unwrap(),
+        size: "2".parse().unwrap(),
+        side: Side::Buy,
+        timestamp: Timestamp::from_nanos(id as i64),
+        received_at: Timestamp::from_nanos(id as i64),
+        origin: Origin::Stream,
+        replayed,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hole_is_not_told_because_a_reader_was_slow_while_what_fills_it_was_waiting() {
+    let flood =
+        std::iter::once(trade("ETH", 0, true)).chain((1..50).map(|id| trade("ETH", id, false)));
+    let script = vec![
+        vec![
+            trade("BTC", 0, true),
+            trade("BTC", 1, false),
+            trade("BTC", 3, false),
+        ],
+        flood.collect(),
+        vec![trade("BTC", 2, false)],
+    ];
+    let engine = Engine::builder()
+        .provider(Scripted(Mock::default(), script.into()))
+        .build();
+    let small = Delivery::Every {
+        capacity: 10,
+        overflow: Overflow::Wait,
+    };
+    let request = Request::new(["BTC", "ETH"])
+        .streams([Stream::Trades])
+        .delivery(small);
+    let mut events = engine.subscribe(request).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        match events.next().await.unwrap() {
+            Event::Trade(trade) if trade.market.base() == "BTC" => told.push(trade.id),
+            Event::Trade(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, [1, 2, 3]);
 }

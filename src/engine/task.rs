@@ -66,6 +66,8 @@ pub(crate) struct Task {
     core: Core,
     hub: Hub,
     started: Instant,
+    /// Time spent waiting for subscribers.
+    blocked: Duration,
 }
 
 impl Task {
@@ -89,6 +91,7 @@ impl Task {
             core: Core::default(),
             hub: Hub::default(),
             started: Instant::now(),
+            blocked: Duration::ZERO,
         }
     }
 
@@ -100,10 +103,9 @@ impl Task {
         let (mut batches, mut out) = (Vec::with_capacity(DRAIN), Vec::new());
         let mut stopping = false;
         loop {
-            let deadline = self
-                .core
-                .deadline()
-                .map(|at| self.started + Duration::from_nanos(at));
+            let deadline = self.core.deadline();
+            let deadline =
+                deadline.map(|at| self.started + self.blocked + Duration::from_nanos(at));
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled(), if !stopping => {
@@ -116,13 +118,14 @@ impl Task {
                         self.on_control(control, feed_in);
                     }
                 }
-                () = sleep_until(deadline) => self.core.on_timer(self.now(), &mut out),
+                // Before the timer: what waits here may fill a hole whose time is up.
                 n = inbound.recv_many(&mut batches, DRAIN) => {
                     if n == 0 {
                         break;
                     }
                     self.on_batches(&mut batches, &mut out);
                 }
+                () = sleep_until(deadline) => self.core.on_timer(self.now(), &mut out),
             }
             if !out.is_empty() {
                 self.publish(&mut out).await;
@@ -133,9 +136,10 @@ impl Task {
         self.hub.finish();
     }
 
-    /// Monotonic nanoseconds.
+    /// Monotonic nanoseconds, without the time in which subscribers kept the engine waiting: what arrived
+    /// meanwhile waits before us, and a hole that it fills has not been open for longer.
     fn now(&self) -> u64 {
-        self.started.elapsed().as_nanos() as u64
+        (self.started.elapsed() - self.blocked).as_nanos() as u64
     }
 
     fn on_batches(&mut self, batches: &mut Vec<Vec<Event>>, out: &mut Vec<Event>) {
@@ -146,12 +150,16 @@ impl Task {
                 self.core.apply(event, now, out);
             }
         }
+        // Here, too: in a flood the timer's own turn may not come.
+        self.core.on_timer(now, out);
     }
 
     async fn publish(&mut self, out: &mut Vec<Event>) {
         let newest = out.iter().rev().find_map(Event::received_at);
         let n = out.len() as u64;
+        let before = Instant::now();
         self.hub.publish(out).await;
+        self.blocked += before.elapsed();
         self.counters
             .on_published(n, newest.map(|at| self.clock.now().nanos() - at.nanos()));
         self.counters.keep(&self.core, self.hub.load());
