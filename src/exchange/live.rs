@@ -1,6 +1,7 @@
 //! An exchange, live: an [`Adapter`] with a network around it, as the engine takes it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -12,8 +13,8 @@ use crate::feed::{Answer, Command, FeedIo, Provider, ProviderError, Topic, Trait
 use crate::model::{Exchange, Instrument, Ticker, Trade};
 use crate::net::{ConnectError, HttpClient, HttpOptions, HttpReply, NetDial, Pacer, Recovery};
 
-use super::driver::{Connection, ConnectionOptions, Connects};
-use super::options::{LiveOptions, OptionsError, host, ws_url};
+use super::driver::{Connection, ConnectionOptions, Connects, host};
+use super::options::{LiveOptions, OptionsError, ws_url};
 use super::protocol::{Adapter, Ask, Profile};
 
 /// Subscription changes that wait for one connection.
@@ -153,12 +154,20 @@ impl Live {
             (400 | 404, Some(said)) => {
                 ProviderError::Refused(format!("{}: {said}", self.adapter.exchange()))
             }
-            _ => self.failure(reply.error(&host(&self.rest_url))),
+            _ => self.failure(
+                reply.error(
+                    &self
+                        .rest_url
+                        .parse()
+                        .map_or(String::new(), |url| host(&url)),
+                ),
+            ),
         }
     }
 
     async fn run(self: Arc<Self>, mut io: FeedIo) {
         let mut connections: Vec<Shard> = Vec::new();
+        let siblings = Arc::new(AtomicUsize::new(0));
         let mut running = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -168,7 +177,9 @@ impl Live {
                             let (sender, commands) = mpsc::channel(COMMANDS);
                             let _ = sender.try_send(Command::Subscribe(shard.clone()));
                             connections.push(Shard { sender, topics: shard });
-                            running.push(tokio::spawn(self.connection(&io).run(commands)));
+                            siblings.store(connections.len(), Ordering::Relaxed);
+                            let connection = self.connection(&io, siblings.clone());
+                            running.push(tokio::spawn(connection.run(commands)));
                         }
                     }
                     Some(Command::Unsubscribe(topics)) => {
@@ -177,6 +188,7 @@ impl Live {
                         }
                         // Dropping its sender ends the connection.
                         connections.retain(|connection| !connection.topics.is_empty());
+                        siblings.store(connections.len(), Ordering::Relaxed);
                     }
                     None => break,
                 },
@@ -196,21 +208,23 @@ impl Live {
 
     /// Fills connections that have room; returns what needs new ones.
     fn spread(&self, mut topics: Vec<Topic>, connections: &mut [Shard]) -> Vec<Vec<Topic>> {
-        let most = self.profile.limits.topics_per_connection;
+        let most = self.profile.limits.topics_per_connection.max(1);
         for connection in connections {
             let room = most
                 .saturating_sub(connection.topics.len())
                 .min(topics.len());
             if room > 0 {
-                let here: Vec<_> = topics.drain(..room).collect();
-                connection.topics.extend(here.iter().cloned());
-                let _ = connection.sender.try_send(Command::Subscribe(here));
+                // One that is too busy to take more is left alone.
+                let here = topics[..room].to_vec();
+                if connection.sender.try_send(Command::Subscribe(here)).is_ok() {
+                    connection.topics.extend(topics.drain(..room));
+                }
             }
         }
         topics.chunks(most).map(<[Topic]>::to_vec).collect()
     }
 
-    fn connection(&self, io: &FeedIo) -> Connection<NetDial> {
+    fn connection(&self, io: &FeedIo, siblings: Arc<AtomicUsize>) -> Connection<NetDial> {
         let options = ConnectionOptions {
             url: self.ws_url.clone(),
             headers: self.options.headers.clone(),
@@ -219,6 +233,7 @@ impl Live {
             max_delay: self.options.reconnect_max_delay,
             heartbeat: self.options.heartbeat_interval,
             limits: self.profile.limits.clone(),
+            siblings,
         };
         Connection::new(
             self.adapter.clone(),

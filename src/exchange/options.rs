@@ -105,11 +105,3 @@ pub(super) fn ws_url(profile: &Profile, options: &LiveOptions) -> Result<http::U
         _ => Err("the WebSocket URL must begin with ws:// or wss:// and name a host".into()),
     }
 }
-
-/// Host and port of a URL, without anything secret.
-pub(super) fn host(url: &str) -> String {
-    url.parse::<http::Uri>()
-        .ok()
-        .and_then(|uri| Some(uri.authority()?.as_str().rsplit('@').next()?.to_string()))
-        .unwrap_or_default()
-}

@@ -1,6 +1,7 @@
 //! One connection, kept up: connect, run a session, back off, again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Uri;
@@ -17,7 +18,7 @@ use super::backoff::Backoff;
 use super::connects::Connects;
 use super::ended::{Ended, Lost};
 use super::session::Session;
-use super::socket::Socket;
+use super::socket::{Socket, host};
 
 /// For the answer to the WebSocket upgrade.
 const UPGRADE_DEADLINE: Duration = Duration::from_secs(5);
@@ -41,6 +42,9 @@ pub struct ConnectionOptions {
     pub heartbeat: Duration,
     /// What the exchange allows.
     pub limits: Limits,
+    /// How many connections feed this exchange. One alone is "the whole connection" in what it tells of
+    /// its state; of several each speaks for its own symbols.
+    pub siblings: Arc<AtomicUsize>,
 }
 
 /// One connection. Generic over what opens the byte stream; time is tokio's, so it can be paused.
@@ -152,9 +156,7 @@ impl<D: Dial> Connection<D> {
         let stream = self.dial.dial(url).await?;
         let upgrade = Socket::open(stream, url, &self.options.headers);
         let timed_out = || ConnectError::Timeout {
-            host: url
-                .authority()
-                .map_or(String::new(), |a| a.as_str().to_owned()),
+            host: host(url),
             phase: Phase::Upgrade,
         };
         let socket = tokio::time::timeout(UPGRADE_DEADLINE, upgrade)
@@ -275,10 +277,26 @@ impl<D: Dial> Connection<D> {
     }
 
     /// Every subscription of a session was answered. Told only after trouble.
-    pub(super) fn settled(&mut self) -> Option<Event> {
-        let attempt = self.backoff.attempts();
-        std::mem::take(&mut self.troubled)
-            .then(|| self.status(None, StatusState::Connected, attempt, None))
+    pub(super) fn settled(&mut self) -> Vec<Event> {
+        if !std::mem::take(&mut self.troubled) {
+            return Vec::new();
+        }
+        self.statuses(StatusState::Connected, self.backoff.attempts(), None)
+    }
+
+    /// The state of this connection: one event where it is the only one, else one for each of its symbols.
+    fn statuses(&self, state: StatusState, attempt: u32, reason: Option<&str>) -> Vec<Event> {
+        let mut markets = vec![None];
+        if self.options.siblings.load(Ordering::Relaxed) > 1 {
+            markets = Vec::new();
+            for topic in &self.wanted {
+                if !markets.contains(&Some(topic.instrument.market)) {
+                    markets.push(Some(topic.instrument.market));
+                }
+            }
+        }
+        let status = |market| self.status(market, state, attempt, reason.map(str::to_owned));
+        markets.into_iter().map(status).collect()
     }
 
     pub(super) fn status(
@@ -299,8 +317,8 @@ impl<D: Dial> Connection<D> {
     }
 
     async fn tell(&self, state: StatusState, attempt: u32, reason: &str) {
-        let status = self.status(None, state, attempt, Some(reason.to_owned()));
-        self.deliver(vec![status]).await;
+        self.deliver(self.statuses(state, attempt, Some(reason)))
+            .await;
     }
 
     /// Waits for room, but not beyond the end of the feed.

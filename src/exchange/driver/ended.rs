@@ -8,6 +8,7 @@ use crate::net::{ConnectError, Recovery};
 const TRY_AGAIN_LATER: Duration = Duration::from_secs(30);
 /// A close for breaking a rule (1008): the next attempt must not break it at once again.
 const POLICY_PAUSE: Duration = Duration::from_secs(5);
+
 /// How a session ended.
 pub(super) enum Ended {
     /// The line is gone, or must be left.

@@ -16,3 +16,4 @@ mod tests;
 
 pub use connection::{Connection, ConnectionOptions};
 pub use connects::Connects;
+pub(in crate::exchange) use socket::host;

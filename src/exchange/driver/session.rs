@@ -29,6 +29,8 @@ const BACKLOG: usize = 8_192;
 const TURN: usize = 1_024;
 /// An unanswered ping means a dead line after so long.
 const PONG_DEADLINE: Duration = Duration::from_secs(10);
+/// How much of the exchange's words is told.
+const REASON: usize = 200;
 /// How much of a bad frame is logged.
 const SAMPLE: usize = 256;
 
@@ -297,6 +299,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
         {
             return;
         }
+        let reason: String = reason.chars().take(REASON).collect();
         let reason = format!("{} refused: {reason}", topic.stream.name());
         let market = Some(topic.instrument.market);
         let status = self

@@ -39,11 +39,11 @@ pub(super) struct Socket<S> {
 #[derive(Debug)]
 pub(super) enum Incoming {
     Text(Utf8Bytes),
-    /// A binary frame, or a text frame that is not UTF-8.
+    /// A binary frame.
     Bytes(Bytes),
-    /// A ping (answered already), a pong, or a text that is not UTF-8: a sign of life, no data.
+    /// A ping (answered already) or a pong: a sign of life, no data.
     Control,
-    /// Not understood as a frame's content; the connection goes on.
+    /// A text frame that is not UTF-8; the connection goes on.
     Bad,
     /// The peer said goodbye, perhaps with a code and a reason.
     Close(Option<(u16, String)>),
@@ -56,9 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         url: &Uri,
         headers: &[(String, String)],
     ) -> Result<Self, ConnectError> {
-        let host = url
-            .authority()
-            .map_or(String::new(), |a| a.as_str().to_owned());
+        let host = host(url);
         let protocol = |why: String| ConnectError::Protocol {
             host: host.clone(),
             why,
@@ -158,6 +156,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         };
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, goodbye).await;
     }
+}
+
+/// Host and port of a URL. Never the user and password that can stand before them.
+pub(in crate::exchange) fn host(url: &Uri) -> String {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    authority.rsplit('@').next().unwrap_or_default().to_owned()
 }
 
 fn describe(error: &WsError) -> String {

@@ -363,3 +363,43 @@ async fn a_trade_below_zero_is_a_bad_frame_and_no_trade() {
     assert_eq!(feed.trade().await.id, 3);
     assert_eq!(feed.stats.bad_frames.load(Ordering::Relaxed), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_several_connections_each_speaks_for_its_own_symbols() {
+    let venue = Venue::Binance;
+    let dial = PipeDial::scripted(|stream, n| async move {
+        let mut server = accept(stream).await;
+        heard(&mut server).await;
+        say(&mut server, r#"{"result":null,"id":1}"#).await;
+        if n > 0 {
+            stay(&mut server).await;
+        }
+    });
+    let topics = trades(venue, &["BTC", "ETH"]);
+    let mut feed = Feed::tuned(venue, &dial, topics, 1_024, |options| {
+        options.siblings.store(2, Ordering::Relaxed);
+    });
+    for state in [Reconnecting, Connected] {
+        for base in ["BTC", "ETH"] {
+            let status = feed.status().await;
+            let market = status.market.map(|market| market.base());
+            assert_eq!((status.state, market), (state, Some(base)));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_password_of_an_address_is_told_to_nobody() {
+    let venue = Venue::Kraken;
+    let dial = PipeDial::scripted(|mut stream, _| async move {
+        let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").await;
+        std::future::pending::<()>().await;
+    });
+    let mut feed = Feed::tuned(venue, &dial, trades(venue, &["BTC"]), 1_024, |options| {
+        options.url = "ws://user:s3cret@exchange.test/v2".parse().unwrap();
+    });
+    assert_eq!(
+        feed.expect(Failed, 1).await,
+        "exchange.test: HTTP 403 Forbidden"
+    );
+}

@@ -180,6 +180,7 @@ impl Feed {
             max_delay: Duration::from_secs(30),
             heartbeat: Duration::from_secs(15),
             limits,
+            siblings: Arc::new(std::sync::atomic::AtomicUsize::new(1)),
         };
         tune(&mut options);
         let (commands, commanded) = mpsc::channel(1_024);
