@@ -482,3 +482,67 @@ async fn a_hole_is_not_told_because_a_reader_was_slow_while_what_fills_it_was_wa
     }
     assert_eq!(told, [1, 2, 3]);
 }
+
+#[tokio::test]
+async fn a_reader_whose_own_queue_is_full_can_still_ask_for_more() {
+    let engine = Engine::builder()
+        .provider(Mock {
+            pace: Pace::Max,
+            ..Mock::default()
+        })
+        .build();
+    let small = Delivery::Every {
+        capacity: 10,
+        overflow: Overflow::Wait,
+    };
+    let mut tickers = engine
+        .subscribe(Request::new(["BTC"]).delivery(small))
+        .await
+        .unwrap();
+    within(async {
+        while engine.stats().queued < 10 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    within(tickers.add(["ETH"])).await.unwrap();
+    while within(tickers.next())
+        .await
+        .unwrap()
+        .market()
+        .unwrap()
+        .base()
+        != "ETH"
+    {}
+}
+
+#[tokio::test]
+async fn who_comes_late_to_a_refused_symbol_is_told_too() {
+    let sim = sim(Venue::Kraken).await;
+    sim.faults().refuse_symbols.insert("BTC/USD".into());
+    let engine = Engine::builder().provider(live(Kraken, &sim)).build();
+    for _ in 0..2 {
+        let mut events = engine.subscribe(Request::new(["BTC"])).await.unwrap();
+        let Some(Event::Status(status)) = within(events.next()).await else {
+            panic!("no state was told")
+        };
+        assert_eq!(
+            (status.state.name(), status.market.unwrap().symbol()),
+            ("failed", "BTC/USD")
+        );
+        // Kept open, so that the second one comes to a topic that is taken already.
+        std::mem::forget(events);
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_nobody_waited_for_is_taken_back() {
+    let engine = Engine::builder().provider(Mock::default()).build();
+    engine.resolve("BTC").await.unwrap();
+    let mut subscribe = Box::pin(engine.subscribe(Request::new(["BTC"])));
+    assert!(futures_util::poll!(&mut subscribe).is_pending());
+    drop(subscribe);
+    let mut other = engine.subscribe(Request::new(["BTC"])).await.unwrap();
+    assert!(within(other.next()).await.is_some());
+    assert_eq!(engine.stats().subscribers, 1);
+}

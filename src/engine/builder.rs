@@ -195,25 +195,22 @@ impl Engine {
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
         let mailbox = Arc::new(Mailbox::new(request.delivery));
         let topics = topics(&instruments, &request.streams);
+        // Made before anything is asked: dropped on an error, or when the caller does not wait for the
+        // answer, it takes back what was asked.
+        let subscription = Subscription::new(id, self.clone(), mailbox.clone(), request.streams);
         let (done, answer) = oneshot::channel();
+        let filter = request.filter;
         self.control(Control::Open {
             id,
-            mailbox: mailbox.clone(),
-            filter: request.filter,
+            mailbox,
+            filter,
             topics,
             done,
         })
         .await?;
-        answer
-            .await
-            .map_err(|_| EngineError::Stopped)?
-            .map_err(|busy| EngineError::Busy(busy.0))?;
-        Ok(Subscription::new(
-            id,
-            self.clone(),
-            mailbox,
-            request.streams,
-        ))
+        let answer = answer.await.map_err(|_| EngineError::Stopped)?;
+        answer.map_err(|busy| EngineError::Busy(busy.0))?;
+        Ok(subscription)
     }
 
     /// Subscribes with callbacks instead of a stream: `on_data` gets tickers and trades, `on_trouble` gets

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{Event, Exchange, Market, Stream};
 
-use super::mailbox::{End, Mailbox};
+use super::mailbox::{End, Full, Mailbox};
 
 /// Decides which events a subscriber sees, beside its topics. Must be cheap: it runs on the engine's task.
 pub type Filter = Arc<dyn Fn(&Event) -> bool + Send + Sync>;
@@ -23,6 +23,8 @@ struct Subscriber {
 #[derive(Default)]
 pub(crate) struct Hub {
     subscribers: Vec<Subscriber>,
+    /// What subscribers that are gone had missed.
+    dropped: u64,
     /// By market index and stream: places in `subscribers`.
     interest: Vec<[Vec<usize>; Stream::ALL.len()]>,
 }
@@ -93,6 +95,7 @@ impl Hub {
         };
         let orphans = self.remove(id, &self.subscribers[place].topics.clone());
         let last = self.subscribers.len() - 1;
+        self.dropped += self.subscribers[place].mailbox.load().1;
         self.subscribers.swap_remove(place);
         for interested in self.interest.iter_mut().flatten().flatten() {
             if *interested == last {
@@ -100,6 +103,13 @@ impl Hub {
             }
         }
         orphans
+    }
+
+    /// An event for one subscriber alone.
+    pub fn tell(&mut self, id: SubscriberId, event: Event) {
+        if let Some(subscriber) = self.subscribers.iter_mut().find(|s| s.id == id) {
+            subscriber.staged.push(event);
+        }
     }
 
     /// Subscribers whose reader is gone.
@@ -111,16 +121,31 @@ impl Hub {
             .collect()
     }
 
-    /// Hands out all of `events`, which is empty afterwards. Waits where a subscriber asked for that.
-    pub async fn publish(&mut self, events: &mut Vec<Event>) {
+    /// Takes all of `events` for delivery; see [`Hub::deliver`].
+    pub fn stage_all(&mut self, events: &mut Vec<Event>) {
         for event in events.drain(..) {
             self.stage(event);
         }
-        for subscriber in &mut self.subscribers {
-            if !subscriber.staged.is_empty() {
-                subscriber.mailbox.push(&mut subscriber.staged).await;
+    }
+
+    /// Hands out what is staged. Where a subscriber has no room and wants to be waited for, its mailbox is
+    /// returned (the most impatient one), and what is left over stays staged.
+    pub fn deliver(&mut self) -> Option<(Arc<Mailbox>, Full)> {
+        let mut stuck: Option<(Arc<Mailbox>, Full)> = None;
+        for subscriber in self.subscribers.iter_mut().filter(|s| !s.staged.is_empty()) {
+            let Some(full) = subscriber.mailbox.offer(&mut subscriber.staged) else {
+                continue;
+            };
+            let sooner = |(_, other): &(_, Full)| match (full.until, other.until) {
+                (Some(until), Some(other)) => until < other,
+                (until, None) => until.is_some(),
+                (None, Some(_)) => false,
+            };
+            if stuck.as_ref().is_none_or(sooner) {
+                stuck = Some((subscriber.mailbox.clone(), full));
             }
         }
+        stuck
     }
 
     fn stage(&mut self, event: Event) {
@@ -162,7 +187,7 @@ impl Hub {
     /// Waiting and dropped events, all subscribers together, and how many subscribers there are.
     pub fn load(&self) -> (usize, u64, usize) {
         let loads = self.subscribers.iter().map(|s| s.mailbox.load());
-        let (queued, dropped) = loads.fold((0, 0), |(q, d), (queued, dropped)| {
+        let (queued, dropped) = loads.fold((0, self.dropped), |(q, d), (queued, dropped)| {
             (q + queued, d + dropped)
         });
         (queued, dropped, self.subscribers.len())

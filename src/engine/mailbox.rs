@@ -84,9 +84,18 @@ struct State {
     places: HashMap<(&'static str, Exchange, Option<Market>), usize>,
     end: Option<End>,
     lost: Vec<Lost>,
+    /// When the wait for the reader ends.
+    patience: Option<Instant>,
     /// Patience was used up and the queue has not been half empty since.
     spent: bool,
     dropped: u64,
+}
+
+/// A mailbox that could not take everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Full {
+    /// When what is left over is dropped; `None`: never.
+    pub until: Option<Instant>,
 }
 
 /// What one reader missed in one stream.
@@ -101,7 +110,11 @@ struct Lost {
 }
 
 impl Mailbox {
-    pub fn new(delivery: Delivery) -> Self {
+    pub fn new(mut delivery: Delivery) -> Self {
+        if let Delivery::Every { capacity, .. } = &mut delivery {
+            // Nothing would ever fit.
+            *capacity = (*capacity).max(1);
+        }
         Self {
             delivery,
             state: Mutex::default(),
@@ -115,43 +128,30 @@ impl Mailbox {
         self.state.lock().expect("no holder of this lock panics")
     }
 
-    /// Puts all of `events` in, which is empty afterwards. Waits or drops as the delivery says.
-    pub async fn push(&self, events: &mut Vec<Event>) {
+    /// Puts in what fits. `None`: `events` is empty now. Else the rest stays in it, to be offered again when
+    /// there is [`Mailbox::room`] or when the patience is at an end.
+    pub fn offer(&self, events: &mut Vec<Event>) -> Option<Full> {
         let Delivery::Every { capacity, overflow } = self.delivery else {
             self.conflate(events);
-            return;
+            return None;
         };
-        let mut patience: Option<Instant> = None;
-        loop {
-            let room = self.room.notified();
-            if self.put(events, capacity, overflow) {
-                return;
-            }
-            let Overflow::WaitThenGap(limit) = overflow else {
-                room.await;
-                continue;
-            };
-            let until = *patience.get_or_insert_with(|| Instant::now() + limit);
-            if tokio::time::timeout_at(until, room).await.is_err() {
-                self.state().spent = true;
-            }
-        }
-    }
-
-    /// Takes what fits; `true` when nothing is left over.
-    fn put(&self, events: &mut Vec<Event>, capacity: usize, overflow: Overflow) -> bool {
         let mut state = self.state();
         if state.end.is_some() {
             events.clear();
-            return true;
+            return None;
+        }
+        let now = Instant::now();
+        if state.patience.is_some_and(|until| until <= now) {
+            (state.patience, state.spent) = (None, true);
         }
         if state.spent && state.events.len() > capacity / 2 {
-            state.lose(events);
-            return true;
+            state.lose(events, capacity);
+            return None;
         }
         state.spent = false;
         let room = capacity.saturating_sub(state.events.len());
         if events.len() <= room {
+            state.patience = None;
             if state.events.is_empty() {
                 std::mem::swap(&mut state.events, events);
             } else {
@@ -159,14 +159,28 @@ impl Mailbox {
             }
         } else {
             state.events.extend(events.drain(..room));
-            if overflow == Overflow::Disconnect {
-                state.end = Some(End::TooSlow);
-                events.clear();
+            match overflow {
+                Overflow::Disconnect => {
+                    state.end = Some(End::TooSlow);
+                    events.clear();
+                }
+                Overflow::WaitThenGap(limit) => {
+                    state.patience.get_or_insert(now + limit);
+                }
+                Overflow::Wait => {}
             }
         }
+        let full = (!events.is_empty()).then_some(Full {
+            until: state.patience,
+        });
         drop(state);
         self.filled.notify_one();
-        events.is_empty()
+        full
+    }
+
+    /// Waits until the reader took something, or is gone.
+    pub async fn room(&self) {
+        self.room.notified().await;
     }
 
     fn conflate(&self, events: &mut Vec<Event>) {
@@ -237,43 +251,70 @@ impl Mailbox {
 }
 
 impl State {
-    /// Drops these, and remembers what they were.
-    fn lose(&mut self, events: &mut Vec<Event>) {
+    /// Drops these, and remembers what they were. States stay, the newest of each; gaps become part of
+    /// what is missing.
+    fn lose(&mut self, events: &mut Vec<Event>, capacity: usize) {
         for event in events.drain(..) {
-            self.dropped += 1;
-            // States and gaps are few and must not vanish; they wait in the queue whatever its size.
-            let (Some(market), Some(stream)) = (event.market(), event.stream()) else {
-                self.events.push(event);
-                continue;
-            };
-            let id = match &event {
-                Event::Trade(trade) => Some(trade.id),
-                _ => None,
-            };
-            match self
-                .lost
-                .iter_mut()
-                .find(|lost| lost.market == market && lost.stream == stream)
-            {
-                Some(lost) => {
-                    lost.to_id = id;
-                    lost.count += 1;
+            match &event {
+                Event::Status(status) => {
+                    let same = |e: &Event| matches!(e, Event::Status(s) if s.exchange == status.exchange && s.market == status.market);
+                    // Beyond the capacity there is nothing but states.
+                    match self.events.iter().skip(capacity).position(same) {
+                        Some(at) => self.events[capacity + at] = event,
+                        None => self.events.push(event),
+                    }
                 }
-                None => {
-                    let same =
-                        |e: &&Event| e.market() == Some(market) && e.stream() == Some(stream);
-                    let from = self.events.iter().rev().find(same).and_then(time_of);
-                    self.lost.push(Lost {
-                        market,
-                        stream,
-                        from_id: id,
-                        to_id: id,
-                        from,
-                        count: 1,
-                    });
+                Event::Gap(gap) => {
+                    self.miss(
+                        gap.market,
+                        gap.stream,
+                        (gap.from_id, gap.to_id),
+                        gap.missing.unwrap_or(0),
+                    );
+                }
+                Event::Trade(trade) => {
+                    self.dropped += 1;
+                    self.miss(
+                        trade.market,
+                        Stream::Trades,
+                        (Some(trade.id), Some(trade.id)),
+                        1,
+                    );
+                }
+                Event::Ticker(ticker) => {
+                    self.dropped += 1;
+                    self.miss(ticker.market, Stream::Ticker, (None, None), 1);
                 }
             }
         }
+    }
+
+    fn miss(
+        &mut self,
+        market: Market,
+        stream: Stream,
+        ids: (Option<u64>, Option<u64>),
+        count: u64,
+    ) {
+        if let Some(lost) = self
+            .lost
+            .iter_mut()
+            .find(|lost| lost.market == market && lost.stream == stream)
+        {
+            lost.to_id = ids.1;
+            lost.count += count;
+            return;
+        }
+        let same = |e: &&Event| e.market() == Some(market) && e.stream() == Some(stream);
+        let from = self.events.iter().rev().find(same).and_then(time_of);
+        self.lost.push(Lost {
+            market,
+            stream,
+            from_id: ids.0,
+            to_id: ids.1,
+            from,
+            count,
+        });
     }
 }
 
@@ -340,6 +381,18 @@ mod tests {
                 }
             })
             .collect()
+    }
+
+    impl Mailbox {
+        /// Offers until everything is taken, as the engine does.
+        async fn push(&self, events: &mut Vec<Event>) {
+            while let Some(full) = self.offer(events) {
+                match full.until {
+                    Some(until) => drop(tokio::time::timeout_at(until, self.room()).await),
+                    None => self.room().await,
+                }
+            }
+        }
     }
 
     fn every(capacity: usize, overflow: Overflow) -> Arc<Mailbox> {

@@ -9,6 +9,11 @@ use crate::model::{Event, Gap, GapReason, GapState, Market, Stream, Trade};
 pub const REORDER_TRADES: usize = 64;
 /// How long they wait. Longer than any reordering seen on one socket, shorter than a person notices.
 pub const REORDER_NANOS: u64 = 250_000_000;
+/// How many trades in a row have to continue one another, newer in time but with lower ids, before it is
+/// believed that the exchange counts anew (or that the highest id was wrong).
+const RESTART_TRADES: usize = 16;
+/// An exchange's time that is further ahead of ours is not believed.
+const FUTURE_NANOS: i64 = 60_000_000_000;
 /// How many told holes are remembered.
 const TOLD_HOLES: usize = 64;
 
@@ -40,6 +45,8 @@ pub struct Sequence {
     waiting: Vec<(Trade, u64)>,
     /// The newest holes that were told: ids in them are late, not duplicates. Only for counting.
     told: VecDeque<(u64, u64)>,
+    /// Trades that may be the beginning of a new count.
+    restart: Vec<Trade>,
 }
 
 impl Sequence {
@@ -51,6 +58,7 @@ impl Sequence {
             last: None,
             waiting: Vec::new(),
             told: VecDeque::new(),
+            restart: Vec::new(),
         }
     }
 
@@ -66,16 +74,17 @@ impl Sequence {
             return self.on_first(trade, now, out, stats);
         };
         if trade.id <= last.id {
-            if self
-                .told
-                .iter()
-                .any(|(from, to)| (from..=to).contains(&&trade.id))
-            {
-                stats.late += 1;
-            } else if !trade.replayed {
-                stats.duplicates += 1;
+            self.count_dropped(&trade, stats);
+            if self.continues_restart(&trade) {
+                self.restart.push(trade);
+                if self.restart.len() == RESTART_TRADES {
+                    self.begin_anew(out, stats);
+                }
             }
-        } else if trade.id == last.id + 1 || !self.contiguous {
+            return;
+        }
+        self.restart.clear();
+        if trade.id == last.id + 1 || !self.contiguous {
             self.tell(trade, out);
             self.drain(out, stats);
         } else {
@@ -83,6 +92,65 @@ impl Sequence {
             if self.waiting.len() >= REORDER_TRADES {
                 self.give_up(out, stats);
             }
+        }
+    }
+
+    fn count_dropped(&self, trade: &Trade, stats: &mut SequenceStats) {
+        let mut told = self.told.iter();
+        if told.any(|(from, to)| (from..=to).contains(&&trade.id)) {
+            stats.late += 1;
+        } else if !trade.replayed {
+            stats.duplicates += 1;
+        }
+    }
+
+    /// Whether a trade with a low id goes on where the last such one ended. Repetitions never do: they are
+    /// not newer than what was told.
+    fn continues_restart(&mut self, trade: &Trade) -> bool {
+        let newest = self.last.map(|last| {
+            // A time from the future says nothing.
+            let bound = last.received_at.plus_nanos(FUTURE_NANOS);
+            if last.timestamp > bound {
+                last.received_at
+            } else {
+                last.timestamp
+            }
+        });
+        let newer = !trade.replayed && newest.is_some_and(|newest| trade.timestamp > newest);
+        let follows = self.restart.last().is_none_or(|before| {
+            if self.contiguous {
+                trade.id == before.id + 1
+            } else {
+                trade.id > before.id
+            }
+        });
+        if !newer || !follows {
+            self.restart.clear();
+        }
+        newer
+    }
+
+    /// The exchange counts anew: tells that with a gap without ids, and goes on from there.
+    fn begin_anew(&mut self, out: &mut Vec<Event>, stats: &mut SequenceStats) {
+        self.finish(out, stats);
+        let restart = std::mem::take(&mut self.restart);
+        let ends = self.last.zip(restart.first());
+        stats.gaps += 1;
+        out.push(Event::Gap(Arc::new(Gap {
+            market: self.market,
+            stream: Stream::Trades,
+            from_id: None,
+            to_id: None,
+            from: ends.map(|(last, _)| last.timestamp),
+            to: ends.map(|(_, first)| first.timestamp),
+            missing: None,
+            recovered: 0,
+            state: GapState::Unrepairable,
+            reason: GapReason::RepairOff,
+        })));
+        self.told.clear();
+        for trade in restart {
+            self.tell(trade, out);
         }
     }
 
@@ -375,6 +443,37 @@ mod tests {
         sequence.on_timer(REORDER_NANOS, out, stats);
         assert_eq!(probe.told(), [Id(5), Id(6), Id(7)]);
         assert_eq!(probe.stats.gaps, 0);
+    }
+
+    #[test]
+    fn an_exchange_that_counts_anew_is_believed_after_16_trades_and_none_of_them_is_lost() {
+        // Also the way back from one absurdly high id.
+        let mut probe = Probe::after(100);
+        let late = |id: u64| Trade {
+            timestamp: Timestamp::from_nanos(1_000_000 + id as i64),
+            ..trade(id)
+        };
+        for id in 1..=15 {
+            probe.feed(late(id), 0);
+        }
+        assert_eq!(probe.told(), []);
+        probe.feed(late(16), 0).feed(late(17), 0);
+        let Some(Event::Gap(gap)) = probe.out.first().cloned() else {
+            panic!("{:?}", probe.out)
+        };
+        assert_eq!((gap.from_id, gap.to_id, gap.missing), (None, None, None));
+        probe.out.remove(0);
+        assert_eq!(probe.told(), (1..=17).map(Id).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_repetition_of_any_length_is_never_taken_for_a_new_count() {
+        let mut probe = Probe::after(0);
+        for id in (1..=50).chain(1..=50) {
+            probe.feed(trade(id), 0);
+        }
+        assert_eq!(probe.told(), (1..=50).map(Id).collect::<Vec<_>>());
+        assert_eq!(probe.stats.duplicates, 50);
     }
 
     #[test]

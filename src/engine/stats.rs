@@ -8,7 +8,6 @@ use super::core::Core;
 /// Counters kept by the engine task and read by anyone.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub batches: AtomicU64,
     published: AtomicU64,
     duplicates: AtomicU64,
     late: AtomicU64,

@@ -1,17 +1,17 @@
 //! The one task that owns all market state: takes batches from the feeds, applies them, publishes.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::feed::{Command, FeedIo, FeedStats, Provider, Topic};
-use crate::model::{Clock, Event, Exchange, Market, Stream};
+use crate::model::{Clock, Event, Exchange, Market, Status, StatusState, Stream};
 
 use super::core::Core;
 use super::hub::{Filter, Hub, SubscriberId};
@@ -66,8 +66,18 @@ pub(crate) struct Task {
     core: Core,
     hub: Hub,
     started: Instant,
-    /// Time spent waiting for subscribers.
+    /// The subscriber that has no room and is waited for. Nothing is taken from the feeds meanwhile.
+    stuck: Option<Stuck>,
+    /// Time spent so.
     blocked: Duration,
+    /// What is given up: told also to those who come later.
+    failed: Vec<Arc<Status>>,
+}
+
+struct Stuck {
+    mailbox: Arc<Mailbox>,
+    until: Option<Instant>,
+    since: Instant,
 }
 
 impl Task {
@@ -91,7 +101,9 @@ impl Task {
             core: Core::default(),
             hub: Hub::default(),
             started: Instant::now(),
+            stuck: None,
             blocked: Duration::ZERO,
+            failed: Vec::new(),
         }
     }
 
@@ -118,21 +130,28 @@ impl Task {
                         self.on_control(control, feed_in);
                     }
                 }
+                () = room(self.stuck.as_ref()) => self.deliver(),
                 // Before the timer: what waits here may fill a hole whose time is up.
-                n = inbound.recv_many(&mut batches, DRAIN) => {
+                n = inbound.recv_many(&mut batches, DRAIN), if self.stuck.is_none() => {
                     if n == 0 {
                         break;
                     }
                     self.on_batches(&mut batches, &mut out);
                 }
-                () = sleep_until(deadline) => self.core.on_timer(self.now(), &mut out),
+                () = sleep_until(deadline), if self.stuck.is_none() => {
+                    self.core.on_timer(self.now(), &mut out);
+                }
             }
             if !out.is_empty() {
-                self.publish(&mut out).await;
+                self.publish(&mut out);
             }
         }
         self.core.finish(&mut out);
-        self.publish(&mut out).await;
+        self.publish(&mut out);
+        while self.stuck.is_some() {
+            room(self.stuck.as_ref()).await;
+            self.deliver();
+        }
         self.hub.finish();
     }
 
@@ -145,8 +164,10 @@ impl Task {
     fn on_batches(&mut self, batches: &mut Vec<Vec<Event>>, out: &mut Vec<Event>) {
         let now = self.now();
         for batch in batches.drain(..) {
-            self.counters.batches.fetch_add(1, Ordering::Relaxed);
             for event in batch {
+                if let Event::Status(status) = &event {
+                    self.note(status);
+                }
                 self.core.apply(event, now, out);
             }
         }
@@ -154,18 +175,43 @@ impl Task {
         self.core.on_timer(now, out);
     }
 
-    async fn publish(&mut self, out: &mut Vec<Event>) {
+    fn publish(&mut self, out: &mut Vec<Event>) {
         let newest = out.iter().rev().find_map(Event::received_at);
         let n = out.len() as u64;
-        let before = Instant::now();
-        self.hub.publish(out).await;
-        self.blocked += before.elapsed();
-        self.counters
-            .on_published(n, newest.map(|at| self.clock.now().nanos() - at.nanos()));
-        self.counters.keep(&self.core, self.hub.load());
+        self.hub.stage_all(out);
+        self.deliver();
+        let now = self.clock.now().nanos();
+        let latency = newest.map(|at| now.saturating_sub(at.nanos()));
+        self.counters.on_published(n, latency);
+    }
+
+    /// Hands out what is staged, or finds out who has to be waited for.
+    fn deliver(&mut self) {
+        let since = self.stuck.take().map(|stuck| stuck.since);
+        match self.hub.deliver() {
+            Some((mailbox, full)) => {
+                let since = since.unwrap_or_else(Instant::now);
+                self.stuck = Some(Stuck {
+                    mailbox,
+                    until: full.until,
+                    since,
+                });
+            }
+            None => self.blocked += since.map_or(Duration::ZERO, |since| since.elapsed()),
+        }
         for id in self.hub.ended() {
             let orphans = self.hub.close(id);
             self.unsubscribe(orphans);
+        }
+        self.counters.keep(&self.core, self.hub.load());
+    }
+
+    /// Remembers what is given up, until it works again.
+    fn note(&mut self, status: &Arc<Status>) {
+        self.failed
+            .retain(|s| s.exchange != status.exchange || s.market != status.market);
+        if status.state == StatusState::Failed {
+            self.failed.push(status.clone());
         }
     }
 
@@ -194,7 +240,7 @@ impl Task {
                 self.unsubscribe(orphans);
             }
         }
-        self.counters.keep(&self.core, self.hub.load());
+        self.deliver();
     }
 
     fn subscribe(
@@ -217,6 +263,13 @@ impl Task {
                     .or_default()
                     .push(topic.clone());
                 self.topics.insert(key, topic);
+                continue;
+            }
+            let concerns = |s: &&Arc<Status>| {
+                s.exchange == key.0.exchange() && s.market.is_none_or(|m| m == key.0)
+            };
+            for status in self.failed.iter().filter(concerns) {
+                self.hub.tell(id, Event::Status(status.clone()));
             }
         }
         for (exchange, topics) in by_exchange {
@@ -227,9 +280,15 @@ impl Task {
             for topic in &topics {
                 self.core.add(topic.instrument.market, contiguous);
             }
-            self.feed(exchange, feed_in)
-                .try_send(Command::Subscribe(topics))
-                .map_err(|_| Busy(exchange))?;
+            let mut sent = self
+                .feed(exchange, feed_in)
+                .try_send(Command::Subscribe(topics));
+            if let Err(TrySendError::Closed(command)) = sent {
+                // It came to its end by itself: a new one.
+                self.feeds.remove(&exchange);
+                sent = self.feed(exchange, feed_in).try_send(command);
+            }
+            sent.map_err(|_| Busy(exchange))?;
         }
         Ok(())
     }
@@ -240,6 +299,7 @@ impl Task {
             if key.1 == Stream::Trades {
                 self.core.forget_trades(key.0);
             }
+            self.failed.retain(|status| status.market != Some(key.0));
             if let Some(topic) = self.topics.remove(&key) {
                 by_exchange.entry(key.0.exchange()).or_default().push(topic);
             }
@@ -260,11 +320,11 @@ impl Task {
     ) -> &mpsc::Sender<Command> {
         self.feeds.entry(exchange).or_insert_with(|| {
             let (sender, commands) = mpsc::channel(FEED_COMMANDS);
-            let stats = Arc::new(FeedStats::default());
-            self.feed_stats
+            let mut stats = self
+                .feed_stats
                 .lock()
-                .expect("no holder of this lock panics")
-                .insert(exchange, stats.clone());
+                .expect("no holder of this lock panics");
+            let stats = stats.entry(exchange).or_default().clone();
             let io = FeedIo {
                 commands,
                 events: feed_in.clone(),
@@ -284,6 +344,21 @@ impl Task {
             });
             sender
         })
+    }
+}
+
+/// Waits until a stuck subscriber has room, or is not waited for any longer.
+async fn room(stuck: Option<&Stuck>) {
+    match stuck {
+        Some(Stuck {
+            mailbox,
+            until: Some(until),
+            ..
+        }) => {
+            let _ = tokio::time::timeout_at(*until, mailbox.room()).await;
+        }
+        Some(Stuck { mailbox, .. }) => mailbox.room().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -97,11 +97,11 @@ impl Cache {
 
     /// The source is part of the name: a simulator's list must never be taken for the exchange's.
     fn path(&self, exchange: Exchange, source: &str) -> PathBuf {
-        use std::hash::{DefaultHasher, Hasher};
-        let mut hasher = DefaultHasher::new();
-        hasher.write(source.as_bytes());
+        // FNV-1a: the same in every build, as the name of a file must be.
+        let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let hash = source.bytes().fold(0xcbf2_9ce4_8422_2325, step);
         self.directory
-            .join(format!("{}-{:016x}.json", exchange.name(), hasher.finish()))
+            .join(format!("{}-{:016x}.json", exchange.name(), hash))
     }
 }
 

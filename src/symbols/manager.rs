@@ -1,15 +1,19 @@
 //! Keeps one exchange's list at hand: from memory, from disk while it is fresh, else from the exchange.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tracing::warn;
 
 use crate::feed::{Provider, ProviderError, Traits};
-use crate::model::{Clock, Exchange, Instrument};
+use crate::model::{Clock, Exchange, Instrument, Timestamp};
 
 use super::cache::{Cache, TIME_TO_LIVE};
 use super::{Catalogue, Unresolved};
+
+/// For a name that is not in the list the exchange is asked anew, but not more often than this.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// No list of instruments, and none to be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,8 +48,8 @@ pub struct Manager {
 #[derive(Default)]
 struct Held {
     catalogue: Option<Arc<Catalogue>>,
-    /// Whether the exchange was asked in this process: then an unknown name stays unknown.
-    asked: bool,
+    /// When the exchange was asked last: for a while after that an unknown name stays unknown.
+    asked_at: Option<Timestamp>,
 }
 
 impl Manager {
@@ -66,14 +70,13 @@ impl Manager {
     /// Errors: no list at all.
     pub async fn catalogue(&self) -> Result<Arc<Catalogue>, ListError> {
         let mut held = self.held.lock().await;
-        if let Some(catalogue) = &held.catalogue {
+        if let Some(catalogue) = &held.catalogue
+            && (self.is_fresh(catalogue) || self.asked_lately(&held))
+        {
             return Ok(catalogue.clone());
         }
-        let stored = self.stored();
-        let age = stored
-            .as_ref()
-            .map(|c| self.clock.now().seconds_since(c.fetched_at));
-        let fresh = age.is_some_and(|age| (0.0..TIME_TO_LIVE.as_secs_f64()).contains(&age));
+        let stored = self.stored().or_else(|| held.catalogue.clone());
+        let fresh = stored.as_ref().is_some_and(|stored| self.is_fresh(stored));
         let catalogue = match stored {
             Some(stored) if fresh => stored,
             stored => match (self.fetch(&mut held).await, stored) {
@@ -106,7 +109,7 @@ impl Manager {
             Err(error @ Unresolved::Unknown { .. }) => error,
             other => return Ok(other?),
         };
-        if self.held.lock().await.asked {
+        if self.asked_lately(&*self.held.lock().await) {
             return Err(error.into());
         }
         match self.refresh().await {
@@ -116,6 +119,12 @@ impl Manager {
                 Err(error.into())
             }
         }
+    }
+
+    /// A list from the future is not: a clock was wrong then or is now.
+    fn is_fresh(&self, catalogue: &Catalogue) -> bool {
+        let age = self.clock.now().seconds_since(catalogue.fetched_at);
+        self.traits.list_source.is_none() || (0.0..TIME_TO_LIVE.as_secs_f64()).contains(&age)
     }
 
     fn stored(&self) -> Option<Arc<Catalogue>> {
@@ -129,14 +138,26 @@ impl Manager {
         )))
     }
 
+    /// Whether the exchange was asked, with or without success, so short ago that it is not asked again.
+    fn asked_lately(&self, held: &Held) -> bool {
+        let since = |at| self.clock.now().seconds_since(at);
+        held.asked_at
+            .is_some_and(|at| (0.0..ASK_AGAIN.as_secs_f64()).contains(&since(at)))
+    }
+
     async fn fetch(&self, held: &mut Held) -> Result<Arc<Catalogue>, ListError> {
+        held.asked_at = Some(self.clock.now());
         let exchange = self.provider.exchange();
         let instruments = self
             .provider
             .instruments()
             .await
             .map_err(|source| ListError { exchange, source })?;
-        held.asked = true;
+        if instruments.is_empty() {
+            // No exchange trades nothing. Kept, it would make every symbol unknown for hours.
+            let source = ProviderError::Malformed(format!("{exchange}: the list is empty"));
+            return Err(ListError { exchange, source });
+        }
         let now = self.clock.now();
         if let (Some(cache), Some(source)) = (&self.cache, &self.traits.list_source)
             && let Err(error) = cache.write(exchange, source, &instruments, now)
