@@ -91,7 +91,7 @@ impl Live {
             .await;
         let reply = self
             .http
-            .get(&format!("{}{}", self.rest_url, ask.path), &[])
+            .get(&format!("{}{}", self.rest_url, ask.path))
             .await
             .map_err(|e| self.failure(e))?;
         if reply.is_success() {

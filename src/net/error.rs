@@ -146,7 +146,8 @@ impl ConnectError {
     }
 
     /// Whether the peer's certificate was rejected: a matter of security or of a clock, not of the line.
-    pub fn is_certificate(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn is_certificate(&self) -> bool {
         matches!(
             self,
             ConnectError::Tls {

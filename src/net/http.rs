@@ -92,25 +92,20 @@ impl HttpClient {
     ///
     /// Any status is a reply; see [`HttpReply::error`]. Errors: the transport failed, or the body
     /// exceeded its limit.
-    pub async fn get(
-        &self,
-        url: &str,
-        headers: &[(String, String)],
-    ) -> Result<HttpReply, ConnectError> {
-        let invalid = |why: String| ConnectError::Invalid {
+    pub async fn get(&self, url: &str) -> Result<HttpReply, ConnectError> {
+        let malformed = || ConnectError::Invalid {
             what: "request".into(),
-            why,
+            why: "malformed URL".into(),
         };
         // Parsed twice, as the two libraries have a type each; both must accept it.
-        let uri: ::http::Uri = url.parse().map_err(|_| invalid("malformed URL".into()))?;
+        let uri: ::http::Uri = url.parse().map_err(|_| malformed())?;
         let target = Target::of(&uri)?;
         let host = target.authority();
-        let mut url = reqwest::Url::parse(url).map_err(|_| invalid("malformed URL".into()))?;
+        let mut url = reqwest::Url::parse(url).map_err(|_| malformed())?;
         let params = &self.0.options.params;
         if !params.is_empty() {
             url.query_pairs_mut().extend_pairs(params);
         }
-        let headers = header_map(headers).map_err(|error| invalid(error.to_string()))?;
 
         let proxy = self.0.options.proxies.for_url(&uri);
         let secure = target.tls
@@ -119,12 +114,7 @@ impl HttpClient {
                 .is_some_and(|proxy| proxy.scheme() == ProxyScheme::Https);
         let client = self.client(secure).await?;
         let failed = |error: reqwest::Error| failure(&host, proxy.as_ref(), &error);
-        let mut reply = client
-            .get(url)
-            .headers(headers)
-            .send()
-            .await
-            .map_err(failed)?;
+        let mut reply = client.get(url).send().await.map_err(failed)?;
         let mut body = Vec::new();
         while let Some(chunk) = reply.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > self.0.options.body_max {
