@@ -9,16 +9,16 @@ mod field;
 mod instrument;
 mod json;
 mod market;
+mod notice;
 mod time;
 
 pub use decimal::{DecimalError, Price, Qty, parse_decimal, write_decimal};
 pub(crate) use decimal::{exact_sub, ratio};
-pub use event::{
-    Event, Gap, GapReason, GapState, Origin, Side, Status, StatusState, Stream, Ticker, Trade,
-};
+pub use event::{Event, Origin, Side, Stream, Ticker, Trade};
 pub use field::{Field, Value};
 pub use instrument::{Instrument, TradingStatus};
 pub use json::{JsonWriter, write_json_string};
 pub use market::{Exchange, Market};
+pub use notice::{Gap, GapReason, GapState, Status, StatusState};
 pub use rust_decimal::Decimal;
 pub use time::{Clock, SystemClock, TimeWriter, Timestamp};
