@@ -16,6 +16,7 @@ mod live;
 pub mod mock;
 mod options;
 mod protocol;
+mod reading;
 #[cfg(test)]
 mod tests;
 
