@@ -28,8 +28,10 @@ const BODY_MAX: usize = 64 * 1024 * 1024;
 /// A header that cannot be sent. Never shows the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
+    /// The name, shortened to one line, is none.
     #[error("header `{0}`: not a header name")]
     Name(String),
+    /// The value of the header with this name has control characters or line breaks.
     #[error("header `{0}`: the value holds characters that a header cannot carry")]
     Value(String),
 }
@@ -37,7 +39,9 @@ pub enum OptionsError {
 /// What all requests of one [`HttpClient`] have in common.
 #[derive(Clone)]
 pub struct HttpOptions {
+    /// Which proxy takes which request.
     pub proxies: ProxyRules,
+    /// Roots that servers are checked against; a clone shares what it has loaded.
     pub tls: Tls,
     /// Sent with every request; may replace `User-Agent`.
     pub headers: Vec<(String, String)>,
@@ -208,8 +212,10 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, OptionsError> {
 /// A status with its headers and body, whatever the status.
 #[derive(Clone)]
 pub struct HttpReply {
+    /// The HTTP status.
     pub status: u16,
     headers: HeaderMap,
+    /// The whole body, decompressed.
     pub body: Bytes,
 }
 
@@ -219,6 +225,7 @@ impl HttpReply {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Whether the status is one of 200 to 299.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
