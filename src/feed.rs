@@ -3,6 +3,39 @@
 //! A [`Provider`] knows an exchange's instruments, answers single questions, and runs a live feed:
 //! batches of events one way, subscriptions the other. Every exchange, `mock` and what library users
 //! bring sit behind it. Owns no state and does no I/O.
+//!
+//! What the engine does with a provider, by hand:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use tickwire::exchange::mock::Mock;
+//! use tickwire::feed::{Command, FeedIo, FeedStats, Provider, Topic};
+//! use tickwire::model::Stream;
+//! use tokio::sync::mpsc;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let provider = Arc::new(Mock::default());
+//! let instrument = Arc::new(provider.instruments().await?.remove(0));
+//!
+//! let (ask, commands) = mpsc::channel(1);
+//! let (events, mut told) = mpsc::channel(1);
+//! let cancel = CancellationToken::new();
+//! let stats = Arc::new(FeedStats::default());
+//! let feed = tokio::spawn(provider.run(FeedIo { commands, events, cancel: cancel.clone(), stats }));
+//!
+//! let topic = Topic { instrument: instrument.clone(), stream: Stream::Ticker };
+//! ask.send(Command::Subscribe(vec![topic])).await?;
+//! let batch = told.recv().await.expect("the feed runs");
+//! assert_eq!(batch[0].market(), Some(instrument.market));
+//!
+//! cancel.cancel();
+//! feed.await?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

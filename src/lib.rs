@@ -45,6 +45,7 @@
 //! | [`symbols`] | lists of instruments, their cache, the spelling of symbols | sockets |
 //! | [`net`] | TLS, proxies, HTTP and its pacing | exchanges |
 //! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
+//! | [`duration`] | durations as people write them | the clock |
 //! | [`model`] | events, decimals, times, names | clocks other than [`model::Clock`], I/O, tokio |
 //!
 //! The path of a trade: `exchange::driver` reads a frame and stamps the time of receipt, the exchange's adapter
@@ -56,6 +57,7 @@
 //!
 //! `sim`: simulated exchanges on loopback, for tests.
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 /// The README's example is a test.
 #[cfg(doctest)]

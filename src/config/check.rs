@@ -8,13 +8,13 @@ use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use rust_decimal::Decimal;
 
 use super::Rate;
 use super::error::Problem;
 use super::schema::{Key, Source};
 use super::text::{quote, redact_url};
 use crate::duration;
+use crate::model::{Decimal, parse_decimal};
 
 /// A value as it was written, in the file or in a variable.
 pub(super) enum Raw {
@@ -368,10 +368,9 @@ fn is_url(text: &str, plain: &str, tls: &str) -> bool {
         && reqwest::Url::parse(text).is_ok_and(|url| url.has_host())
 }
 
+/// TOML allows a plus, which the exchanges' numbers never have.
 fn decimal(text: &str) -> Option<Decimal> {
-    Decimal::from_str_exact(text)
-        .or_else(|_| Decimal::from_scientific(text))
-        .ok()
+    parse_decimal(text.strip_prefix('+').unwrap_or(text)).ok()
 }
 
 fn instant(text: &str) -> Option<i64> {

@@ -10,6 +10,7 @@ pub enum Location {
     File(PathBuf),
     /// A place in the file.
     Place {
+        /// Its path, as it was found or named.
         file: PathBuf,
         /// Counted from 1.
         line: usize,
@@ -36,6 +37,7 @@ impl fmt::Display for Location {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{location}: {message}{}", hint_suffix(.hint))]
 pub struct ConfigError {
+    /// Where it is.
     pub location: Location,
     /// What is wrong: lower case, no full stop, with the key and the value tried.
     pub message: String,
@@ -49,6 +51,7 @@ pub struct ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", lines(.errors))]
 pub struct ConfigErrors {
+    /// Each with its place.
     pub errors: Vec<ConfigError>,
 }
 

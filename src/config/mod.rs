@@ -46,6 +46,7 @@ pub struct Config {
     pub provider: Option<String>,
     /// Providers to turn to, in order.
     pub fallback: Vec<String>,
+    /// How data is written without `-o`; `None` = as [`OutputFormat::Auto`].
     pub output: Option<OutputFormat>,
     /// The log filter of `TICKWIRE_LOG`, as it was written.
     pub log: Option<String>,

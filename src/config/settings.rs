@@ -55,11 +55,12 @@ impl FromStr for OutputFormat {
 pub struct EngineSettings {
     /// Failed attempts in a row before giving up; 0 = no limit.
     pub reconnect_attempts: u32,
-    /// The wait before the first reconnect; doubles with each failure.
+    /// The first step of the backoff, which doubles with each failure. The very first retry comes at
+    /// once (within 100 ms).
     pub reconnect_delay: Duration,
     /// The longest such wait. Invariant: not shorter than `reconnect_delay`.
     pub reconnect_max_delay: Duration,
-    /// How long a connection may be silent before it is asked whether it lives.
+    /// The pause between two pings on a connection.
     pub heartbeat_interval: Duration,
     /// Events that one subscriber's queue holds.
     pub buffer_size: usize,
@@ -80,14 +81,20 @@ impl Default for EngineSettings {
     }
 }
 
-/// Those of the engine's settings that were given; see [`EngineSettings`] for each.
+/// Those of the engine's settings that were given; `None` leaves one to the settings below it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EngineOverrides {
+    /// See [`EngineSettings::reconnect_attempts`].
     pub reconnect_attempts: Option<u32>,
+    /// See [`EngineSettings::reconnect_delay`].
     pub reconnect_delay: Option<Duration>,
+    /// See [`EngineSettings::reconnect_max_delay`].
     pub reconnect_max_delay: Option<Duration>,
+    /// See [`EngineSettings::heartbeat_interval`].
     pub heartbeat_interval: Option<Duration>,
+    /// See [`EngineSettings::buffer_size`].
     pub buffer_size: Option<usize>,
+    /// See [`EngineSettings::rate_limit`].
     pub rate_limit: Option<f64>,
 }
 
@@ -126,11 +133,13 @@ pub struct ProviderSettings {
     pub history_url: Option<String>,
     /// What a bare base is priced in, best first.
     pub quotes: Option<Vec<String>>,
+    /// The exchange's test system instead of the market.
     pub testnet: bool,
     /// Names in lower case. Valid HTTP; a value may be a secret.
     pub headers: BTreeMap<String, String>,
     /// A value may be a secret.
     pub params: BTreeMap<String, String>,
+    /// How this one differs from `[engine]`; [`Config::engine_for`] puts the two together.
     pub engine: EngineOverrides,
     /// Mock only.
     pub seed: Option<u64>,

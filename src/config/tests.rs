@@ -335,3 +335,18 @@ fn addresses_are_redacted_even_when_they_are_broken() {
         assert_eq!(redact_url(url), shown);
     }
 }
+
+#[test]
+fn decimals_are_read_in_every_form_that_toml_has_and_kept_to_what_is_exact() {
+    let holding = |amount: &str| format!("[portfolio.holdings]\nBTC = {amount}\n");
+    for fine in ["2", "+2.5", "1_000", "1_000.5", "1e-8", "\"0.10\"", "0"] {
+        load(&holding(fine), &[]);
+    }
+    for wrong in ["-1", "nan", "inf", "\"1,5\"", "\"\"", "1e400"] {
+        let complaint = complaint(&holding(wrong), &[]);
+        assert!(
+            complaint.contains("expected a decimal number"),
+            "{wrong}: {complaint}"
+        );
+    }
+}

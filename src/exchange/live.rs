@@ -21,6 +21,23 @@ use super::protocol::{Adapter, Ask, Profile};
 const COMMANDS: usize = 1_024;
 
 /// A [`Provider`] over REST and WebSocket. Opens nothing before it is asked something.
+///
+/// ```no_run
+/// use tickwire::engine::{Engine, Request};
+/// use tickwire::exchange::{Live, LiveOptions, kraken::Kraken};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let kraken = Live::new(Kraken, LiveOptions::default())?;
+/// let engine = Engine::builder().provider(kraken).build();
+/// let mut subscription = engine.subscribe(Request::new(["BTC/USD"])).await?;
+/// let mut batch = Vec::new();
+/// subscription.next_batch(&mut batch).await?;
+/// println!("{} events", batch.len());
+/// engine.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Live {
     adapter: Arc<dyn Adapter>,
     profile: Profile,
@@ -92,7 +109,7 @@ impl Live {
             .await;
         let reply = self
             .http
-            .get(&format!("{}{}", self.rest_url, ask.path), &[])
+            .get(&format!("{}{}", self.rest_url, ask.path))
             .await
             .map_err(|e| self.failure(e))?;
         if reply.is_success() {

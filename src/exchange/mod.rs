@@ -6,6 +6,25 @@
 //! `engine/task.rs` orders it, `engine/hub.rs` hands it out.
 //!
 //! Never: an adapter that reads a clock, opens a socket or knows another exchange.
+//!
+//! An adapter alone needs no network, so that its reading can be tested with recorded answers:
+//!
+//! ```
+//! use tickwire::exchange::{Adapter, coinbase::Coinbase};
+//! use tickwire::model::{Instrument, Timestamp};
+//!
+//! let bitcoin = Instrument::new(Coinbase.exchange(), "BTC", "USD", "BTC-USD");
+//! let ask = Coinbase.ask_trades(&bitcoin, 1);
+//! assert_eq!(ask.path, "/products/BTC-USD/trades?limit=1");
+//!
+//! let answer = r#"[{"trade_id":7,"side":"sell","size":"0.015","price":"61000.10","time":"2026-09-21T14:13:20Z"}]"#;
+//! let received_at = Timestamp::from_nanos(1_790_000_005_000_000_000);
+//! let trades = Coinbase.read_trades(answer, &bitcoin, received_at)?;
+//! assert_eq!(trades[0].price.to_string(), "61000.10");
+//! // Coinbase tells the maker's side; tickwire's is the taker's, everywhere.
+//! assert_eq!(trades[0].side.name(), "buy");
+//! # Ok::<(), tickwire::feed::ProviderError>(())
+//! ```
 
 pub mod binance;
 pub mod coinbase;
@@ -16,6 +35,7 @@ mod live;
 pub mod mock;
 mod options;
 mod protocol;
+mod reading;
 #[cfg(test)]
 mod tests;
 

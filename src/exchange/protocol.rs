@@ -64,7 +64,8 @@ pub trait Protocol: Send {
 
     /// Decodes one text frame into `out`, in wire order.
     ///
-    /// Errors: the frame makes no sense; nothing of it was put into `out`. It is counted and skipped.
+    /// Errors: the frame makes no sense. It is counted and skipped as a whole: events and replies that
+    /// were put into `out` before the error was found are dropped by the caller.
     fn decode(&mut self, frame: Frame<'_>, out: &mut Output) -> Result<(), DecodeError>;
 
     /// The text of a ping, for exchanges that have their own. Else a WebSocket ping is sent.

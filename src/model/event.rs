@@ -1,9 +1,9 @@
-//! What is told: tickers, trades, gaps and states, with the names that every output uses.
+//! What is told: tickers and trades, and the one type for everything that can be told.
 
 use std::sync::Arc;
 
 use super::decimal::{exact_sub, ratio};
-use super::{Decimal, Exchange, Market, Price, Qty, Timestamp};
+use super::{Decimal, Exchange, Gap, Market, Price, Qty, Status, Timestamp};
 
 /// A kind of market data that can be subscribed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -188,108 +188,6 @@ pub struct Trade {
     /// Repeated by the exchange on subscribing: it happened before. The engine only takes it as new
     /// where it fills a hole.
     pub replayed: bool,
-}
-
-/// A hole that is told instead of hidden.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gap {
-    /// Where.
-    pub market: Market,
-    /// In which stream.
-    pub stream: Stream,
-    /// First missing id.
-    pub from_id: Option<u64>,
-    /// Last missing id.
-    pub to_id: Option<u64>,
-    /// Time of the last event before the hole.
-    pub from: Option<Timestamp>,
-    /// Time of the first event after it.
-    pub to: Option<Timestamp>,
-    /// How many are missing, where that is known.
-    pub missing: Option<u64>,
-    /// How many of them were recovered.
-    pub recovered: u64,
-    /// How it ended.
-    pub state: GapState,
-    /// Why it came about, or why it stays.
-    pub reason: GapReason,
-}
-
-/// How a gap ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GapState {
-    /// Nothing of it can be had.
-    Unrepairable,
-}
-
-impl GapState {
-    /// The name in outputs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unrepairable => "unrepairable",
-        }
-    }
-}
-
-/// Why there is a gap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GapReason {
-    /// The reader of this stream was too slow.
-    SlowConsumer,
-    /// Ids are missing, and this version does not fetch them.
-    RepairOff,
-}
-
-impl GapReason {
-    /// The name in outputs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SlowConsumer => "slow_consumer",
-            Self::RepairOff => "repair_off",
-        }
-    }
-}
-
-/// A change in how we are connected.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Status {
-    /// Which exchange.
-    pub exchange: Exchange,
-    /// Which symbol; `None` = the whole connection.
-    pub market: Option<Market>,
-    /// The new state.
-    pub state: StatusState,
-    /// How many attempts since it last worked.
-    pub attempt: u32,
-    /// Why, in words.
-    pub reason: Option<String>,
-    /// When.
-    pub timestamp: Timestamp,
-}
-
-/// How a connection, or one symbol on it, is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatusState {
-    /// Up again, and every subscription answered.
-    Connected,
-    /// Open, but nothing comes where something must.
-    Stale,
-    /// Lost, and being made anew.
-    Reconnecting,
-    /// Given up: not retried by itself.
-    Failed,
-}
-
-impl StatusState {
-    /// The name in outputs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connected => "connected",
-            Self::Stale => "stale",
-            Self::Reconnecting => "reconnecting",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 /// Anything that the engine tells. Cheap to clone: the large ones are shared.

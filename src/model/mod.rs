@@ -2,6 +2,21 @@
 //!
 //! Owns the names and the numbers. Invariants: a price or a size prints the digits that the exchange
 //! sent, times are nanoseconds UTC, events are cheap to clone. Never does I/O, never reads a clock.
+//!
+//! ```
+//! use tickwire::model::{DecimalError, Price, parse_decimal};
+//!
+//! let price: Price = "67234.10".parse()?;
+//! assert_eq!(price.to_string(), "67234.10", "no digit is lost and none is added");
+//! assert_eq!("1e-08".parse::<Price>()?.to_string(), "0.00000001");
+//!
+//! // Arithmetic is that of `rust_decimal`, exact.
+//! let bid = parse_decimal("67234.05")?;
+//! assert_eq!((price.decimal() - bid).to_string(), "0.05");
+//!
+//! assert_eq!(parse_decimal("NaN"), Err(DecimalError::Syntax));
+//! # Ok::<(), DecimalError>(())
+//! ```
 
 mod decimal;
 mod event;
@@ -9,16 +24,16 @@ mod field;
 mod instrument;
 mod json;
 mod market;
+mod notice;
 mod time;
 
 pub use decimal::{DecimalError, Price, Qty, parse_decimal, write_decimal};
 pub(crate) use decimal::{exact_sub, ratio};
-pub use event::{
-    Event, Gap, GapReason, GapState, Origin, Side, Status, StatusState, Stream, Ticker, Trade,
-};
+pub use event::{Event, Origin, Side, Stream, Ticker, Trade};
 pub use field::{Field, Value};
 pub use instrument::{Instrument, TradingStatus};
 pub use json::{JsonWriter, write_json_string};
 pub use market::{Exchange, Market};
+pub use notice::{Gap, GapReason, GapState, Status, StatusState};
 pub use rust_decimal::Decimal;
 pub use time::{Clock, SystemClock, TimeWriter, Timestamp};

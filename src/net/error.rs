@@ -64,47 +64,90 @@ pub enum Recovery {
 pub enum ConnectError {
     /// The name did not resolve.
     #[error("{host}: cannot resolve the name: {why}")]
-    Dns { host: String, why: String },
+    Dns {
+        /// What was to be reached.
+        host: String,
+        /// In the resolver's words.
+        why: String,
+    },
     /// Nobody listens there.
     #[error("{host}: connection refused")]
-    Refused { host: String },
+    Refused {
+        /// What was to be reached.
+        host: String,
+    },
     /// TCP failed in another way: unreachable, reset, closed early.
     #[error("{host}: {why}")]
-    Tcp { host: String, why: String },
+    Tcp {
+        /// What was to be reached.
+        host: String,
+        /// In the system's words.
+        why: String,
+    },
     /// A deadline passed.
     #[error("{host}: {phase} timed out")]
-    Timeout { host: String, phase: Phase },
-    /// TLS failed; `certificate` is set where the peer's certificate was rejected.
+    Timeout {
+        /// What was to be reached.
+        host: String,
+        /// What was being waited for.
+        phase: Phase,
+    },
+    /// TLS failed.
     #[error("{host}: TLS: {why}")]
     Tls {
+        /// What was to be reached.
         host: String,
+        /// What is wrong with the handshake or the certificate.
         why: String,
+        /// The peer's certificate was rejected: a matter of security or of a clock, not of the line.
         certificate: bool,
     },
-    /// The proxy is unreachable or would not connect us; `status` is its HTTP answer, if it gave one.
+    /// The proxy is unreachable or would not connect us.
     #[error("{host}: proxy {proxy}: {why}")]
     Proxy {
+        /// What was to be reached.
         host: String,
+        /// By which proxy.
         proxy: String,
+        /// The proxy's HTTP answer, if it gave one.
         status: Option<u16>,
+        /// What the proxy answered, or why it did not.
         why: String,
     },
     /// The proxy wants credentials, or other ones.
     #[error("{host}: proxy {proxy}: user or password missing or refused")]
-    ProxyAuth { host: String, proxy: String },
+    ProxyAuth {
+        /// What was to be reached.
+        host: String,
+        /// By which proxy.
+        proxy: String,
+    },
     /// An HTTP status that is not the wanted one, from a WebSocket upgrade or a REST request.
     #[error("{host}: HTTP {}{}", status_text(*status), wait_text(*retry_after))]
     Http {
+        /// Who answered.
         host: String,
+        /// The status.
         status: u16,
+        /// How long the answer asks to stay away; capped, see [`retry_after`].
         retry_after: Option<Duration>,
     },
     /// The peer broke the protocol, or a limit of ours.
     #[error("{host}: {why}")]
-    Protocol { host: String, why: String },
+    Protocol {
+        /// Who did it.
+        host: String,
+        /// What was wrong.
+        why: String,
+    },
     /// The URL or a header cannot be used at all.
     #[error("{what}: {why}")]
-    Invalid { what: String, why: String },
+    Invalid {
+        /// Which of our own inputs it is.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 impl ConnectError {
@@ -146,7 +189,8 @@ impl ConnectError {
     }
 
     /// Whether the peer's certificate was rejected: a matter of security or of a clock, not of the line.
-    pub fn is_certificate(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn is_certificate(&self) -> bool {
         matches!(
             self,
             ConnectError::Tls {

@@ -28,8 +28,10 @@ const BODY_MAX: usize = 64 * 1024 * 1024;
 /// A header that cannot be sent. Never shows the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
+    /// The name, shortened to one line, is none.
     #[error("header `{0}`: not a header name")]
     Name(String),
+    /// The value of the header with this name has control characters or line breaks.
     #[error("header `{0}`: the value holds characters that a header cannot carry")]
     Value(String),
 }
@@ -37,7 +39,9 @@ pub enum OptionsError {
 /// What all requests of one [`HttpClient`] have in common.
 #[derive(Clone)]
 pub struct HttpOptions {
+    /// Which proxy takes which request.
     pub proxies: ProxyRules,
+    /// Roots that servers are checked against; a clone shares what it has loaded.
     pub tls: Tls,
     /// Sent with every request; may replace `User-Agent`.
     pub headers: Vec<(String, String)>,
@@ -92,25 +96,20 @@ impl HttpClient {
     ///
     /// Any status is a reply; see [`HttpReply::error`]. Errors: the transport failed, or the body
     /// exceeded its limit.
-    pub async fn get(
-        &self,
-        url: &str,
-        headers: &[(String, String)],
-    ) -> Result<HttpReply, ConnectError> {
-        let invalid = |why: String| ConnectError::Invalid {
+    pub async fn get(&self, url: &str) -> Result<HttpReply, ConnectError> {
+        let malformed = || ConnectError::Invalid {
             what: "request".into(),
-            why,
+            why: "malformed URL".into(),
         };
         // Parsed twice, as the two libraries have a type each; both must accept it.
-        let uri: ::http::Uri = url.parse().map_err(|_| invalid("malformed URL".into()))?;
+        let uri: ::http::Uri = url.parse().map_err(|_| malformed())?;
         let target = Target::of(&uri)?;
         let host = target.authority();
-        let mut url = reqwest::Url::parse(url).map_err(|_| invalid("malformed URL".into()))?;
+        let mut url = reqwest::Url::parse(url).map_err(|_| malformed())?;
         let params = &self.0.options.params;
         if !params.is_empty() {
             url.query_pairs_mut().extend_pairs(params);
         }
-        let headers = header_map(headers).map_err(|error| invalid(error.to_string()))?;
 
         let proxy = self.0.options.proxies.for_url(&uri);
         let secure = target.tls
@@ -119,12 +118,7 @@ impl HttpClient {
                 .is_some_and(|proxy| proxy.scheme() == ProxyScheme::Https);
         let client = self.client(secure).await?;
         let failed = |error: reqwest::Error| failure(&host, proxy.as_ref(), &error);
-        let mut reply = client
-            .get(url)
-            .headers(headers)
-            .send()
-            .await
-            .map_err(failed)?;
+        let mut reply = client.get(url).send().await.map_err(failed)?;
         let mut body = Vec::new();
         while let Some(chunk) = reply.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > self.0.options.body_max {
@@ -218,8 +212,10 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, OptionsError> {
 /// A status with its headers and body, whatever the status.
 #[derive(Clone)]
 pub struct HttpReply {
+    /// The HTTP status.
     pub status: u16,
     headers: HeaderMap,
+    /// The whole body, decompressed.
     pub body: Bytes,
 }
 
@@ -229,6 +225,7 @@ impl HttpReply {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Whether the status is one of 200 to 299.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }

@@ -8,6 +8,26 @@
 //! shows user information, a query string or a header value.
 //!
 //! Never does: retries, backoff, WebSocket frames, or anything that knows an exchange.
+//!
+//! ```no_run
+//! use tickwire::net::{HttpClient, HttpOptions, ProxyRules, Recovery};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let http = HttpClient::new(HttpOptions {
+//!     // `HTTPS_PROXY` and its kin; the default is no proxy.
+//!     proxies: ProxyRules::new(None)?,
+//!     ..HttpOptions::default()
+//! })?;
+//! match http.get("https://api.kraken.com/0/public/Time").await {
+//!     Ok(reply) if reply.is_success() => println!("{} bytes", reply.body.len()),
+//!     Ok(reply) => println!("{}", reply.error("api.kraken.com")),
+//!     Err(error) if error.recovery() == Recovery::Fatal => println!("{error}, and that is final"),
+//!     Err(error) => println!("{error}; worth another try"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod dial;
 mod error;

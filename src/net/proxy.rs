@@ -9,14 +9,26 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 /// A proxy setting that cannot be used. Names its source, scheme and host, never user or password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
+    /// Another scheme than those of [`ProxyScheme`].
     #[error(
         "{name}: `{shown}` is not a proxy that tickwire can use (http, https, socks5, socks5h)"
     )]
-    Scheme { name: String, shown: String },
+    Scheme {
+        /// Where it was written (`--proxy`, `HTTPS_PROXY`).
+        name: String,
+        /// As much of it as is surely no secret.
+        shown: String,
+    },
+    /// No host, a port that is none, or not a URL at all.
     #[error(
         "{name}: `{shown}` is not a proxy URL (write http://[user:password@]host:port, @ in a password as %40)"
     )]
-    Malformed { name: String, shown: String },
+    Malformed {
+        /// Where it was written (`--proxy`, `HTTPS_PROXY`).
+        name: String,
+        /// As much of it as is surely no secret.
+        shown: String,
+    },
 }
 
 /// How to talk to the proxy.
@@ -137,6 +149,7 @@ impl Proxy {
         })
     }
 
+    /// How it is talked to.
     pub fn scheme(&self) -> ProxyScheme {
         self.scheme
     }

@@ -14,6 +14,26 @@ pub enum Format {
 }
 
 /// Writes events as lines.
+///
+/// ```
+/// use tickwire::model::{Event, Exchange, Field, Market, Stream, Ticker, Timestamp};
+/// use tickwire::sink::lines::{Format, Lines};
+/// # use std::sync::Arc;
+///
+/// let now = Timestamp::from_nanos(1_790_000_000_000_000_000);
+/// let market = Market::new(Exchange::new("kraken"), "BTC", "USD");
+/// let event = Event::Ticker(Arc::new(Ticker {
+///     price: Some("61000.10".parse()?),
+///     ..Ticker::empty(market, now)
+/// }));
+///
+/// let mut lines = Lines::new(Format::Csv, Some(vec![Field::Symbol, Field::Price]));
+/// let mut out = Vec::new();
+/// lines.begin(Stream::Ticker, &mut out);
+/// lines.write(&event, now, &mut out);
+/// assert_eq!(out, b"symbol,price\nBTC/USD,61000.10\n");
+/// # Ok::<(), tickwire::model::DecimalError>(())
+/// ```
 #[derive(Debug)]
 pub struct Lines {
     format: Format,

@@ -7,6 +7,29 @@ use crate::feed::Traits;
 use crate::model::{Exchange, Instrument, Timestamp};
 
 /// Everything one exchange trades, at a moment.
+///
+/// ```
+/// use tickwire::exchange::mock::Mock;
+/// use tickwire::feed::Provider;
+/// use tickwire::model::{Clock, SystemClock};
+/// use tickwire::symbols::{Catalogue, Unresolved};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mock = Mock::default();
+/// let list = mock.instruments().await?;
+/// let catalogue = Catalogue::new(mock.exchange(), list, &mock.traits(), SystemClock.now());
+///
+/// for text in ["BTC/USD", "btc-usd", "BTCUSD", "btc"] {
+///     assert_eq!(catalogue.resolve(text)?.market.symbol(), "BTC/USD");
+/// }
+/// let Err(Unresolved::Unknown { nearest, .. }) = catalogue.resolve("BTC/USF") else {
+///     unreachable!("nothing is spelled like this");
+/// };
+/// assert_eq!(nearest[0], "BTC/USD");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Catalogue {
     exchange: Exchange,

@@ -37,6 +37,24 @@ pub enum ResolveError {
 }
 
 /// The symbol manager of one provider.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use tickwire::exchange::mock::Mock;
+/// use tickwire::model::SystemClock;
+/// use tickwire::symbols::Manager;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Without a cache the list is fetched once, when it is first needed.
+/// let manager = Manager::new(Arc::new(Mock::default()), None, Arc::new(SystemClock));
+/// let bitcoin = manager.resolve("btc").await?;
+/// assert_eq!(bitcoin.market.symbol(), "BTC/USD");
+/// assert!(manager.resolve("NOSUCH/USD").await.is_err());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Manager {
     provider: Arc<dyn Provider>,
     traits: Traits,

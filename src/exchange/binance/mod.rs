@@ -10,16 +10,14 @@ mod wire;
 
 use std::time::Duration;
 
-use crate::feed::ProviderError;
-use crate::model::{Exchange, Field, Instrument, Ticker, Timestamp, Trade};
+use crate::model::{Exchange, Field};
 
-use super::protocol::{Adapter, Ask, Limits, Profile, Protocol, Silence};
-use std::sync::Arc;
+use super::protocol::{Limits, Profile, Silence};
 
-/// The name.
+/// The name of Binance in outputs and flags.
 pub const EXCHANGE: Exchange = Exchange::new("binance");
 
-/// The adapter.
+/// The adapter of Binance.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Binance;
 
@@ -40,64 +38,16 @@ const LIMITS: Limits = Limits {
     rest_burst: 1_200,
 };
 
-impl Adapter for Binance {
-    fn exchange(&self) -> Exchange {
-        EXCHANGE
-    }
-
-    fn profile(&self) -> Profile {
-        Profile {
-            rest_url: "https://data-api.binance.vision".into(),
-            ws_url: "wss://data-stream.binance.vision".into(),
-            ws_path: "/stream",
-            quotes: &["USDT", "USDC", "FDUSD"],
-            asset_aliases: &[],
-            contiguous_ids: true,
-            stream_fields: Field::TICKER_NUMBERS,
-            rest_fields: Field::TICKER_NUMBERS,
-            limits: LIMITS,
-        }
-    }
-
-    fn protocol(&self) -> Box<dyn Protocol> {
-        Box::new(subscribe::BinanceProtocol::default())
-    }
-
-    fn ask_instruments(&self) -> Ask {
-        rest::ask_instruments()
-    }
-
-    fn read_instruments(&self, body: &str) -> Result<Vec<Instrument>, ProviderError> {
-        rest::read_instruments(body)
-    }
-
-    fn ask_tickers(&self, of: &[Arc<Instrument>]) -> Vec<(Ask, Vec<Arc<Instrument>>)> {
-        rest::ask_tickers(of)
-    }
-
-    fn read_tickers(
-        &self,
-        body: &str,
-        of: &[Arc<Instrument>],
-        received_at: Timestamp,
-    ) -> Result<Vec<Ticker>, ProviderError> {
-        rest::read_tickers(body, of, received_at)
-    }
-
-    fn ask_trades(&self, of: &Instrument, limit: usize) -> Ask {
-        rest::ask_trades(of, limit)
-    }
-
-    fn read_trades(
-        &self,
-        body: &str,
-        of: &Instrument,
-        received_at: Timestamp,
-    ) -> Result<Vec<Trade>, ProviderError> {
-        rest::read_trades(body, of, received_at)
-    }
-
-    fn read_error(&self, body: &str) -> Option<String> {
-        rest::read_error(body)
+fn profile() -> Profile {
+    Profile {
+        rest_url: "https://data-api.binance.vision".into(),
+        ws_url: "wss://data-stream.binance.vision".into(),
+        ws_path: "/stream",
+        quotes: &["USDT", "USDC", "FDUSD"],
+        asset_aliases: &[],
+        contiguous_ids: true,
+        stream_fields: Field::TICKER_NUMBERS,
+        rest_fields: Field::TICKER_NUMBERS,
+        limits: LIMITS,
     }
 }

@@ -1,6 +1,7 @@
 //! Binance's words into tickwire's.
 
 use crate::exchange::protocol::DecodeError;
+use crate::exchange::reading;
 use crate::model::{Market, Origin, Price, Qty, Side, Ticker, Timestamp, Trade, parse_decimal};
 
 use super::wire::{RestTicker, RestTrade, TickerEvent, TradeEvent};
@@ -33,7 +34,7 @@ pub(super) fn trade(
 ) -> Result<Trade, DecodeError> {
     Ok(Trade {
         market,
-        id: wire.id,
+        id: reading::trade_id(wire.id)?,
         price: wire.price.parse()?,
         size: wire.size.parse()?,
         side: side(wire.buyer_is_maker),
@@ -51,7 +52,7 @@ pub(super) fn rest_trade(
 ) -> Result<Trade, DecodeError> {
     Ok(Trade {
         market,
-        id: wire.id,
+        id: reading::trade_id(wire.id)?,
         price: wire.price.parse()?,
         size: wire.qty.parse()?,
         side: side(wire.is_buyer_maker),

@@ -1,4 +1,4 @@
-//! Binance's REST API: what is asked, and how the answers are read.
+//! Binance as an adapter, which is nearly all REST: what is asked, and how the answers are read.
 
 use std::sync::Arc;
 
@@ -6,41 +6,119 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::exchange::percent_encode;
-use crate::exchange::protocol::{Ask, DecodeError};
+use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol};
+use crate::exchange::reading::{self, malformed, rule};
 use crate::feed::ProviderError;
-use crate::model::{Instrument, Ticker, Timestamp, Trade, TradingStatus, parse_decimal};
+use crate::model::{Exchange, Instrument, Ticker, Timestamp, Trade, TradingStatus};
 
+use super::subscribe::BinanceProtocol;
 use super::wire::{RestError, RestTicker, RestTrade, SymbolInfo};
-use super::{EXCHANGE, normalise};
+use super::{Binance, EXCHANGE, normalise};
 
 /// Up to 20 symbols cost the same as one.
 const SYMBOLS_PER_TICKER: usize = 20;
 /// The most that `trades` gives.
 const TRADES_MAX: usize = 1_000;
 
-pub(super) fn ask_instruments() -> Ask {
-    // Permission sets are most of the answer and of no use here.
-    Ask {
-        path: "/api/v3/exchangeInfo?showPermissionSets=false".into(),
-        weight: 20,
+impl Adapter for Binance {
+    fn exchange(&self) -> Exchange {
+        EXCHANGE
     }
-}
 
-pub(super) fn read_instruments(body: &str) -> Result<Vec<Instrument>, ProviderError> {
-    #[derive(Deserialize)]
-    struct Info<'a> {
-        #[serde(borrow)]
-        symbols: Vec<&'a RawValue>,
+    fn profile(&self) -> Profile {
+        super::profile()
     }
-    let info: Info<'_> = serde_json::from_str(body).map_err(malformed)?;
-    let read = |raw: &&RawValue| match serde_json::from_str(raw.get()) {
-        Ok(info) => Some(instrument(info)),
-        Err(error) => {
-            tracing::warn!(exchange = %EXCHANGE, %error, "an instrument cannot be read and is left out");
-            None
+
+    fn protocol(&self) -> Box<dyn Protocol> {
+        Box::new(BinanceProtocol::default())
+    }
+
+    fn ask_instruments(&self) -> Ask {
+        // Permission sets are most of the answer and of no use here.
+        Ask {
+            path: "/api/v3/exchangeInfo?showPermissionSets=false".into(),
+            weight: 20,
         }
-    };
-    Ok(info.symbols.iter().filter_map(read).collect())
+    }
+
+    fn read_instruments(&self, body: &str) -> Result<Vec<Instrument>, ProviderError> {
+        #[derive(Deserialize)]
+        struct Info<'a> {
+            #[serde(borrow)]
+            symbols: Vec<&'a RawValue>,
+        }
+        let info: Info<'_> = reading::answer(EXCHANGE, body)?;
+        let rows = info.symbols.iter();
+        let rows = rows.filter_map(|raw| reading::row(EXCHANGE, None, raw));
+        Ok(rows.map(instrument).collect())
+    }
+
+    fn ask_tickers(&self, of: &[Arc<Instrument>]) -> Vec<(Ask, Vec<Arc<Instrument>>)> {
+        let ask = |chunk: &[Arc<Instrument>]| {
+            let path = match chunk {
+                [one] => format!("/api/v3/ticker/24hr?symbol={}", percent_encode(&one.native)),
+                _ => {
+                    let names: Vec<_> = chunk.iter().map(|i| i.native.as_str()).collect();
+                    let json = serde_json::to_string(&names).expect("strings always serialise");
+                    format!("/api/v3/ticker/24hr?symbols={}", percent_encode(&json))
+                }
+            };
+            (Ask { path, weight: 2 }, chunk.to_vec())
+        };
+        of.chunks(SYMBOLS_PER_TICKER).map(ask).collect()
+    }
+
+    fn read_tickers(
+        &self,
+        body: &str,
+        of: &[Arc<Instrument>],
+        received_at: Timestamp,
+    ) -> Result<Vec<Ticker>, ProviderError> {
+        let rows: Vec<RestTicker<'_>> = if body.trim_start().starts_with('[') {
+            reading::answer(EXCHANGE, body)?
+        } else {
+            vec![reading::answer(EXCHANGE, body)?]
+        };
+        let read = |row: &RestTicker<'_>| {
+            let instrument = of.iter().find(|i| i.native == row.symbol)?;
+            Some(
+                normalise::rest_ticker(row, instrument.market, received_at)
+                    .map_err(malformed(EXCHANGE)),
+            )
+        };
+        rows.iter().filter_map(read).collect()
+    }
+
+    fn ask_trades(&self, of: &Instrument, limit: usize) -> Ask {
+        let limit = limit.clamp(1, TRADES_MAX);
+        Ask {
+            path: format!(
+                "/api/v3/trades?symbol={}&limit={limit}",
+                percent_encode(&of.native)
+            ),
+            weight: 25,
+        }
+    }
+
+    fn read_trades(
+        &self,
+        body: &str,
+        of: &Instrument,
+        received_at: Timestamp,
+    ) -> Result<Vec<Trade>, ProviderError> {
+        let rows: Vec<RestTrade<'_>> = reading::answer(EXCHANGE, body)?;
+        let trades = rows
+            .iter()
+            .map(|row| normalise::rest_trade(row, of.market, received_at));
+        trades
+            .collect::<Result<_, _>>()
+            .map_err(malformed(EXCHANGE))
+    }
+
+    fn read_error(&self, body: &str) -> Option<String> {
+        let error: RestError = serde_json::from_str(body).ok()?;
+        Some(format!("{} ({})", error.msg, error.code))
+    }
 }
 
 fn instrument(info: SymbolInfo) -> Instrument {
@@ -48,16 +126,10 @@ fn instrument(info: SymbolInfo) -> Instrument {
         Instrument::new(EXCHANGE, &info.base_asset, &info.quote_asset, info.symbol);
     instrument.ws = instrument.native.to_lowercase();
     for filter in &info.filters {
-        // A rule of zero is switched off.
-        let number = |text: &Option<String>| {
-            parse_decimal(text.as_deref()?)
-                .ok()
-                .filter(|n| !n.is_zero())
-        };
         match filter.filter_type.as_str() {
-            "PRICE_FILTER" => instrument.tick_size = number(&filter.tick_size).map(Into::into),
-            "LOT_SIZE" => instrument.lot_size = number(&filter.step_size).map(Into::into),
-            "NOTIONAL" | "MIN_NOTIONAL" => instrument.min_notional = number(&filter.min_notional),
+            "PRICE_FILTER" => instrument.tick_size = rule(&filter.tick_size).map(Into::into),
+            "LOT_SIZE" => instrument.lot_size = rule(&filter.step_size).map(Into::into),
+            "NOTIONAL" | "MIN_NOTIONAL" => instrument.min_notional = rule(&filter.min_notional),
             _ => {}
         }
     }
@@ -70,71 +142,4 @@ fn instrument(info: SymbolInfo) -> Instrument {
     };
     instrument.status_text = info.status;
     instrument
-}
-
-pub(super) fn ask_tickers(of: &[Arc<Instrument>]) -> Vec<(Ask, Vec<Arc<Instrument>>)> {
-    let ask = |chunk: &[Arc<Instrument>]| {
-        let path = match chunk {
-            [one] => format!("/api/v3/ticker/24hr?symbol={}", percent_encode(&one.native)),
-            _ => {
-                let names: Vec<_> = chunk.iter().map(|i| i.native.as_str()).collect();
-                let json = serde_json::to_string(&names).expect("strings always serialise");
-                format!("/api/v3/ticker/24hr?symbols={}", percent_encode(&json))
-            }
-        };
-        (Ask { path, weight: 2 }, chunk.to_vec())
-    };
-    of.chunks(SYMBOLS_PER_TICKER).map(ask).collect()
-}
-
-pub(super) fn read_tickers(
-    body: &str,
-    of: &[Arc<Instrument>],
-    received_at: Timestamp,
-) -> Result<Vec<Ticker>, ProviderError> {
-    let rows: Vec<RestTicker<'_>> = if body.trim_start().starts_with('[') {
-        serde_json::from_str(body).map_err(malformed)?
-    } else {
-        vec![serde_json::from_str(body).map_err(malformed)?]
-    };
-    let read = |row: &RestTicker<'_>| {
-        let instrument = of.iter().find(|i| i.native == row.symbol)?;
-        Some(normalise::rest_ticker(row, instrument.market, received_at).map_err(malformed))
-    };
-    rows.iter().filter_map(read).collect()
-}
-
-pub(super) fn ask_trades(of: &Instrument, limit: usize) -> Ask {
-    let limit = limit.clamp(1, TRADES_MAX);
-    Ask {
-        path: format!(
-            "/api/v3/trades?symbol={}&limit={limit}",
-            percent_encode(&of.native)
-        ),
-        weight: 25,
-    }
-}
-
-pub(super) fn read_trades(
-    body: &str,
-    of: &Instrument,
-    received_at: Timestamp,
-) -> Result<Vec<Trade>, ProviderError> {
-    let rows: Vec<RestTrade<'_>> = serde_json::from_str(body).map_err(malformed)?;
-    let trades = rows
-        .iter()
-        .map(|row| normalise::rest_trade(row, of.market, received_at));
-    trades.collect::<Result<_, _>>().map_err(malformed)
-}
-
-pub(super) fn read_error(body: &str) -> Option<String> {
-    let error: RestError = serde_json::from_str(body).ok()?;
-    Some(format!("{} ({})", error.msg, error.code))
-}
-
-fn malformed(error: impl Into<DecodeError>) -> ProviderError {
-    ProviderError::Malformed(format!(
-        "{EXCHANGE}: an answer cannot be read: {}",
-        error.into()
-    ))
 }

@@ -1,27 +1,15 @@
 //! Coinbase's words into tickwire's.
 
-use crate::exchange::Literal;
 use crate::exchange::protocol::DecodeError;
-use crate::model::{Market, Origin, Price, Qty, Side, Ticker, Timestamp, Trade};
+use crate::exchange::reading::{self, optional_price, optional_qty, rfc3339};
+use crate::model::{Market, Origin, Ticker, Timestamp, Trade};
 
 use super::wire::{Match, RestTicker, TickerMessage};
 
-fn time(text: &str) -> Result<Timestamp, DecodeError> {
-    Timestamp::parse(text).ok_or(DecodeError::Value("a time that is not RFC 3339"))
-}
-
-fn price(literal: Option<Literal<'_>>) -> Result<Option<Price>, DecodeError> {
-    Ok(literal
-        .and_then(Literal::filled)
-        .map(Literal::price)
-        .transpose()?)
-}
-
-fn qty(literal: Option<Literal<'_>>) -> Result<Option<Qty>, DecodeError> {
-    Ok(literal
-        .and_then(Literal::filled)
-        .map(Literal::qty)
-        .transpose()?)
+/// Absent or `""` where the product has no trades.
+fn optional_time(text: Option<&str>) -> Result<Option<Timestamp>, DecodeError> {
+    let filled = text.filter(|text| !text.is_empty());
+    filled.map(rfc3339).transpose()
 }
 
 /// `side` is the maker's in matches and over REST: the taker's is the other one.
@@ -31,18 +19,14 @@ pub(super) fn trade(
     received_at: Timestamp,
     origin: Origin,
 ) -> Result<Trade, DecodeError> {
-    let maker = match wire.side.as_ref() {
-        "buy" => Side::Buy,
-        "sell" => Side::Sell,
-        _ => return Err(DecodeError::Value("a side that is neither buy nor sell")),
-    };
+    let maker = reading::side(&wire.side)?;
     Ok(Trade {
         market,
-        id: wire.trade_id,
+        id: reading::trade_id(wire.trade_id)?,
         price: wire.price.price()?,
         size: wire.size.qty()?,
         side: maker.opposite(),
-        timestamp: time(&wire.time)?,
+        timestamp: rfc3339(&wire.time)?,
         received_at,
         origin,
         replayed: false,
@@ -55,21 +39,16 @@ pub(super) fn ticker(
     received_at: Timestamp,
 ) -> Result<Ticker, DecodeError> {
     let mut ticker = Ticker {
-        price: price(wire.price)?,
-        bid: price(wire.best_bid)?,
-        bid_size: qty(wire.best_bid_size)?,
-        ask: price(wire.best_ask)?,
-        ask_size: qty(wire.best_ask_size)?,
-        open_24h: price(wire.open_24h)?,
-        high_24h: price(wire.high_24h)?,
-        low_24h: price(wire.low_24h)?,
-        volume_24h: qty(wire.volume_24h)?,
-        timestamp: wire
-            .time
-            .as_deref()
-            .filter(|t| !t.is_empty())
-            .map(time)
-            .transpose()?,
+        price: optional_price(wire.price)?,
+        bid: optional_price(wire.best_bid)?,
+        bid_size: optional_qty(wire.best_bid_size)?,
+        ask: optional_price(wire.best_ask)?,
+        ask_size: optional_qty(wire.best_ask_size)?,
+        open_24h: optional_price(wire.open_24h)?,
+        high_24h: optional_price(wire.high_24h)?,
+        low_24h: optional_price(wire.low_24h)?,
+        volume_24h: optional_qty(wire.volume_24h)?,
+        timestamp: optional_time(wire.time.as_deref())?,
         ..Ticker::empty(market, received_at)
     };
     ticker.derive();
@@ -83,16 +62,11 @@ pub(super) fn rest_ticker(
     received_at: Timestamp,
 ) -> Result<Ticker, DecodeError> {
     Ok(Ticker {
-        price: price(wire.price)?,
-        bid: price(wire.bid)?,
-        ask: price(wire.ask)?,
-        volume_24h: qty(wire.volume)?,
-        timestamp: wire
-            .time
-            .as_deref()
-            .filter(|t| !t.is_empty())
-            .map(time)
-            .transpose()?,
+        price: optional_price(wire.price)?,
+        bid: optional_price(wire.bid)?,
+        ask: optional_price(wire.ask)?,
+        volume_24h: optional_qty(wire.volume)?,
+        timestamp: optional_time(wire.time.as_deref())?,
         ..Ticker::empty(market, received_at)
     })
 }

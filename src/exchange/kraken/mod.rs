@@ -8,18 +8,16 @@ mod rest;
 mod subscribe;
 mod wire;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::feed::ProviderError;
-use crate::model::{Exchange, Field, Instrument, Ticker, Timestamp, Trade};
+use crate::model::{Exchange, Field};
 
-use super::protocol::{Adapter, Ask, Limits, Profile, Protocol, Silence};
+use super::protocol::{Limits, Profile, Silence};
 
-/// The name.
+/// The name of Kraken in outputs and flags.
 pub const EXCHANGE: Exchange = Exchange::new("kraken");
 
-/// The adapter.
+/// The adapter of Kraken.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Kraken;
 
@@ -29,7 +27,8 @@ const LIMITS: Limits = Limits {
     message_interval: Duration::from_millis(100),
     // About 150 in 10 minutes are allowed.
     connects: &[(5, Duration::from_secs(5)), (60, Duration::from_secs(600))],
-    // Once subscribed there is a heartbeat every second.
+    // Once subscribed there is a heartbeat every second. The exchange's guide suggests to reconnect
+    // after 5 s; 10 s tolerate lost seconds of heartbeats on a bad line without a false alarm.
     silence: Silence {
         limit: Duration::from_secs(10),
         text_only: true,
@@ -39,90 +38,42 @@ const LIMITS: Limits = Limits {
     rest_burst: 3,
 };
 
-impl Adapter for Kraken {
-    fn exchange(&self) -> Exchange {
-        EXCHANGE
-    }
-
-    fn profile(&self) -> Profile {
-        Profile {
-            rest_url: "https://api.kraken.com".into(),
-            ws_url: "wss://ws.kraken.com/v2".into(),
-            ws_path: "",
-            quotes: &["USD", "USDT", "EUR"],
-            asset_aliases: &[("XBT", "BTC"), ("XDG", "DOGE")],
-            contiguous_ids: true,
-            stream_fields: &[
-                Field::Price,
-                Field::Bid,
-                Field::BidSize,
-                Field::Ask,
-                Field::AskSize,
-                Field::Spread,
-                Field::SpreadBps,
-                Field::Open24h,
-                Field::High24h,
-                Field::Low24h,
-                Field::Volume24h,
-                Field::Change24h,
-                Field::ChangePercent24h,
-            ],
-            // `o` of the REST ticker is the open of the UTC day, not of the last 24 hours.
-            rest_fields: &[
-                Field::Price,
-                Field::Bid,
-                Field::BidSize,
-                Field::Ask,
-                Field::AskSize,
-                Field::Spread,
-                Field::SpreadBps,
-                Field::High24h,
-                Field::Low24h,
-                Field::Volume24h,
-            ],
-            limits: LIMITS,
-        }
-    }
-
-    fn protocol(&self) -> Box<dyn Protocol> {
-        Box::new(subscribe::KrakenProtocol::default())
-    }
-
-    fn ask_instruments(&self) -> Ask {
-        rest::ask_instruments()
-    }
-
-    fn read_instruments(&self, body: &str) -> Result<Vec<Instrument>, ProviderError> {
-        rest::read_instruments(body)
-    }
-
-    fn ask_tickers(&self, of: &[Arc<Instrument>]) -> Vec<(Ask, Vec<Arc<Instrument>>)> {
-        rest::ask_tickers(of)
-    }
-
-    fn read_tickers(
-        &self,
-        body: &str,
-        of: &[Arc<Instrument>],
-        received_at: Timestamp,
-    ) -> Result<Vec<Ticker>, ProviderError> {
-        rest::read_tickers(body, of, received_at)
-    }
-
-    fn ask_trades(&self, of: &Instrument, limit: usize) -> Ask {
-        rest::ask_trades(of, limit)
-    }
-
-    fn read_trades(
-        &self,
-        body: &str,
-        of: &Instrument,
-        received_at: Timestamp,
-    ) -> Result<Vec<Trade>, ProviderError> {
-        rest::read_trades(body, of, received_at)
-    }
-
-    fn read_error(&self, body: &str) -> Option<String> {
-        rest::read_error(body)
+fn profile() -> Profile {
+    Profile {
+        rest_url: "https://api.kraken.com".into(),
+        ws_url: "wss://ws.kraken.com/v2".into(),
+        ws_path: "",
+        quotes: &["USD", "USDT", "EUR"],
+        asset_aliases: &[("XBT", "BTC"), ("XDG", "DOGE")],
+        contiguous_ids: true,
+        stream_fields: &[
+            Field::Price,
+            Field::Bid,
+            Field::BidSize,
+            Field::Ask,
+            Field::AskSize,
+            Field::Spread,
+            Field::SpreadBps,
+            Field::Open24h,
+            Field::High24h,
+            Field::Low24h,
+            Field::Volume24h,
+            Field::Change24h,
+            Field::ChangePercent24h,
+        ],
+        // `o` of the REST ticker is the open of the UTC day, not of the last 24 hours.
+        rest_fields: &[
+            Field::Price,
+            Field::Bid,
+            Field::BidSize,
+            Field::Ask,
+            Field::AskSize,
+            Field::Spread,
+            Field::SpreadBps,
+            Field::High24h,
+            Field::Low24h,
+            Field::Volume24h,
+        ],
+        limits: LIMITS,
     }
 }

@@ -2,52 +2,24 @@
 
 use crate::exchange::Literal;
 use crate::exchange::protocol::DecodeError;
-use crate::model::{Decimal, Market, Origin, Price, Qty, Side, Ticker, Timestamp, Trade};
+use crate::exchange::reading::{self, optional_decimal, optional_price, optional_qty, rfc3339};
+use crate::model::{Market, Origin, Side, Ticker, Timestamp, Trade};
 
 use super::wire::{RestTicker, TickerRow, TradeRow};
-
-fn time(text: &str) -> Result<Timestamp, DecodeError> {
-    Timestamp::parse(text).ok_or(DecodeError::Value("a time that is not RFC 3339"))
-}
-
-fn price(literal: Option<Literal<'_>>) -> Result<Option<Price>, DecodeError> {
-    Ok(literal
-        .and_then(Literal::filled)
-        .map(Literal::price)
-        .transpose()?)
-}
-
-fn qty(literal: Option<Literal<'_>>) -> Result<Option<Qty>, DecodeError> {
-    Ok(literal
-        .and_then(Literal::filled)
-        .map(Literal::qty)
-        .transpose()?)
-}
-
-fn number(literal: Option<Literal<'_>>) -> Result<Option<Decimal>, DecodeError> {
-    Ok(literal
-        .and_then(Literal::filled)
-        .map(Literal::decimal)
-        .transpose()?)
-}
 
 pub(super) fn trade(
     wire: &TradeRow<'_>,
     market: Market,
     received_at: Timestamp,
 ) -> Result<Trade, DecodeError> {
-    let side = match wire.side.as_ref() {
-        "buy" => Side::Buy,
-        "sell" => Side::Sell,
-        _ => return Err(DecodeError::Value("a side that is neither buy nor sell")),
-    };
+    let side = reading::side(&wire.side)?;
     Ok(Trade {
         market,
-        id: wire.trade_id,
+        id: reading::trade_id(wire.trade_id)?,
         price: wire.price.price()?,
         size: wire.qty.qty()?,
         side,
-        timestamp: time(&wire.timestamp)?,
+        timestamp: rfc3339(&wire.timestamp)?,
         received_at,
         origin: Origin::Stream,
         replayed: false,
@@ -60,17 +32,17 @@ pub(super) fn ticker(
     received_at: Timestamp,
 ) -> Result<Ticker, DecodeError> {
     let mut ticker = Ticker {
-        price: price(wire.last)?,
-        bid: price(wire.bid)?,
-        bid_size: qty(wire.bid_qty)?,
-        ask: price(wire.ask)?,
-        ask_size: qty(wire.ask_qty)?,
-        high_24h: price(wire.high)?,
-        low_24h: price(wire.low)?,
-        volume_24h: qty(wire.volume)?,
-        change_24h: number(wire.change)?,
-        change_percent_24h: number(wire.change_pct)?,
-        timestamp: wire.timestamp.as_deref().map(time).transpose()?,
+        price: optional_price(wire.last)?,
+        bid: optional_price(wire.bid)?,
+        bid_size: optional_qty(wire.bid_qty)?,
+        ask: optional_price(wire.ask)?,
+        ask_size: optional_qty(wire.ask_qty)?,
+        high_24h: optional_price(wire.high)?,
+        low_24h: optional_price(wire.low)?,
+        volume_24h: optional_qty(wire.volume)?,
+        change_24h: optional_decimal(wire.change)?,
+        change_percent_24h: optional_decimal(wire.change_pct)?,
+        timestamp: wire.timestamp.as_deref().map(rfc3339).transpose()?,
         ..Ticker::empty(market, received_at)
     };
     ticker.derive();
@@ -85,14 +57,14 @@ pub(super) fn rest_ticker(
 ) -> Result<Ticker, DecodeError> {
     let day = |pair: &Vec<_>| pair.get(1).copied();
     Ok(Ticker {
-        price: price(wire.c.first().copied())?,
-        bid: price(wire.b.first().copied())?,
-        bid_size: qty(wire.b.get(2).copied())?,
-        ask: price(wire.a.first().copied())?,
-        ask_size: qty(wire.a.get(2).copied())?,
-        high_24h: price(day(&wire.h))?,
-        low_24h: price(day(&wire.l))?,
-        volume_24h: qty(day(&wire.v))?,
+        price: optional_price(wire.c.first().copied())?,
+        bid: optional_price(wire.b.first().copied())?,
+        bid_size: optional_qty(wire.b.get(2).copied())?,
+        ask: optional_price(wire.a.first().copied())?,
+        ask_size: optional_qty(wire.a.get(2).copied())?,
+        high_24h: optional_price(day(&wire.h))?,
+        low_24h: optional_price(day(&wire.l))?,
+        volume_24h: optional_qty(day(&wire.v))?,
         ..Ticker::empty(market, received_at)
     })
 }
@@ -106,12 +78,11 @@ pub(super) fn rest_trade(
     let [price, volume, seconds, side, _, _, id, ..] = row else {
         return Err(DecodeError::Value("a trade row that is too short"));
     };
+    let id = id.text().parse();
+    let id = id.map_err(|_| DecodeError::Value("a trade id that is no whole number"))?;
     Ok(Trade {
         market,
-        id: id
-            .text()
-            .parse()
-            .map_err(|_| DecodeError::Value("a trade id that is no whole number"))?,
+        id: reading::trade_id(id)?,
         price: price.price()?,
         size: volume.qty()?,
         side: match side.text() {

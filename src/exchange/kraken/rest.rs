@@ -1,4 +1,4 @@
-//! Kraken's REST API: what is asked, and how the answers are read.
+//! Kraken as an adapter, which is nearly all REST: what is asked, and how the answers are read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,39 +6,125 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use crate::exchange::protocol::{Ask, DecodeError};
+use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol};
+use crate::exchange::reading::{self, malformed, rule};
 use crate::exchange::{Literal, percent_encode};
 use crate::feed::ProviderError;
-use crate::model::{Decimal, Instrument, Ticker, Timestamp, Trade, TradingStatus, parse_decimal};
+use crate::model::{Decimal, Exchange, Instrument, Ticker, Timestamp, Trade, TradingStatus};
 
+use super::subscribe::KrakenProtocol;
 use super::wire::{Envelope, PairInfo, RestTicker};
-use super::{EXCHANGE, normalise};
+use super::{EXCHANGE, Kraken, normalise};
 
 /// Longer lists have been answered with HTTP 520.
 const PAIRS_PER_TICKER: usize = 50;
 /// What to keep away for after a rate error, which comes without a number.
 const RATE_PAUSE: Duration = Duration::from_secs(10);
 
-pub(super) fn ask_instruments() -> Ask {
-    Ask {
-        path: "/0/public/AssetPairs".into(),
-        weight: 1,
+impl Adapter for Kraken {
+    fn exchange(&self) -> Exchange {
+        EXCHANGE
     }
-}
 
-pub(super) fn read_instruments(body: &str) -> Result<Vec<Instrument>, ProviderError> {
-    let pairs: BTreeMap<String, &RawValue> = result(body)?;
-    let read = |(key, raw): (&String, &&RawValue)| match serde_json::from_str::<PairInfo>(raw.get())
-    {
-        // Dark pools repeat their lit pair under its name.
-        Ok(_) if key.ends_with(".d") => None,
-        Ok(info) => instrument(key, info),
-        Err(error) => {
-            tracing::warn!(exchange = %EXCHANGE, pair = key, %error, "an instrument cannot be read and is left out");
-            None
+    fn profile(&self) -> Profile {
+        super::profile()
+    }
+
+    fn protocol(&self) -> Box<dyn Protocol> {
+        Box::new(KrakenProtocol::default())
+    }
+
+    fn ask_instruments(&self) -> Ask {
+        Ask {
+            path: "/0/public/AssetPairs".into(),
+            weight: 1,
         }
-    };
-    Ok(pairs.iter().filter_map(read).collect())
+    }
+
+    fn read_instruments(&self, body: &str) -> Result<Vec<Instrument>, ProviderError> {
+        let pairs: BTreeMap<String, &RawValue> = result(body)?;
+        let read = |(key, raw): (&String, &&RawValue)| {
+            let info = reading::row(EXCHANGE, Some(key), raw)?;
+            // Dark pools repeat their lit pair under its name.
+            let is_dark = key.ends_with(".d");
+            (!is_dark).then(|| instrument(key, info)).flatten()
+        };
+        Ok(pairs.iter().filter_map(read).collect())
+    }
+
+    fn ask_tickers(&self, of: &[Arc<Instrument>]) -> Vec<(Ask, Vec<Arc<Instrument>>)> {
+        let ask = |chunk: &[Arc<Instrument>]| {
+            let pairs: Vec<_> = chunk.iter().map(|i| percent_encode(rest_name(i))).collect();
+            (
+                Ask {
+                    path: format!("/0/public/Ticker?pair={}", pairs.join(",")),
+                    weight: 1,
+                },
+                chunk.to_vec(),
+            )
+        };
+        of.chunks(PAIRS_PER_TICKER).map(ask).collect()
+    }
+
+    fn read_tickers(
+        &self,
+        body: &str,
+        of: &[Arc<Instrument>],
+        received_at: Timestamp,
+    ) -> Result<Vec<Ticker>, ProviderError> {
+        let rows: BTreeMap<String, &RawValue> = result(body)?;
+        let read = |(key, raw): (&String, &&RawValue)| {
+            // Keyed by the exchange's name of the pair, not by what was asked; alone it can only be the one.
+            let instrument = of.iter().find(|i| is_named(i, key)).or(if of.len() == 1 {
+                of.first()
+            } else {
+                None
+            })?;
+            let wire = reading::answer::<RestTicker<'_>>(EXCHANGE, raw.get());
+            Some(wire.and_then(|wire| {
+                let ticker = normalise::rest_ticker(&wire, instrument.market, received_at);
+                ticker.map_err(malformed(EXCHANGE))
+            }))
+        };
+        rows.iter().filter_map(read).collect()
+    }
+
+    fn ask_trades(&self, of: &Instrument, limit: usize) -> Ask {
+        let count = limit.clamp(1, 1_000);
+        Ask {
+            path: format!(
+                "/0/public/Trades?pair={}&count={count}",
+                percent_encode(rest_name(of))
+            ),
+            weight: 1,
+        }
+    }
+
+    fn read_trades(
+        &self,
+        body: &str,
+        of: &Instrument,
+        received_at: Timestamp,
+    ) -> Result<Vec<Trade>, ProviderError> {
+        let rows: BTreeMap<String, &RawValue> = result(body)?;
+        // Beside the trades there is `last`, a cursor.
+        let raw = rows
+            .iter()
+            .find(|(key, _)| *key != "last")
+            .map(|(_, raw)| raw.get());
+        let rows: Vec<Vec<Literal<'_>>> = reading::answer(EXCHANGE, raw.unwrap_or("[]"))?;
+        let trades = rows
+            .iter()
+            .map(|row| normalise::rest_trade(row, of.market, received_at));
+        trades
+            .collect::<Result<_, _>>()
+            .map_err(malformed(EXCHANGE))
+    }
+
+    /// Only the edge answers with an HTTP error, and what it says is a web page.
+    fn read_error(&self, _body: &str) -> Option<String> {
+        None
+    }
 }
 
 fn instrument(key: &str, info: PairInfo) -> Option<Instrument> {
@@ -58,21 +144,16 @@ fn instrument(key: &str, info: PairInfo) -> Option<Instrument> {
             instrument.aliases.push(alias);
         }
     }
-    let number = |text: &Option<String>| {
-        parse_decimal(text.as_deref()?)
-            .ok()
-            .filter(|n| !n.is_zero())
-    };
     let step = |decimals: Option<u32>| {
         decimals
             .filter(|d| *d <= 28)
             .map(|decimals| Decimal::new(1, decimals))
     };
-    instrument.tick_size = number(&info.tick_size)
+    instrument.tick_size = rule(&info.tick_size)
         .or(step(info.pair_decimals))
         .map(Into::into);
     instrument.lot_size = step(info.lot_decimals).map(Into::into);
-    instrument.min_notional = number(&info.costmin);
+    instrument.min_notional = rule(&info.costmin);
     instrument.status = match info.status.as_deref() {
         // Answers before 2022 had no status, and only what was online.
         None | Some("online") => TradingStatus::Trading,
@@ -139,92 +220,22 @@ fn rest_name(instrument: &Instrument) -> &str {
     plain.unwrap_or(&instrument.native)
 }
 
-pub(super) fn ask_tickers(of: &[Arc<Instrument>]) -> Vec<(Ask, Vec<Arc<Instrument>>)> {
-    let ask = |chunk: &[Arc<Instrument>]| {
-        let pairs: Vec<_> = chunk.iter().map(|i| percent_encode(rest_name(i))).collect();
-        (
-            Ask {
-                path: format!("/0/public/Ticker?pair={}", pairs.join(",")),
-                weight: 1,
-            },
-            chunk.to_vec(),
-        )
-    };
-    of.chunks(PAIRS_PER_TICKER).map(ask).collect()
-}
-
-pub(super) fn read_tickers(
-    body: &str,
-    of: &[Arc<Instrument>],
-    received_at: Timestamp,
-) -> Result<Vec<Ticker>, ProviderError> {
-    let rows: BTreeMap<String, &RawValue> = result(body)?;
-    let read = |(key, raw): (&String, &&RawValue)| {
-        // Keyed by the exchange's name of the pair, not by what was asked; alone it can only be the one.
-        let instrument = of.iter().find(|i| is_named(i, key)).or(if of.len() == 1 {
-            of.first()
-        } else {
-            None
-        })?;
-        let wire: Result<RestTicker<'_>, _> = serde_json::from_str(raw.get());
-        Some(wire.map_err(malformed).and_then(|w| {
-            normalise::rest_ticker(&w, instrument.market, received_at).map_err(malformed)
-        }))
-    };
-    rows.iter().filter_map(read).collect()
-}
-
 fn is_named(instrument: &Instrument, key: &str) -> bool {
     instrument.native == key
         || instrument.ws == key
         || instrument.aliases.iter().any(|alias| alias == key)
 }
 
-pub(super) fn ask_trades(of: &Instrument, limit: usize) -> Ask {
-    let count = limit.clamp(1, 1_000);
-    Ask {
-        path: format!(
-            "/0/public/Trades?pair={}&count={count}",
-            percent_encode(rest_name(of))
-        ),
-        weight: 1,
-    }
-}
-
-pub(super) fn read_trades(
-    body: &str,
-    of: &Instrument,
-    received_at: Timestamp,
-) -> Result<Vec<Trade>, ProviderError> {
-    let rows: BTreeMap<String, &RawValue> = result(body)?;
-    // Beside the trades there is `last`, a cursor.
-    let raw = rows
-        .iter()
-        .find(|(key, _)| *key != "last")
-        .map(|(_, raw)| raw.get());
-    let rows: Vec<Vec<Literal<'_>>> =
-        serde_json::from_str(raw.unwrap_or("[]")).map_err(malformed)?;
-    let trades = rows
-        .iter()
-        .map(|row| normalise::rest_trade(row, of.market, received_at));
-    trades.collect::<Result<_, _>>().map_err(malformed)
-}
-
-/// Only the edge answers with an HTTP error, and what it says is a web page.
-pub(super) fn read_error(_body: &str) -> Option<String> {
-    None
-}
-
 /// The `result` of an answer. Errors begin with `E`; what begins with `W` is a warning beside a result.
 fn result<'a, T: serde::Deserialize<'a>>(body: &'a str) -> Result<T, ProviderError> {
-    let envelope: Envelope<'a> = serde_json::from_str(body).map_err(malformed)?;
+    let envelope: Envelope<'a> = reading::answer(EXCHANGE, body)?;
     if let Some(error) = envelope.error.iter().find(|error| !error.starts_with('W')) {
         return Err(refusal(error));
     }
     let raw = envelope.result.ok_or_else(|| {
         ProviderError::Malformed(format!("{EXCHANGE}: an answer without a result"))
     })?;
-    serde_json::from_str(raw.get()).map_err(malformed)
+    reading::answer(EXCHANGE, raw.get())
 }
 
 fn refusal(error: &str) -> ProviderError {
@@ -241,11 +252,4 @@ fn refusal(error: &str) -> ProviderError {
     } else {
         ProviderError::Refused(message)
     }
-}
-
-fn malformed(error: impl Into<DecodeError>) -> ProviderError {
-    ProviderError::Malformed(format!(
-        "{EXCHANGE}: an answer cannot be read: {}",
-        error.into()
-    ))
 }

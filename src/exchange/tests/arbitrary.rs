@@ -1,5 +1,4 @@
-//! Anything at all as input: nothing panics, and nothing of a bad frame is left. And the identity of
-//! names, over lists of instruments as the exchanges write them.
+//! Anything at all as input: nothing panics, and what is read can be written. And the identity of names, over lists of instruments as the exchanges write them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -86,6 +86,7 @@ fn what_is_of_no_interest_is_passed_over_and_what_is_broken_is_an_error() {
         (r#""61000.10""#, "null"),
         (r#""0.015""#, "{}"),
         ("910000124", "-5"),
+        ("910000124", r#""9223372036854775808""#),
         ("2026-09-21T", "yesterday"),
     ] {
         let text = fixture!("coinbase/match").replacen(from, to, 1);

@@ -89,6 +89,7 @@ fn what_is_of_no_interest_is_passed_over_and_what_is_broken_is_an_error() {
         ("60999.9", "null"),
         ("60999.9", "true"),
         ("80000123", "8.5"),
+        ("80000123", "9223372036854775808"),
         ("149001Z", "149001"),
         (r#""data":["#, r#""data":[[],"#),
     ] {

@@ -37,7 +37,7 @@ pub fn lines(output: &Output) -> Vec<String> {
     output.events.iter().map(line).collect()
 }
 
-/// Decodes one frame; nothing may be left of a bad one.
+/// Decodes one frame; of a bad one only the error is left.
 pub fn decode(protocol: &mut dyn Protocol, text: &str) -> Result<Output, String> {
     let mut output = Output::default();
     let frame = Frame {

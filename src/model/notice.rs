@@ -1,0 +1,105 @@
+//! What is told beside the data: holes in it, and how we are connected.
+
+use super::{Exchange, Market, Stream, Timestamp};
+
+/// A hole that is told instead of hidden.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gap {
+    /// Where.
+    pub market: Market,
+    /// In which stream.
+    pub stream: Stream,
+    /// First missing id.
+    pub from_id: Option<u64>,
+    /// Last missing id.
+    pub to_id: Option<u64>,
+    /// Time of the last event before the hole.
+    pub from: Option<Timestamp>,
+    /// Time of the first event after it.
+    pub to: Option<Timestamp>,
+    /// How many are missing, where that is known.
+    pub missing: Option<u64>,
+    /// How many of them were recovered.
+    pub recovered: u64,
+    /// How it ended.
+    pub state: GapState,
+    /// Why it came about, or why it stays.
+    pub reason: GapReason,
+}
+
+/// How a gap ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapState {
+    /// Nothing of it can be had.
+    Unrepairable,
+}
+
+impl GapState {
+    /// The name in outputs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unrepairable => "unrepairable",
+        }
+    }
+}
+
+/// Why there is a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapReason {
+    /// The reader of this stream was too slow.
+    SlowConsumer,
+    /// Ids are missing, and this version does not fetch them.
+    RepairOff,
+}
+
+impl GapReason {
+    /// The name in outputs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SlowConsumer => "slow_consumer",
+            Self::RepairOff => "repair_off",
+        }
+    }
+}
+
+/// A change in how we are connected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Which exchange.
+    pub exchange: Exchange,
+    /// Which symbol; `None` = the whole connection.
+    pub market: Option<Market>,
+    /// The new state.
+    pub state: StatusState,
+    /// How many attempts since it last worked.
+    pub attempt: u32,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// When.
+    pub timestamp: Timestamp,
+}
+
+/// How a connection, or one symbol on it, is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusState {
+    /// Up again, and every subscription answered.
+    Connected,
+    /// Open, but nothing comes where something must.
+    Stale,
+    /// Lost, and being made anew.
+    Reconnecting,
+    /// Given up: not retried by itself.
+    Failed,
+}
+
+impl StatusState {
+    /// The name in outputs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Stale => "stale",
+            Self::Reconnecting => "reconnecting",
+            Self::Failed => "failed",
+        }
+    }
+}
