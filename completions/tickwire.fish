@@ -57,8 +57,8 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s s -l symbo
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l stream -d 'What to follow: ticker, trades' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s n -l count -d 'Exit after so many events, all symbols together' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s d -l duration -d 'Exit after so long' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l refresh -d 'How often the screen is redrawn' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l summary -d 'A market summary on stderr that often' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l refresh -d 'How often the screen is redrawn; nothing with -1' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l summary -d 'A market summary on stderr that often, told after the table is left; nothing with -1' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l field -d 'Only these fields: price, bid, ask, spread, volume_24h, timestamp and more' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s c -l config -d 'Configuration file instead of the default one' -r -F

@@ -1,7 +1,7 @@
 //! Starts the three simulated exchanges on loopback and prints how to point tickwire at them.
 //!
-//! `cargo run --example simulated_exchanges --features sim`, then in another shell
-//! `eval "$(…)"` what it printed, and `tickwire monitor BTC ETH -p kraken`.
+//! `cargo run --example simulated_exchanges --features sim` prints lines to paste into another shell and
+//! runs until Ctrl-C. In that shell `tickwire monitor BTC ETH -p kraken` then talks to them.
 
 use tickwire::sim::{Sim, SimConfig, Venue};
 

@@ -163,6 +163,11 @@ pub struct Traits {
     pub contiguous_ids: bool,
     /// Whether the source can be slowed down, so that a slow reader loses nothing.
     pub can_wait: bool,
+    /// Whether its times come from a clock of its own, not from this machine's: ages are not measured
+    /// against them then.
+    pub own_clock: bool,
+    /// Whether the data is made up, which has to be said wherever it is shown.
+    pub invented: bool,
     /// Ticker fields that the live stream fills.
     pub stream_fields: &'static [Field],
     /// Ticker fields that a single REST answer fills.

@@ -331,6 +331,8 @@ fn catalogue(adapter: &dyn Adapter, list: Vec<Instrument>) -> Catalogue {
         asset_aliases: profile.asset_aliases,
         contiguous_ids: profile.contiguous_ids,
         can_wait: false,
+        own_clock: false,
+        invented: false,
         stream_fields: profile.stream_fields,
         rest_fields: profile.rest_fields,
         list_source: None,

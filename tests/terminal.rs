@@ -4,10 +4,12 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use tickwire::sim::{Cut, Sim, SimConfig, Venue};
+
 /// A terminal of this size in which a shell runs; gone when it is dropped.
 struct Terminal {
     socket: String,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Terminal {
@@ -19,12 +21,9 @@ impl Terminal {
         }
         let home = tempfile::tempdir().unwrap();
         let socket = format!("tickwire-{}-{name}", std::process::id());
-        let terminal = Self {
-            socket,
-            _home: home,
-        };
+        let terminal = Self { socket, home };
         let (columns, rows) = (columns.to_string(), rows.to_string());
-        let home = format!("HOME={}", terminal._home.path().display());
+        let home = format!("HOME={}", terminal.home.path().display());
         let shell = [
             "new-session",
             "-d",
@@ -190,6 +189,37 @@ fn ctrl_c_and_a_signal_give_the_terminal_back() {
     );
     terminal.until(|screen| screen.contains("code=0"));
     terminal.assert_restored();
+}
+
+#[test]
+fn what_belongs_on_stderr_is_told_after_the_table() {
+    let Some(terminal) = Terminal::open("held", 120, 30) else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let config = SimConfig {
+        rate: 20.0,
+        ..SimConfig::new(Venue::Coinbase)
+    };
+    let sim = runtime.block_on(Sim::start(config)).unwrap();
+    for (name, url) in [("REST", sim.rest_url()), ("WS", sim.ws_url())] {
+        terminal.keys(&format!(
+            "export TICKWIRE_PROVIDERS__COINBASE__{name}_URL={url}"
+        ));
+        terminal.tmux(&["send-keys", "Enter"]);
+    }
+    terminal.run("monitor BTC -p coinbase --summary 100ms 2>~/err");
+    terminal.until(is_live);
+    sim.cut_all(Cut::Reset);
+    terminal.until(|screen| screen.contains("reconnecting") || sim.counters().upgrades > 1);
+    std::thread::sleep(Duration::from_millis(500));
+    terminal.keys("q");
+    terminal.until(|screen| screen.contains("code=0"));
+    let told = std::fs::read_to_string(terminal.home.path().join("err")).unwrap();
+    assert!(told.contains("tickwire: coinbase reconnecting"), "{told}");
+    // On the way, and at the end.
+    assert!(told.matches("BTC/USD: ").count() >= 2, "{told}");
+    assert!(!told.contains('\u{1b}'), "{told}");
 }
 
 #[test]

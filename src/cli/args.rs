@@ -158,11 +158,11 @@ pub struct MonitorArgs {
     #[arg(short, long, value_name = "DUR", value_parser = crate::duration::parse)]
     pub duration: Option<Duration>,
 
-    /// How often the screen is redrawn
+    /// How often the screen is redrawn; nothing with -1
     #[arg(long, value_name = "DUR", default_value = "250ms", value_parser = crate::duration::parse)]
     pub refresh: Duration,
 
-    /// A market summary on stderr that often
+    /// A market summary on stderr that often, told after the table is left; nothing with -1
     #[arg(long, value_name = "DUR", value_parser = crate::duration::parse)]
     pub summary: Option<Duration>,
 

@@ -66,31 +66,34 @@ impl CliError {
         self
     }
 
-    /// As it is printed: text, or one JSON object.
-    pub fn render(&self, json: bool) -> String {
+    /// The lines that are printed: text, or one JSON object.
+    pub fn render(&self, json: bool) -> Vec<String> {
         if json {
-            return serde_json::json!({
+            let object = serde_json::json!({
                 "level": "error",
                 "code": self.code,
                 "message": self.message,
                 "hint": self.hint,
                 "retryable": self.retryable,
-            })
-            .to_string();
+            });
+            return vec![object.to_string()];
         }
-        let mut text = format!("tickwire: error: {}", printable(&self.message));
-        if let Some(hint) = &self.hint {
-            text.push_str(&format!("\nhint: {}", printable(hint)));
-        }
-        text
+        let hint = self.hint.iter().map(|hint| format!("hint: {hint}"));
+        std::iter::once(format!("tickwire: error: {}", self.message))
+            .chain(hint)
+            .collect()
     }
 }
 
-/// Without control characters: exchanges and files are not to be trusted with the terminal.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+/// How much of a text of an exchange is told.
+const CLIP: usize = 200;
+
+/// What an exchange said, cut where it goes on for long.
+pub fn clipped(text: &str) -> String {
+    match text.char_indices().nth(CLIP) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_string(),
+    }
 }
 
 /// What should not happen: the chain of causes on one line.
@@ -102,11 +105,13 @@ impl From<anyhow::Error> for CliError {
 
 impl From<ListError> for CliError {
     fn from(error: ListError) -> Self {
-        let cli = CliError::unknown(error.source.code(), error.to_string());
+        let name = error.exchange.name();
+        let reason = clipped(&error.source.to_string());
+        let message = format!("no list of what {name} trades: {reason}");
+        let cli = CliError::unknown(error.source.code(), message);
         match error.source {
             ProviderError::Unreachable(_) => cli.hint(OFFLINE_HINT),
             ProviderError::Blocked(_) => {
-                let name = error.exchange.name();
                 let hint = format!(
                     "the exchange does not serve this place: try another provider, or providers.{name}.rest_url"
                 );
@@ -131,7 +136,7 @@ impl From<Unresolved> for CliError {
                 let list = format!("tickwire symbols -p {exchange} lists them");
                 let hint = match nearest.as_slice() {
                     [] => list,
-                    names => format!("did you mean {}? {list}", names.join(", ")),
+                    names => format!("did you mean {}? {list}", clipped(&names.join(", "))),
                 };
                 CliError::usage("unknown_symbol", message).hint(hint)
             }

@@ -9,6 +9,7 @@ mod notices;
 mod output;
 mod signals;
 mod symbols;
+mod usage;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -77,32 +78,8 @@ fn parse(arguments: &[OsString]) -> Result<Option<Cli>, CliError> {
             error.print().or_else(|error| output::unwritten(&error))?;
             Ok(None)
         }
-        Err(error) => Err(usage_error(&error)),
+        Err(error) => Err(usage::error(&error, arguments)),
     }
-}
-
-/// clap's message on one line, its tip as the hint.
-fn usage_error(error: &clap::Error) -> CliError {
-    let text = error.render().to_string();
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines
-        .next()
-        .unwrap_or("wrong arguments")
-        .trim_start_matches("error: ");
-    let mut message = first.to_string();
-    let mut hint = None;
-    for line in lines {
-        if let Some(tip) = line.strip_prefix("tip: ") {
-            hint.get_or_insert_with(|| tip.to_string());
-        } else if line.starts_with("Usage:") || line.starts_with("For more information") {
-            break;
-        } else if hint.is_none() {
-            message.push(' ');
-            message.push_str(line);
-        }
-    }
-    let hint = hint.unwrap_or_else(|| "tickwire --help".into());
-    CliError::usage("usage", message).hint(hint)
 }
 
 fn wants_json_log(arguments: &[OsString]) -> bool {
@@ -137,6 +114,12 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
     notices::init_log(notices, cli.global.verbose, config.log.as_deref())?;
     for warning in &config.warnings {
         notices.warn("config", warning);
+    }
+    if !config.fallback.is_empty() {
+        notices.warn(
+            "config",
+            "`fallback` has no effect yet: no other provider is turned to",
+        );
     }
     // One thread: a second one would only add hand-overs (a connection alone fills no core).
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,5 +1,6 @@
 //! What is told on stderr beside the data: log lines, notices, summaries.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Mutex;
 
@@ -10,7 +11,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::error::{CliError, printable};
+use super::error::{CliError, clipped};
 
 /// How to talk on stderr.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,7 @@ pub struct Notices {
 impl Notices {
     /// Tells an error.
     pub fn error(&self, error: &CliError) {
-        line(&error.render(self.json));
+        write(error.render(self.json));
     }
 
     /// Tells all of these but the last, which is returned: whoever ends the program tells it.
@@ -38,10 +39,10 @@ impl Notices {
     pub fn warn(&self, code: &str, message: &str) {
         if self.json {
             line(
-                &serde_json::json!({"level": "warn", "code": code, "message": message}).to_string(),
+                serde_json::json!({"level": "warn", "code": code, "message": message}).to_string(),
             );
         } else {
-            line(&format!("tickwire: {}", printable(message)));
+            line(format!("tickwire: {message}"));
         }
     }
 
@@ -52,46 +53,87 @@ impl Notices {
         }
         if self.json {
             line(
-                &serde_json::json!({"level": "info", "code": code, "message": message}).to_string(),
+                serde_json::json!({"level": "info", "code": code, "message": message}).to_string(),
             );
         } else {
-            line(message);
+            line(message.to_string());
         }
     }
 }
 
-/// Lines that wait while a screen is open; `None`: there is none.
-static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
+/// The newest lines of those that wait while a screen is open.
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<String>,
+    /// How many there were before them.
+    left_out: u64,
+}
+
+impl Waiting {
+    fn push(&mut self, line: String) {
+        if self.lines.len() == HELD_MAX {
+            self.lines.pop_front();
+            self.left_out += 1;
+        }
+        self.lines.push_back(line);
+    }
+}
+
+/// `None`: no screen is open.
+static HELD: Mutex<Option<Waiting>> = Mutex::new(None);
 /// How many are kept.
 const HELD_MAX: usize = 100;
 
-/// A closed stderr is nobody's loss.
-fn line(text: &str) {
+fn line(text: String) {
+    write([text]);
+}
+
+/// The one way to stderr. Each text stays one line, whatever an exchange put into it. A closed stderr is
+/// nobody's loss.
+fn write(lines: impl IntoIterator<Item = String>) {
     let mut held = HELD.lock().expect("no holder of this lock panics");
-    match held.as_mut() {
-        Some(lines) if lines.len() < HELD_MAX => lines.push(text.to_string()),
-        Some(_) => {}
-        None => {
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
+    for text in lines {
+        let text = printable(&text);
+        match held.as_mut() {
+            Some(waiting) => waiting.push(text),
+            None => {
+                let _ = writeln!(std::io::stderr().lock(), "{text}");
+            }
         }
     }
 }
 
+/// Without what ends a line or speaks to the terminal: exchanges and files are not to be trusted with it.
+fn printable(text: &str) -> String {
+    let unsafe_char = |c: char| {
+        // Also what turns the direction of the text, and the other ends of lines.
+        c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .map(|c| if unsafe_char(c) { ' ' } else { c })
+        .collect()
+}
+
 /// While this lives nothing is written to stderr: it would draw over the screen. Told when it ends.
-pub struct Held(());
+pub struct Held(Notices);
 
 impl Held {
     /// Begins to hold lines back.
-    pub fn start() -> Self {
-        *HELD.lock().expect("no holder of this lock panics") = Some(Vec::new());
-        Self(())
+    pub fn start(notices: Notices) -> Self {
+        *HELD.lock().expect("no holder of this lock panics") = Some(Waiting::default());
+        Self(notices)
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let lines = HELD.lock().expect("no holder of this lock panics").take();
-        lines.into_iter().flatten().for_each(|text| line(&text));
+        let waiting = HELD.lock().expect("no holder of this lock panics").take();
+        let waiting = waiting.unwrap_or_default();
+        if waiting.left_out > 0 {
+            let message = format!("{} earlier lines were left out", waiting.left_out);
+            self.0.warn("left_out", &message);
+        }
+        write(waiting.lines);
     }
 }
 
@@ -142,20 +184,16 @@ impl<S: Subscriber> Layer<S> for Log {
             let mut object =
                 serde_json::json!({"level": level, "code": "log", "message": parts.message});
             for (name, value) in parts.fields {
-                object[name] = value.into();
+                object[name] = clipped(&value).into();
             }
-            return line(&object.to_string());
+            return line(object.to_string());
         }
         let fields: String = parts
             .fields
             .iter()
-            .map(|(name, value)| format!(" {name}={value}"))
+            .map(|(name, value)| format!(" {name}={}", clipped(value)))
             .collect();
-        line(&format!(
-            "tickwire: {level}: {}{}",
-            printable(&parts.message),
-            printable(&fields)
-        ));
+        line(format!("tickwire: {level}: {}{fields}", parts.message));
     }
 }
 
@@ -176,5 +214,27 @@ impl Visit for Parts {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.fields.push((field.name(), value.to_string()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_can_forge_a_line_or_speak_to_the_terminal() {
+        let text = "a\n\x1b]0;b\x07c\r\u{9b}2Jd\u{2028}e\u{202e}f";
+        assert_eq!(printable(text), "a  ]0;b c  2Jd e f");
+        let json = serde_json::json!({"message": text}).to_string();
+        assert!(serde_json::from_str::<serde_json::Value>(&printable(&json)).is_ok());
+    }
+
+    #[test]
+    fn the_newest_lines_are_kept_and_the_others_counted() {
+        let mut waiting = Waiting::default();
+        (0..250).for_each(|n| waiting.push(n.to_string()));
+        assert_eq!(waiting.left_out, 150);
+        assert_eq!(waiting.lines.len(), HELD_MAX);
+        assert_eq!(waiting.lines.front().map(String::as_str), Some("150"));
     }
 }

@@ -298,6 +298,8 @@ impl Provider for Live {
             asset_aliases: self.profile.asset_aliases,
             contiguous_ids: self.profile.contiguous_ids,
             can_wait: false,
+            own_clock: false,
+            invented: false,
             stream_fields: self.profile.stream_fields,
             rest_fields: self.profile.rest_fields,
             list_source: Some(self.rest_url.clone()),

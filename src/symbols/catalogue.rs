@@ -246,6 +246,8 @@ mod tests {
             asset_aliases: &[("XBT", "BTC"), ("XDG", "DOGE")],
             contiguous_ids: true,
             can_wait: false,
+            own_clock: false,
+            invented: false,
             stream_fields: &[],
             rest_fields: &[],
             list_source: None,

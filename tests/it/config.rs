@@ -182,3 +182,12 @@ async fn without_a_home_it_runs_all_the_same() {
     let done = crate::support::finish(command).await.exits(0);
     assert_eq!(done.stdout, "BTC/USD\n");
 }
+
+#[tokio::test]
+async fn a_key_that_has_no_effect_yet_is_told() {
+    let world = World::new().config("fallback = [\"binance\"]\n");
+    let done = world.run("monitor BTC -1 -p mock --field symbol").await;
+    let done = done.exits(0).says("tickwire: `fallback` has no effect yet");
+    assert_eq!(done.stdout, "BTC/USD\n");
+    assert_eq!(done.stderr.lines().count(), 2, "{done:#?}");
+}

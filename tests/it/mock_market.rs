@@ -51,6 +51,21 @@ async fn times_come_from_its_own_clock_where_start_is_set() {
 }
 
 #[tokio::test]
+async fn ages_are_not_measured_against_its_own_clock() {
+    for start in ["2026-01-01", "2126-01-01"] {
+        let world = World::new().config(&CONFIG.replace("2026-01-01", start));
+        let arguments = "monitor BTC ETH -p mock -n 200 --field price,age";
+        let (first, second) = (world.run(arguments).await, world.run(arguments).await);
+        assert_eq!(first.exits(0).stdout, second.stdout);
+        assert!(second.lines().iter().all(|line| line.ends_with("\t0.000")));
+        let once = "monitor BTC -p mock -1 --max-age 10s --field age";
+        assert_eq!(world.run(once).await.exits(0).stdout, "0.000\n");
+        let table = world.run("monitor BTC -p mock -1 -o table").await.exits(0);
+        assert!(table.stdout.contains("0.0s"), "{table:#?}");
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_stops_loses_nothing() {
     let world = World::new().config(CONFIG);
     // The last one is short: all of it waits in the pipe and in the program when its work is done.

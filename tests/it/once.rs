@@ -237,6 +237,50 @@ async fn a_broken_provider_does_not_keep_the_other_from_being_printed() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_not_to_be_had_keeps_no_other_symbol_from_being_printed() {
+    let coinbase = start(Venue::Coinbase).await;
+    // Kraken's port refuses.
+    let world = World::with(Venue::Coinbase, &coinbase);
+    let arguments = "monitor coinbase:ETH kraken:BTC/USD mock:BTC kraken:eth coinbase:BTC -1";
+    let done = world
+        .run(&format!("{arguments} --field exchange,symbol"))
+        .await
+        .exits(3);
+    assert_eq!(
+        done.lines(),
+        ["coinbase\tETH/USD", "mock\tBTC/USD", "coinbase\tBTC/USD"]
+    );
+    for symbol in ["BTC/USD", "eth"] {
+        let error = format!("error: kraken:{symbol}: no list of what kraken trades: ");
+        assert_eq!(done.stderr.matches(&error).count(), 1, "{done:#?}");
+    }
+    assert!(!done.stderr.contains("hint: "), "{done:#?}");
+}
+
+#[tokio::test]
+async fn a_list_that_does_not_come_leaves_the_others_their_time() {
+    let (kraken, coinbase) = (start(Venue::Kraken).await, start(Venue::Coinbase).await);
+    kraken.faults().rest_delay = Some(NEVER);
+    let world = World::with(Venue::Coinbase, &coinbase).and(Venue::Kraken, &kraken);
+    let arguments = "monitor kraken:BTC/USD coinbase:BTC mock:BTC -1 --field exchange --timeout 4s";
+    let done = world.run(arguments).await.exits(3);
+    assert_eq!(done.lines(), ["coinbase", "mock"]);
+    done.says("error: kraken:BTC/USD: no list of what kraken trades: no answer within 3s");
+}
+
+#[tokio::test]
+async fn unknown_symbols_are_2_whatever_the_other_lists_say() {
+    let coinbase = start(Venue::Coinbase).await;
+    let world = World::with(Venue::Coinbase, &coinbase);
+    for end in ["-1", "-n 1"] {
+        let arguments = format!("monitor mock:NOPE kraken:BTC/USD coinbase:NOPE mock:BTC {end}");
+        let done = world.run(&arguments).await.exits(2).prints_nothing();
+        done.says("mock has no symbol `NOPE`")
+            .says("coinbase has no symbol `NOPE`");
+    }
+}
+
+#[tokio::test]
 async fn trouble_is_told_on_stderr_only() {
     let (sim, world) = prepared(Venue::Coinbase).await;
     sim.faults().rest_delay = Some(Duration::from_millis(400));

@@ -1,8 +1,11 @@
 //! Wrong requests: exit 2 before anything is connected, one line that says what, a hint that says how.
 
-use tickwire::sim::{Listing, Sim, SimConfig, Status, Venue};
+use std::process::Stdio;
 
-use crate::support::{Done, World, list_requests, start};
+use tickwire::sim::{Listing, Sim, SimConfig, Status, Venue};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::{Done, Running, World, list_requests, start};
 
 /// An error of one line, then this hint.
 #[track_caller]
@@ -36,17 +39,27 @@ async fn wrong_flags_and_values_are_refused_with_a_hint() {
         (
             "monitor BTC -o yaml",
             "invalid value 'yaml' for '--output <FORMAT>'",
-            "tickwire --help",
+            "tickwire monitor --help",
         ),
         (
             "monitor BTC -n 0",
             "invalid value '0' for '--count <N>'",
-            "tickwire --help",
+            "tickwire monitor --help",
         ),
         (
             "monitor BTC -d soon",
             "invalid value 'soon' for '--duration <DUR>'",
-            "tickwire --help",
+            "tickwire monitor --help",
+        ),
+        (
+            "monitor BTC -x",
+            "unexpected argument '-x' found",
+            "tickwire monitor --help",
+        ),
+        (
+            "symbols --nonsense",
+            "unexpected argument '--nonsense' found",
+            "tickwire symbols --help",
         ),
         ("monitor BTC --timeout -1s", "", ""),
         (
@@ -95,6 +108,49 @@ async fn wrong_flags_and_values_are_refused_with_a_hint() {
         );
         assert_eq!(lines.next(), None, "{arguments}: {done:#?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_to_come_is_told_in_one_clear_line() {
+    let world = World::new();
+    for (arguments, name, hint) in [
+        ("monitor BTC --where price>5", "--where", "monitor --help"),
+        ("monitor BTC --interval=1m", "--interval", "monitor --help"),
+        ("monitor BTC --history 5", "--history", "monitor --help"),
+        ("monitor BTC --since 1h", "--since", "monitor --help"),
+        ("monitor BTC --until now", "--until", "monitor --help"),
+        (
+            "monitor BTC --fallback mock",
+            "--fallback",
+            "monitor --help",
+        ),
+        ("--fallback mock symbols", "--fallback", "symbols --help"),
+        ("alert BTC price>5", "alert", "--help"),
+        ("start --port 8000", "start", "--help"),
+        ("test", "test", "--help"),
+        ("-p mock status", "status", "--help"),
+    ] {
+        let done = world.run(arguments).await;
+        let error = format!("`{name}` is not available yet");
+        refused(done, &error, &format!("tickwire {hint}\n"));
+    }
+    let done = world.run("monitor BTC --stream candles").await;
+    refused(
+        done,
+        "--stream: `candles` is not available yet",
+        "ticker, trades\n",
+    );
+}
+
+#[tokio::test]
+async fn symbols_that_are_not_utf_8_are_a_wrong_request() {
+    let mut command = World::new().command("monitor - -p mock -1");
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"BTC\n\xff\xfe\n").await.unwrap();
+    drop(stdin);
+    let done = Running::new(child).end().await;
+    refused(done, "stdin: the symbols are not UTF-8", "one symbol per");
 }
 
 #[tokio::test]

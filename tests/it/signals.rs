@@ -116,11 +116,15 @@ async fn a_reader_that_does_not_read_keeps_no_one_from_ending() {
 
 #[tokio::test]
 async fn the_second_signal_ends_it_at_once() {
-    let world = World::new().env("TICKWIRE_PROVIDERS__MOCK__RATE", "max");
-    let mut running = world.spawn("monitor BTC -p mock");
-    running.record().await;
+    let sim = start_at_rate(Venue::Coinbase, 2_000.0).await;
+    let world = World::with(Venue::Coinbase, &sim);
+    let mut running = world.spawn("monitor BTC --stream trades");
+    let first = running.record().await.number("id");
+    // Far more than the pipe takes.
+    let told = || sim.ledger("BTC/USD").last().map_or(0, |trade| trade.id) - first;
+    eventually("nobody reads", || told() > 4_000).await;
     running.signal("TERM").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    eventually("it was heard", || sim.counters().open_sockets == 0).await;
     assert!(running.is_running(), "what is left is waited for");
     running.signal("INT").await;
     eventually("it ends", || !running.is_running()).await;

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use tickwire::sim::{Sim, SimConfig, Venue};
 
-use crate::support::{Record, World, start};
+use crate::support::{Record, World, eventually, start};
 
 /// Longer than a slow reader is waited for.
 const STOPPED: Duration = Duration::from_secs(8);
+
+/// More trades than the queue, the pipe and the program hold.
+const MISSED: usize = 4_000;
 
 /// Every id between the first and the last printed one is printed or told, exactly once.
 #[track_caller]
@@ -46,8 +49,21 @@ async fn a_reader_that_stops_is_told_what_it_missed_and_pings_are_answered_meanw
     for _ in 0..100 {
         running.record().await;
     }
-    tokio::time::sleep(STOPPED).await;
+    let made = |symbol| sim.ledger(symbol).len();
+    let enough = ["BTC/USD", "ETH/USD"].map(|symbol| (symbol, made(symbol) + MISSED));
     let pongs = sim.counters().pongs_received;
+    tokio::time::sleep(STOPPED).await;
+    eventually("more is traded than anything holds", || {
+        enough
+            .iter()
+            .all(|(symbol, wanted)| made(symbol) >= *wanted)
+    })
+    .await;
+    // One would do if the socket was not read: it was on its way.
+    eventually("pings are answered while nobody reads", || {
+        sim.counters().pongs_received >= pongs + 3
+    })
+    .await;
     let mut open = vec![
         ("BTC/USD", "trades"),
         ("BTC/USD", "ticker"),
@@ -72,9 +88,7 @@ async fn a_reader_that_stops_is_told_what_it_missed_and_pings_are_answered_meanw
         let gaps = check(symbol, &printed, &sim);
         assert_eq!(gaps.len(), 1, "{gaps:?}");
         assert_eq!(gaps[0].text("state"), "unrepairable");
-        assert!(gaps[0].number("missing") > 100, "{gaps:?}");
     }
-    assert!(pongs >= 6, "{pongs}");
     let counters = sim.counters();
     assert_eq!(
         counters.upgrades, 1,

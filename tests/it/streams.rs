@@ -289,3 +289,59 @@ fn keep_trading(sim: &Sim, symbol: &'static str) -> JoinHandle<()> {
         }
     })
 }
+
+#[tokio::test]
+async fn a_stream_goes_on_without_the_provider_whose_list_is_not_to_be_had() {
+    let coinbase = start(Venue::Coinbase).await;
+    let world = World::with(Venue::Coinbase, &coinbase);
+    let arguments = "monitor kraken:BTC/USD mock:BTC -n 3 --field exchange";
+    let done = world.run(arguments).await.exits(0);
+    assert_eq!(done.lines(), ["mock"; 3]);
+    let done = done.says("tickwire: no list of what kraken trades: ");
+    done.says("; going on without BTC/USD\n");
+    let nothing = "monitor kraken:BTC/USD binance:BTC -n 3";
+    let done = world.run(nothing).await.exits(3).prints_nothing();
+    done.says("error: no list of what kraken trades: ")
+        .says("error: no list of what binance trades: ");
+}
+
+#[tokio::test]
+async fn what_an_exchange_says_cannot_forge_a_line_on_stderr() {
+    let evil = "\u{1b}]0;x\u{7}\u{1b}[2J\ntickwire: error: forged\r\u{9b}A";
+    let long = "x".repeat(5_000);
+    let clean = |stderr: &str| {
+        let lines: Vec<_> = stderr.lines().collect();
+        assert!(!stderr.contains(|c: char| c.is_control() && c != '\n'));
+        assert!(
+            lines
+                .iter()
+                .all(|line| !line.starts_with("tickwire: error: forged"))
+        );
+        assert!(
+            lines.iter().all(|line| line.chars().count() < 400),
+            "{stderr}"
+        );
+        lines.len()
+    };
+    // A subscription that is refused, told as a state and as the end.
+    let sim = start(Venue::Coinbase).await;
+    let world = World::with(Venue::Coinbase, &sim);
+    sim.faults().drop_acks = true;
+    sim.faults().mute_symbols.insert("BTC/USD".into());
+    let running = world.spawn("monitor BTC -o plain");
+    eventually("it subscribes", || sim.counters().subscribes > 0).await;
+    let reason = format!("BTC-USD is not a valid product {evil}{long}");
+    let error = serde_json::json!({"type": "error", "message": "Failed", "reason": reason});
+    sim.send_raw(&error.to_string());
+    let done = running.end().await.exits(3);
+    // The state, the summary, the error.
+    assert_eq!(clean(&done.stderr), 3, "{done:#?}");
+    done.says("is not a valid product");
+    // A list that is refused.
+    let sim = start(Venue::Kraken).await;
+    sim.faults().kraken_http200_error = Some(format!("EGeneral:{evil}{long}"));
+    let world = World::with(Venue::Kraken, &sim);
+    let done = world.run("monitor BTC -o plain").await.exits(3);
+    assert_eq!(clean(&done.stderr), 1, "{done:#?}");
+    done.says("EGeneral:");
+}

@@ -2,24 +2,23 @@
 
 mod once;
 mod progress;
+mod resolve;
 mod screen;
 mod settings;
 mod stream;
 
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, ErrorKind, IsTerminal};
 use std::sync::Arc;
 
-use crate::engine::EngineError;
-use crate::exchange::mock;
-use crate::model::{Event, Instrument, Market, Status, Stream, TradingStatus};
-use crate::symbols::{ListError, ResolveError};
+use crate::model::{Event, Exchange, Instrument, Market, Status, Stream, Timestamp, TradingStatus};
 
 use super::Ctx;
 use super::args::MonitorArgs;
-use super::error::{CliError, OFFLINE_HINT};
+use super::error::{CliError, clipped};
 use super::exit::Exit;
 use super::notices::Notices;
 use super::signals::Signals;
+use resolve::{Found, Unlisted, resolve};
 use settings::{Settings, Shape};
 
 /// Runs the command.
@@ -27,16 +26,28 @@ pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
     let symbols = symbols(&args)?;
     let settings = Settings::resolve(&args, &ctx, std::io::stdout().is_terminal())?;
     let mut signals = Signals::new()?;
-    let instruments = tokio::select! {
-        instruments = resolve(&symbols, &ctx) => instruments?,
+    let found = tokio::select! {
+        found = resolve(&symbols, settings.answer_timeout, &ctx) => found?,
         exit = signals.next() => return Ok(settings.exit_on(exit)),
-        () = tokio::time::sleep_until((ctx.started + settings.answer_timeout).into()) => {
-            return Err(CliError::unknown("timeout", "no list of symbols in time").hint(OFFLINE_HINT));
-        }
     };
-    announce(&instruments, ctx.notices);
+    let Found {
+        instruments,
+        unlisted,
+    } = found;
+    if instruments.is_empty() {
+        let errors = unlisted.into_iter().map(|list| list.error).collect();
+        let last = ctx.notices.all_but_last(errors);
+        return Err(last.unwrap_or_else(|| CliError::failed("internal", "no symbol is left")));
+    }
+    announce(&instruments, &ctx)?;
+    if settings.once {
+        let missing = unlisted.into_iter().flat_map(Unlisted::by_symbol);
+        return once::run(&settings, &instruments, missing.collect(), &ctx, signals).await;
+    }
+    for list in &unlisted {
+        ctx.notices.warn(list.error.code, &list.warning());
+    }
     match settings.shape {
-        _ if settings.once => once::run(&settings, &instruments, &ctx, signals).await,
         Shape::Table => screen::run(&settings, &instruments, ctx, signals).await,
         Shape::Lines(format) => stream::run(&settings, format, &instruments, ctx, signals).await,
     }
@@ -51,8 +62,7 @@ fn symbols(args: &MonitorArgs) -> Result<Vec<String>, CliError> {
             continue;
         }
         for line in std::io::stdin().lock().lines() {
-            let line =
-                line.map_err(|error| CliError::failed("input", format!("stdin: {error}")))?;
+            let line = line.map_err(unread)?;
             let symbol = line.split('#').next().unwrap_or_default().trim();
             if !symbol.is_empty() {
                 symbols.push(symbol.to_string());
@@ -68,37 +78,24 @@ fn symbols(args: &MonitorArgs) -> Result<Vec<String>, CliError> {
     Ok(symbols)
 }
 
-/// The instruments, each once. Every unknown name is told, not just the first.
-async fn resolve(symbols: &[String], ctx: &Ctx) -> Result<Vec<Arc<Instrument>>, CliError> {
-    let (mut instruments, mut errors) = (Vec::<Arc<Instrument>>::new(), Vec::new());
-    for symbol in symbols {
-        match ctx.engine.resolve(symbol).await {
-            Ok(instrument) if instruments.iter().any(|i| i.market == instrument.market) => {}
-            Ok(instrument) => instruments.push(instrument),
-            // Without a list nothing can be said about any of its symbols: once is enough.
-            Err(EngineError::Resolve(ResolveError::List(error))) => {
-                return Err(no_list(error, ctx));
-            }
-            Err(error) => errors.push(CliError::from(error)),
+fn unread(error: std::io::Error) -> CliError {
+    match error.kind() {
+        ErrorKind::InvalidData => CliError::usage("usage", "stdin: the symbols are not UTF-8")
+            .hint("one symbol per line, # begins a comment"),
+        _ => CliError::failed("input", format!("stdin: {error}")),
+    }
+}
+
+/// What must be known of the instruments before anything of them is read.
+fn announce(instruments: &[Arc<Instrument>], ctx: &Ctx) -> Result<(), CliError> {
+    let notices = ctx.notices;
+    let mut exchanges: Vec<_> = instruments.iter().map(|i| i.market.exchange()).collect();
+    exchanges.sort_by_key(|exchange| exchange.name());
+    exchanges.dedup();
+    for exchange in exchanges {
+        if ctx.engine.provider(exchange.name())?.traits().invented {
+            notices.warn(exchange.name(), &format!("{exchange} data, not a market"));
         }
-    }
-    match ctx.notices.all_but_last(errors) {
-        Some(last) => Err(last),
-        None => Ok(instruments),
-    }
-}
-
-fn no_list(error: ListError, ctx: &Ctx) -> CliError {
-    tracing::debug!(provider = ctx.provider, "no list of symbols");
-    error.into()
-}
-
-fn announce(instruments: &[Arc<Instrument>], notices: Notices) {
-    if instruments
-        .iter()
-        .any(|i| i.market.exchange() == mock::EXCHANGE)
-    {
-        notices.warn("mock", "mock data, not a market");
     }
     for instrument in instruments {
         let (symbol, exchange) = (instrument.market.symbol(), instrument.market.exchange());
@@ -110,10 +107,45 @@ fn announce(instruments: &[Arc<Instrument>], notices: Notices) {
         // The exchange's own word says more: `cancel_only` means that nothing is traded, too.
         let own = &instrument.status_text;
         if !own.is_empty() && !own.eq_ignore_ascii_case(status.name()) {
-            message.push_str(&format!(" ({own})"));
+            message.push_str(&format!(" ({})", clipped(own)));
         }
         notices.warn("not_trading", &message);
     }
+    Ok(())
+}
+
+/// Which exchanges have a clock of their own: their times say nothing about how old an event is to us.
+struct Clocks(Vec<Exchange>);
+
+impl Clocks {
+    fn new(instruments: &[Arc<Instrument>], ctx: &Ctx) -> Result<Self, CliError> {
+        let mut own = Vec::new();
+        for exchange in instruments.iter().map(|i| i.market.exchange()) {
+            if !own.contains(&exchange) && ctx.engine.provider(exchange.name())?.traits().own_clock
+            {
+                own.push(exchange);
+            }
+        }
+        Ok(Self(own))
+    }
+
+    fn is_own(&self, exchange: Exchange) -> bool {
+        self.0.contains(&exchange)
+    }
+
+    /// The moment to measure this event's age at: by its own clock it is new when it comes.
+    fn now(&self, event: &Event, ours: Timestamp) -> Timestamp {
+        match event.received_at() {
+            Some(at) if !self.0.is_empty() && self.is_own(event.exchange()) => at,
+            _ => ours,
+        }
+    }
+}
+
+/// The engine has ended by itself, which it never should.
+fn engine_stopped() -> CliError {
+    CliError::failed("internal", "the engine stopped")
+        .hint("the lines above tell more; -vv tells everything")
 }
 
 /// Tells a gap or a state on stderr, where the output has no place for it.
@@ -158,7 +190,7 @@ fn describe(status: &Status) -> String {
     let reason = status
         .reason
         .as_ref()
-        .map(|reason| format!(": {reason}"))
+        .map(|reason| format!(": {}", clipped(reason)))
         .unwrap_or_default();
     format!(
         "{who} {} (attempt {}){reason}",

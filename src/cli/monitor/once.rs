@@ -8,16 +8,18 @@ use tokio::time::Instant;
 
 use crate::engine::{Request, Subscription};
 use crate::feed::{Provider, ProviderError};
-use crate::model::{Clock, Event, Field, Instrument, Market, StatusState, Stream, SystemClock};
+use crate::model::{
+    Clock, Event, Field, Instrument, Market, StatusState, Stream, SystemClock, Timestamp,
+};
 use crate::sink::lines::Lines;
 
 use super::super::Ctx;
-use super::super::error::CliError;
+use super::super::error::{CliError, clipped};
 use super::super::exit::Exit;
 use super::super::output;
 use super::super::signals::Signals;
 use super::settings::{Settings, Shape};
-use super::{concerns, tell};
+use super::{Clocks, concerns, engine_stopped, tell};
 
 /// An answer that lacks fields is kept for so long, in case a fuller one comes.
 const GRACE: Duration = Duration::from_secs(2);
@@ -34,7 +36,11 @@ struct Slot {
     by_name: bool,
     stream_fields: &'static [Field],
     rest_fields: &'static [Field],
+    /// The exchange's times are not ours.
+    own_clock: bool,
     event: Option<Event>,
+    /// When it came, by our clock.
+    arrived: Option<Timestamp>,
     complete: bool,
     /// Why there is none, by source.
     rest_error: Option<ProviderError>,
@@ -50,9 +56,11 @@ enum Source {
 
 type RestAnswer = (Market, Stream, Result<Event, ProviderError>);
 
+/// `missing`: what is known to have no answer.
 pub async fn run(
     settings: &Settings,
     instruments: &[Arc<Instrument>],
+    missing: Vec<CliError>,
     ctx: &Ctx,
     mut signals: Signals,
 ) -> Result<Exit, CliError> {
@@ -61,15 +69,13 @@ pub async fn run(
         Request::instruments(instruments.iter().cloned()).streams(settings.streams.iter().copied());
     let mut subscription = ctx.engine.subscribe(request).await?;
     let deadline = (ctx.started + settings.answer_timeout).into();
-    let answered = tokio::select! {
-        () = collect(&mut slots, &mut subscription, instruments, ctx, deadline) => None,
-        exit = signals.next() => Some(exit),
+    let ended = tokio::select! {
+        ended = collect(&mut slots, &mut subscription, instruments, ctx, deadline) => ended,
+        exit = signals.next() => return Ok(exit),
     };
-    if let Some(exit) = answered {
-        return Ok(exit);
-    }
     signals.exit_on_next();
-    let result = print(&slots, instruments, settings, ctx).await;
+    let errors = missing.into_iter().chain(ended.err()).collect();
+    let result = print(&slots, instruments, errors, settings, ctx).await;
     let _ = tokio::time::timeout(GOODBYE, ctx.engine.shutdown()).await;
     result
 }
@@ -111,7 +117,9 @@ fn slots(
                 by_name: settings.fields.is_some(),
                 stream_fields: traits.stream_fields,
                 rest_fields: traits.rest_fields,
+                own_clock: traits.own_clock,
                 event: None,
+                arrived: None,
                 complete: false,
                 rest_error: None,
                 stream_error: None,
@@ -123,13 +131,15 @@ fn slots(
 }
 
 /// Fills the slots until all are complete, nothing more can come, or time is up.
+///
+/// Errors: the engine has ended; what was answered before stays.
 async fn collect(
     slots: &mut [Slot],
     subscription: &mut Subscription,
     instruments: &[Arc<Instrument>],
     ctx: &Ctx,
     deadline: Instant,
-) {
+) -> Result<(), CliError> {
     let mut rest = ask(slots, instruments, ctx);
     let mut batch = Vec::new();
     let mut until = deadline;
@@ -137,7 +147,11 @@ async fn collect(
         tokio::select! {
             taken = subscription.next_batch(&mut batch) => {
                 if taken.is_err() {
-                    return;
+                    let stopped = engine_stopped();
+                    for slot in slots.iter_mut() {
+                        slot.stream_error.get_or_insert_with(|| stopped.message.clone());
+                    }
+                    return Err(stopped);
                 }
                 for event in batch.drain(..) {
                     on_event(slots, event, ctx);
@@ -148,7 +162,7 @@ async fn collect(
                     on_answer(slots, answer);
                 }
             }
-            () = tokio::time::sleep_until(until) => return,
+            () = tokio::time::sleep_until(until) => return Ok(()),
         }
         if slots
             .iter()
@@ -157,6 +171,7 @@ async fn collect(
             until = until.min(Instant::now() + GRACE);
         }
     }
+    Ok(())
 }
 
 /// The REST questions: one per provider for all tickers, one per symbol for trades. The mock has nothing
@@ -255,6 +270,7 @@ impl Slot {
         if self.event.is_none() || complete && (!self.complete || source == Source::Socket) {
             self.complete |= complete;
             self.event = Some(event);
+            self.arrived = Some(SystemClock.now());
         }
     }
 
@@ -294,14 +310,17 @@ impl Slot {
     }
 
     fn is_fresh(&self, event: &Event, settings: &Settings) -> bool {
+        let confirmed = if self.own_clock {
+            self.arrived
+        } else {
+            event.received_at()
+        };
         let now = SystemClock.now();
-        let young = event.received_at().is_some_and(|at| {
+        confirmed.is_some_and(|at| {
             settings
                 .max_age
                 .is_none_or(|most| now.seconds_since(at) <= most.as_secs_f64())
-        });
-        // The mock's own clock is not ours.
-        young || self.market.exchange() == crate::exchange::mock::EXCHANGE
+        })
     }
 
     fn missing(&self, settings: &Settings) -> CliError {
@@ -310,8 +329,8 @@ impl Slot {
             _ if self.event.as_ref().is_some_and(too_old) => {
                 "the newest answer is older than --max-age".into()
             }
-            (Some(error), _) => error.to_string(),
-            (None, Some(error)) => error.clone(),
+            (Some(error), _) => clipped(&error.to_string()),
+            (None, Some(error)) => clipped(error),
             (None, None) => format!(
                 "no data within {}",
                 crate::duration::format(settings.answer_timeout)
@@ -335,14 +354,17 @@ impl Slot {
     }
 }
 
-/// Prints what was answered, in the order in which it was asked for, and names what is missing.
+/// Prints what was answered, in the order in which it was asked for, and names what is missing, then
+/// `errors`.
 async fn print(
     slots: &[Slot],
     instruments: &[Arc<Instrument>],
+    errors: Vec<CliError>,
     settings: &Settings,
     ctx: &Ctx,
 ) -> Result<Exit, CliError> {
     let (mut out, now) = (Vec::new(), SystemClock.now());
+    let clocks = Clocks::new(instruments, ctx)?;
     let answers: Vec<_> = slots
         .iter()
         .filter_map(|slot| slot.answer(settings))
@@ -350,14 +372,14 @@ async fn print(
     match settings.shape {
         Shape::Table => {
             let markets = instruments.iter().map(|i| i.market).collect();
-            out = super::screen::answers(markets, settings, &answers).into_bytes();
+            out = super::screen::answers(markets, settings, &clocks, &answers).into_bytes();
         }
         Shape::Lines(format) => {
             let mut lines = Lines::new(format, settings.fields.clone());
             lines.begin(settings.streams[0], &mut out);
             answers
                 .iter()
-                .for_each(|event| lines.write(event, now, &mut out));
+                .for_each(|event| lines.write(event, clocks.now(event, now), &mut out));
         }
     }
     output::print_and_wait(out).await?;
@@ -365,6 +387,7 @@ async fn print(
         .iter()
         .filter(|slot| slot.answer(settings).is_none())
         .map(|slot| slot.missing(settings))
+        .chain(errors)
         .collect();
     match ctx.notices.all_but_last(missing) {
         Some(last) => Err(last),

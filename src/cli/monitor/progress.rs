@@ -8,7 +8,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use crate::model::{Event, Market, StatusState, Stream};
 use crate::sink::summary::Summary;
 
-use super::super::error::CliError;
+use super::super::error::{CliError, clipped};
 use super::concerns;
 
 /// Follows the events of a stream.
@@ -46,13 +46,17 @@ impl Progress {
     }
 
     pub fn see(&mut self, event: &Event) {
-        if let (false, Some(market), Some(stream)) =
-            (self.awaited.is_empty(), event.market(), event.stream())
-        {
-            self.awaited.remove(&(market, stream));
+        if let (Some(market), Some(stream)) = (event.market(), event.stream()) {
+            // Both are empty as a rule.
+            if !self.awaited.is_empty() {
+                self.awaited.remove(&(market, stream));
+            }
+            if !self.failed.is_empty() {
+                self.failed.remove(&(market, stream));
+            }
         }
         if let Event::Status(status) = event {
-            self.last_trouble.clone_from(&status.reason);
+            self.last_trouble = status.reason.as_deref().map(clipped);
             if status.state == StatusState::Failed {
                 let meant = |topic: &&(Market, Stream)| concerns(status, topic.0, topic.1);
                 self.failed.extend(self.topics.iter().filter(meant));
@@ -137,6 +141,16 @@ pub fn every(period: Duration) -> Interval {
 pub async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next tick; for ever where there are none.
+pub async fn tick(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
         None => std::future::pending().await,
     }
 }

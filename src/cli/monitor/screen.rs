@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::engine::Request;
 use crate::model::{Clock, Event, Instrument, Market, SystemClock};
+use crate::sink::summary::Summary;
 use crate::sink::table::{Action, Keys, Screen, TableState};
 
 use super::super::Ctx;
@@ -15,8 +16,9 @@ use super::super::exit::Exit;
 use super::super::notices::Held;
 use super::super::output;
 use super::super::signals::Signals;
-use super::progress::{Progress, at, every};
+use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
+use super::{Clocks, engine_stopped, tell};
 
 /// What a key that ends the table counts as: the terminal is in raw mode, so Ctrl-C is a key, too.
 const SIGINT: u8 = 2;
@@ -35,9 +37,10 @@ pub async fn run(
     mut signals: Signals,
 ) -> Result<Exit, CliError> {
     let markets: Vec<_> = instruments.iter().map(|i| i.market).collect();
-    let mut table = TableState::new(markets, &settings.streams);
-    // Log lines would draw over the screen: they are told after it.
-    let held = Held::start();
+    let clocks = Clocks::new(instruments, &ctx)?;
+    let mut table = table(markets, settings, &clocks);
+    // Lines on stderr would draw over the screen: they are told after it.
+    let held = Held::start(ctx.notices);
     let mut screen = Screen::open(settings.color).map_err(terminal)?;
     let keys = Keys::read().map_err(terminal)?;
     let mut progress = Progress::new(settings.topics(instruments));
@@ -56,7 +59,7 @@ pub async fn run(
     drop(held);
     signals.exit_on_next();
     let _ = tokio::time::timeout(Duration::from_secs(1), ctx.engine.shutdown()).await;
-    output::print(table.to_text(0, SystemClock.now()).as_bytes())?;
+    output::print_and_wait(table.to_text(0, SystemClock.now()).into_bytes()).await?;
     progress
         .total
         .lines()
@@ -90,17 +93,22 @@ async fn follow(
     let first_deadline = settings.first_timeout.map(|timeout| started + timeout);
     let end_at = settings.duration.map(|duration| Instant::now() + duration);
     let mut redraw = every(settings.refresh);
+    let mut summary = settings.summary.map(every);
+    if summary.is_some() {
+        progress.restart_recent();
+    }
     let mut batch = Vec::new();
     loop {
         let drawn = tokio::select! {
             taken = subscription.next_batch(&mut batch) => {
                 if taken.is_err() {
-                    return End::Error(CliError::failed("internal", "the engine stopped"));
+                    return End::Error(engine_stopped());
                 }
                 let now = SystemClock.now();
                 for event in &batch {
                     progress.see(event);
                     table.apply(event, now);
+                    tell(event, ctx.notices);
                     if event.stream().is_some() {
                         progress.printed += 1;
                         if settings.count.is_some_and(|count| progress.printed >= count) {
@@ -121,6 +129,11 @@ async fn follow(
                 Some(Action::Repaint) => screen.repaint().and_then(|()| screen.draw(table, SystemClock.now())),
             },
             _ = redraw.tick() => screen.draw(table, SystemClock.now()),
+            () = tick(&mut summary) => {
+                let recent = progress.restart_recent();
+                recent.iter().flat_map(Summary::lines).for_each(|line| ctx.notices.say("summary", &line));
+                Ok(())
+            }
             exit = signals.next() => return End::Signal(exit),
             () = at(end_at) => {
                 return progress.nothing_learnt().map_or(End::Done, End::Error);
@@ -142,10 +155,19 @@ fn terminal(error: std::io::Error) -> CliError {
     CliError::failed("output", format!("terminal: {error}")).hint("-o plain or -o json print lines")
 }
 
+fn table(markets: Vec<Market>, settings: &Settings, clocks: &Clocks) -> TableState {
+    TableState::new(markets, &settings.streams).with_own_clocks(|exchange| clocks.is_own(exchange))
+}
+
 /// The table of single answers.
-pub fn answers(markets: Vec<Market>, settings: &Settings, events: &[&Event]) -> String {
+pub fn answers(
+    markets: Vec<Market>,
+    settings: &Settings,
+    clocks: &Clocks,
+    events: &[&Event],
+) -> String {
     let now = SystemClock.now();
-    let mut table = TableState::new(markets, &settings.streams);
+    let mut table = table(markets, settings, clocks);
     events.iter().for_each(|event| table.apply(event, now));
     table.to_text(0, now)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, Interval};
+use tokio::time::Instant;
 
 use crate::engine::{Request, Subscription};
 use crate::model::{Clock, Event, Instrument, SystemClock};
@@ -14,9 +14,9 @@ use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::output::{Closed, Output, reader_is_gone};
 use super::super::signals::Signals;
-use super::progress::{Progress, at, every};
+use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
-use super::tell;
+use super::{Clocks, engine_stopped, tell};
 
 /// What is formatted before it is handed to the writer; beyond this nothing is taken from the engine.
 const CHUNK: usize = 64 * 1024;
@@ -49,7 +49,8 @@ pub async fn run(
     let request = Request::instruments(instruments.iter().cloned())
         .streams(settings.streams.iter().copied())
         .delivery(settings.delivery(&ctx, instruments));
-    let mut view = View::new(settings, format, instruments, &ctx);
+    let clocks = Clocks::new(instruments, &ctx)?;
+    let mut view = View::new(settings, format, instruments, clocks, &ctx);
     // Opened before anything is connected.
     let output = Output::stdout();
     let subscription = ctx.engine.subscribe(request).await?;
@@ -80,6 +81,7 @@ impl End {
 struct View<'a> {
     settings: &'a Settings,
     ctx: &'a Ctx,
+    clocks: Clocks,
     lines: Lines,
     buffer: Vec<u8>,
     progress: Progress,
@@ -90,6 +92,7 @@ impl<'a> View<'a> {
         settings: &'a Settings,
         format: Format,
         instruments: &[Arc<Instrument>],
+        clocks: Clocks,
         ctx: &'a Ctx,
     ) -> Self {
         let mut lines = Lines::new(format, settings.fields.clone());
@@ -102,6 +105,7 @@ impl<'a> View<'a> {
         Self {
             settings,
             ctx,
+            clocks,
             lines,
             buffer,
             progress,
@@ -155,7 +159,7 @@ impl<'a> View<'a> {
                 },
                 taken = subscription.next_batch(&mut batch), if self.buffer.len() < CHUNK => {
                     if taken.is_err() {
-                        return End::Error(CliError::failed("internal", "the engine stopped"));
+                        return End::Error(engine_stopped());
                     }
                     self.take(&batch);
                     if self.is_full() {
@@ -200,6 +204,7 @@ impl<'a> View<'a> {
             } else if !self.lines.takes_notices() {
                 tell(event, self.ctx.notices);
             }
+            let now = self.clocks.now(event, now);
             self.lines.write(event, now, &mut self.buffer);
         }
     }
@@ -248,14 +253,5 @@ impl From<Closed> for End {
             Closed::Quietly => End::ReaderLeft,
             Closed::Failed(error) => End::Error(error),
         }
-    }
-}
-
-async fn tick(interval: &mut Option<Interval>) {
-    match interval {
-        Some(interval) => {
-            interval.tick().await;
-        }
-        None => std::future::pending().await,
     }
 }

@@ -197,6 +197,8 @@ impl Provider for Mock {
             asset_aliases: &[],
             contiguous_ids: true,
             can_wait: true,
+            own_clock: self.start.is_some(),
+            invented: true,
             stream_fields: Field::TICKER_NUMBERS,
             rest_fields: Field::TICKER_NUMBERS,
             list_source: None,

@@ -103,6 +103,8 @@ pub(super) struct Row {
     /// The last change: up or down, and when.
     moved: Option<(bool, Timestamp)>,
     received_at: Option<Timestamp>,
+    /// Its times are not ours: it counts as received when it is shown.
+    pub(super) own_clock: bool,
     trend: Trend,
     /// The state of this symbol alone.
     pub(super) status: Option<Arc<Status>>,
@@ -118,6 +120,7 @@ impl Row {
             price: None,
             moved: None,
             received_at: None,
+            own_clock: false,
             trend: Trend::default(),
             status: None,
             gaps: 0,
@@ -132,7 +135,7 @@ impl Row {
             None => trade.received_at >= ticker_time,
         });
         self.ticker = Some(ticker.clone());
-        self.received(ticker.received_at);
+        self.received(ticker.received_at, now);
         if let (Some(price), false) = (ticker.price, overtaken) {
             self.set_price(price, now);
         }
@@ -140,7 +143,7 @@ impl Row {
 
     /// Takes a trade, unless a later one is known.
     pub(super) fn on_trade(&mut self, trade: &Trade, now: Timestamp) {
-        self.received(trade.received_at);
+        self.received(trade.received_at, now);
         if self
             .trade
             .is_none_or(|known| known.timestamp <= trade.timestamp)
@@ -150,7 +153,8 @@ impl Row {
         }
     }
 
-    fn received(&mut self, at: Timestamp) {
+    fn received(&mut self, at: Timestamp, now: Timestamp) {
+        let at = if self.own_clock { now } else { at };
         self.received_at = self.received_at.max(Some(at));
         // Data is the proof that a silence has ended.
         if (self.status.as_ref())

@@ -105,6 +105,14 @@ impl TableState {
         state
     }
 
+    /// Measures the age of what these exchanges send from when it is applied: their times are not ours.
+    pub fn with_own_clocks(mut self, is_own: impl Fn(Exchange) -> bool) -> Self {
+        for row in &mut self.rows {
+            row.own_clock = is_own(row.market.exchange());
+        }
+        self
+    }
+
     /// Takes an event; one about a market without a row is ignored.
     pub fn apply(&mut self, event: &Event, now: Timestamp) {
         match event {

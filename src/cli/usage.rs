@@ -1,0 +1,69 @@
+//! Arguments that cannot be understood, told in our own form.
+
+use clap::error::{ContextKind, ContextValue};
+
+use super::definition;
+use super::error::CliError;
+
+/// What belongs to tickwire and is not there yet.
+const FLAGS_TO_COME: [&str; 6] = [
+    "--fallback",
+    "--history",
+    "--interval",
+    "--since",
+    "--until",
+    "--where",
+];
+const COMMANDS_TO_COME: [&str; 4] = ["alert", "start", "status", "test"];
+
+/// clap's message on one line, its tip or the way to the help as the hint.
+pub fn error(error: &clap::Error, arguments: &[std::ffi::OsString]) -> CliError {
+    if let Some(name) = to_come(error) {
+        return CliError::usage("usage", format!("`{name}` is not available yet"))
+            .hint(help(arguments));
+    }
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines
+        .next()
+        .unwrap_or("wrong arguments")
+        .trim_start_matches("error: ");
+    let mut message = first.to_string();
+    let mut hint = None;
+    for line in lines {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            // Nobody who mistypes a flag means a symbol of that name.
+            if !tip.starts_with("to pass ") {
+                hint.get_or_insert_with(|| tip.to_string());
+            }
+        } else if line.starts_with("Usage:") || line.starts_with("For more information") {
+            break;
+        } else if hint.is_none() {
+            message.push(' ');
+            message.push_str(line);
+        }
+    }
+    CliError::usage("usage", message).hint(hint.unwrap_or_else(|| help(arguments)))
+}
+
+fn to_come(error: &clap::Error) -> Option<&'static str> {
+    let named = |kind, names: &[&'static str]| match error.get(kind) {
+        Some(ContextValue::String(name)) => names.iter().copied().find(|known| known == name),
+        _ => None,
+    };
+    named(ContextKind::InvalidArg, &FLAGS_TO_COME)
+        .or_else(|| named(ContextKind::InvalidSubcommand, &COMMANDS_TO_COME))
+}
+
+/// The help of the command that these arguments are for.
+fn help(arguments: &[std::ffi::OsString]) -> String {
+    let definition = definition();
+    let command = arguments.iter().skip(1).find_map(|argument| {
+        let is = |command: &&clap::Command| argument == command.get_name();
+        definition.get_subcommands().find(is)
+    });
+    match command {
+        Some(command) => format!("tickwire {} --help", command.get_name()),
+        None => "tickwire --help".into(),
+    }
+}
