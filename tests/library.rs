@@ -233,67 +233,47 @@ async fn a_reader_too_slow_for_its_queue_is_disconnected_and_harms_no_other() {
     assert_eq!(left, 10);
 }
 
-/// A source that breaks as soon as somebody wants something.
-struct Broken(Mock);
-
-impl Provider for Broken {
-    fn exchange(&self) -> Exchange {
-        self.0.exchange()
-    }
-
-    fn traits(&self) -> Traits {
-        self.0.traits()
-    }
-
-    fn instruments(&self) -> BoxFuture<'_, Result<Vec<Instrument>, ProviderError>> {
-        self.0.instruments()
-    }
-
-    fn tickers<'a>(&'a self, of: &'a [Arc<Instrument>]) -> BoxFuture<'a, Vec<Answer<Ticker>>> {
-        self.0.tickers(of)
-    }
-
-    fn trades<'a>(
-        &'a self,
-        of: &'a Instrument,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Trade>, ProviderError>> {
-        self.0.trades(of, limit)
-    }
-
-    fn run(self: Arc<Self>, mut io: FeedIo) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            io.commands.recv().await;
-            panic!("broken on purpose");
-        })
-    }
-}
-
 #[tokio::test]
 async fn a_feed_that_breaks_ends_its_subscribers_instead_of_leaving_them_waiting() {
-    let engine = Engine::builder().provider(Broken(Mock::default())).build();
+    let engine = Engine::builder()
+        .provider(Scripted::new(Vec::new(), true))
+        .build();
     let mut events = engine.subscribe(Request::new(["BTC"])).await.unwrap();
     assert!(within(events.next()).await.is_none());
 }
 
-/// A source that says what a test wants: batches, with a pause after each.
-struct Scripted(Mock, std::sync::Mutex<Vec<Vec<Event>>>);
+/// A source that says what a test wants: batches, with a pause after each. Then it waits, or breaks.
+struct Scripted {
+    mock: Mock,
+    batches: std::sync::Mutex<Vec<Vec<Event>>>,
+    breaks: bool,
+}
+
+impl Scripted {
+    fn new(batches: Vec<Vec<Event>>, breaks: bool) -> Self {
+        Self {
+            mock: Mock::default(),
+            batches: batches.into(),
+            breaks,
+        }
+    }
+}
 
 impl Provider for Scripted {
     fn exchange(&self) -> Exchange {
-        self.0.exchange()
+        self.mock.exchange()
     }
 
     fn traits(&self) -> Traits {
-        self.0.traits()
+        self.mock.traits()
     }
 
     fn instruments(&self) -> BoxFuture<'_, Result<Vec<Instrument>, ProviderError>> {
-        self.0.instruments()
+        self.mock.instruments()
     }
 
     fn tickers<'a>(&'a self, of: &'a [Arc<Instrument>]) -> BoxFuture<'a, Vec<Answer<Ticker>>> {
-        self.0.tickers(of)
+        self.mock.tickers(of)
     }
 
     fn trades<'a>(
@@ -301,17 +281,18 @@ impl Provider for Scripted {
         of: &'a Instrument,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Trade>, ProviderError>> {
-        self.0.trades(of, limit)
+        self.mock.trades(of, limit)
     }
 
     fn run(self: Arc<Self>, mut io: FeedIo) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             io.commands.recv().await;
-            let batches = std::mem::take(&mut *self.1.lock().unwrap());
+            let batches = std::mem::take(&mut *self.batches.lock().unwrap());
             for batch in batches {
                 let _ = io.events.send(batch).await;
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
+            assert!(!self.breaks, "broken on purpose");
             io.cancel.cancelled().await;
         })
     }
@@ -345,7 +326,7 @@ async fn a_hole_is_not_told_because_a_reader_was_slow_while_what_fills_it_was_wa
         vec![trade("BTC", 2, false)],
     ];
     let engine = Engine::builder()
-        .provider(Scripted(Mock::default(), script.into()))
+        .provider(Scripted::new(script, false))
         .build();
     let small = Delivery::Every {
         capacity: 10,
