@@ -42,6 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -123,6 +124,9 @@ pub enum ProviderError {
     /// The exchange does not serve this place or this program (403, 451).
     #[error("{0}")]
     Blocked(String),
+    /// Something on our side stands in the way: a certificate, a proxy, an address.
+    #[error("{0}")]
+    Setup(String),
     /// The exchange does not know the symbol, or refuses it.
     #[error("{0}")]
     Refused(String),
@@ -146,6 +150,7 @@ impl ProviderError {
             Self::Unreachable(_) => "unreachable",
             Self::RateLimited { .. } => "rate_limited",
             Self::Blocked(_) => "blocked",
+            Self::Setup(_) => "setup",
             Self::Refused(_) => "refused",
             Self::Malformed(_) => "malformed_answer",
         }
@@ -191,8 +196,9 @@ pub trait Provider: Send + Sync + 'static {
     /// Everything it trades.
     fn instruments(&self) -> BoxFuture<'_, Result<Vec<Instrument>, ProviderError>>;
 
-    /// The tickers of these now, one answer each (in any order), by as few requests as can be.
-    fn tickers<'a>(&'a self, of: &'a [Arc<Instrument>]) -> BoxFuture<'a, Vec<Answer<Ticker>>>;
+    /// The tickers of these now, one answer each, by as few requests as can be: each answer as soon as it
+    /// is there, in any order.
+    fn tickers(&self, of: Vec<Arc<Instrument>>) -> BoxStream<'_, Answer<Ticker>>;
 
     /// The newest trades, oldest first, `limit` at most.
     fn trades<'a>(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use tickwire::engine::{Delivery, Engine, EngineError, Overflow, Request, Subscription};
 use tickwire::exchange::binance::Binance;
 use tickwire::exchange::coinbase::Coinbase;
@@ -272,7 +273,7 @@ impl Provider for Scripted {
         self.mock.instruments()
     }
 
-    fn tickers<'a>(&'a self, of: &'a [Arc<Instrument>]) -> BoxFuture<'a, Vec<Answer<Ticker>>> {
+    fn tickers(&self, of: Vec<Arc<Instrument>>) -> BoxStream<'_, Answer<Ticker>> {
         self.mock.tickers(of)
     }
 

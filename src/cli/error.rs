@@ -111,6 +111,11 @@ impl From<ListError> for CliError {
         let cli = CliError::unknown(error.source.code(), message);
         match error.source {
             ProviderError::Unreachable(_) => cli.hint(OFFLINE_HINT),
+            ProviderError::Setup(why) if why.contains("certificate") => {
+                cli.hint("SSL_CERT_FILE names a file of further certificates to trust")
+            }
+            ProviderError::Setup(_) => cli
+                .hint("see --proxy, HTTPS_PROXY, NO_PROXY and the addresses of the configuration"),
             ProviderError::Blocked(_) => {
                 let hint = format!(
                     "the exchange does not serve this place: try another provider, or providers.{name}.rest_url"

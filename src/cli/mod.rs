@@ -198,7 +198,7 @@ fn colored(color: Color) -> bool {
 }
 
 fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty())
 }
 
 /// The command-line definition, for completions and the man page.

@@ -11,7 +11,7 @@ pub const REORDER_TRADES: usize = 64;
 pub const REORDER_NANOS: u64 = 250_000_000;
 /// How many trades in a row have to continue one another, newer in time but with lower ids, before it is
 /// believed that the exchange counts anew (or that the highest id was wrong).
-const RESTART_TRADES: usize = 16;
+const RESTART_TRADES: usize = 4;
 /// An exchange's time that is further ahead of ours is not believed.
 const FUTURE_NANOS: i64 = 60_000_000_000;
 /// How many told holes are remembered.
@@ -41,6 +41,8 @@ pub struct Sequence {
     market: Market,
     contiguous: bool,
     last: Option<Trade>,
+    /// Whether anything was told: before that, what the exchange repeats only says where the stream begins.
+    live: bool,
     /// Trades beyond a hole, by id, with the moment (monotonic ns) at which each came.
     waiting: Vec<(Trade, u64)>,
     /// The newest holes that were told: ids in them are late, not duplicates. Only for counting.
@@ -56,6 +58,7 @@ impl Sequence {
             market,
             contiguous,
             last: None,
+            live: false,
             waiting: Vec::new(),
             told: VecDeque::new(),
             restart: Vec::new(),
@@ -84,12 +87,14 @@ impl Sequence {
             return;
         }
         self.restart.clear();
-        if trade.id == last.id + 1 || !self.contiguous {
+        if trade.replayed && !self.live {
+            self.last = Some(trade);
+        } else if trade.id == last.id + 1 || !self.contiguous {
             self.tell(trade, out);
             self.drain(out, stats);
         } else {
             self.hold(trade, now, stats);
-            if self.waiting.len() >= REORDER_TRADES {
+            if self.waiting.len() > REORDER_TRADES {
                 self.give_up(out, stats);
             }
         }
@@ -169,7 +174,7 @@ impl Sequence {
             self.drain(out, stats);
         } else if self.contiguous {
             self.hold(trade, now, stats);
-            if self.waiting.len() >= REORDER_TRADES {
+            if self.waiting.len() > REORDER_TRADES {
                 self.give_up(out, stats);
             }
         } else {
@@ -202,6 +207,7 @@ impl Sequence {
     }
 
     fn tell(&mut self, trade: Trade, out: &mut Vec<Event>) {
+        self.live = true;
         out.push(Event::Trade(trade));
         self.last = Some(trade);
     }

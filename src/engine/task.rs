@@ -19,7 +19,7 @@ use super::mailbox::Mailbox;
 use super::stats::Counters;
 
 /// Batches that wait for the engine, all feeds together. A full queue makes the drivers wait.
-const INBOUND_BATCHES: usize = 512;
+const INBOUND_BATCHES: usize = 64;
 /// Subscription changes that wait for one feed.
 const FEED_COMMANDS: usize = 1_024;
 /// Batches taken in one go.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::{self, BoxStream, FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -17,6 +17,10 @@ use super::driver::{Connection, ConnectionOptions, Connects, host};
 use super::options::{LiveOptions, OptionsError, ws_url};
 use super::protocol::{Adapter, Ask, Profile};
 
+/// Before a REST question is asked again.
+const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(750)];
+/// A longer `Retry-After` is not waited for by one question.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3);
 /// Subscription changes that wait for one connection.
 const COMMANDS: usize = 1_024;
 
@@ -89,8 +93,32 @@ impl Live {
         })
     }
 
-    /// One paced request. Answers other than success come back as errors, in the exchange's words.
+    /// One question, asked again a few times where that may help soon. Answers other than success come back
+    /// as errors, in the exchange's words.
     async fn get(&self, ask: &Ask) -> Result<String, ProviderError> {
+        let mut pauses = RETRY_PAUSES.iter();
+        loop {
+            let error = match self.get_once(ask).await {
+                Err(error) if error.is_retryable() => error,
+                answer => return answer,
+            };
+            let Some(&pause) = pauses.next() else {
+                return Err(error);
+            };
+            let pause = match &error {
+                // Longer than a caller waits for an answer: let it know.
+                ProviderError::RateLimited { retry_after, .. } => match retry_after {
+                    Some(asked) if *asked <= RETRY_AFTER_MAX => pause.max(*asked),
+                    _ => return Err(error),
+                },
+                _ => pause,
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// One paced request.
+    async fn get_once(&self, ask: &Ask) -> Result<String, ProviderError> {
         if let Some(until) = self.pacer.paused_until() {
             let retry_after = Some(until.saturating_duration_since(Instant::now()));
             let message = format!("{} asked not to be asked for now", self.adapter.exchange());
@@ -121,6 +149,25 @@ impl Live {
             });
         }
         Err(self.refusal(&reply))
+    }
+
+    /// The answers to one request for tickers.
+    async fn tickers_of(&self, ask: Ask, covered: Vec<Arc<Instrument>>) -> Vec<Answer<Ticker>> {
+        let tickers = self.ticker_answer(&ask, &covered).await;
+        let (Err(ProviderError::Refused(_) | ProviderError::Malformed(_)), 2..) =
+            (&tickers, covered.len())
+        else {
+            return by_instrument(covered, tickers);
+        };
+        // One bad symbol or row fails the request; the others must not suffer for it.
+        let each = covered
+            .chunks(1)
+            .flat_map(|one| self.adapter.ask_tickers(one));
+        let each = each.map(|(ask, one)| async move {
+            let tickers = self.ticker_answer(&ask, &one).await;
+            by_instrument(one, tickers)
+        });
+        futures_util::future::join_all(each).await.concat()
     }
 
     async fn ticker_answer(
@@ -158,7 +205,13 @@ impl Live {
                     retry_after: Some(pause),
                 }
             }
-            Recovery::Fatal => ProviderError::Blocked(message),
+            Recovery::Fatal => match error {
+                // 407 is a proxy's that forwarded the request.
+                ConnectError::Http { status, .. } if status != 407 => {
+                    ProviderError::Blocked(message)
+                }
+                _ => ProviderError::Setup(message),
+            },
         }
     }
 
@@ -313,35 +366,12 @@ impl Provider for Live {
         })
     }
 
-    fn tickers<'a>(&'a self, of: &'a [Arc<Instrument>]) -> BoxFuture<'a, Vec<Answer<Ticker>>> {
-        Box::pin(async move {
-            let asks = self
-                .adapter
-                .ask_tickers(of)
-                .into_iter()
-                .map(|(ask, covered)| async move {
-                    let tickers = self.ticker_answer(&ask, &covered).await;
-                    match tickers {
-                        // One bad symbol or row fails the request; the others must not suffer for it.
-                        Err(ProviderError::Refused(_) | ProviderError::Malformed(_))
-                            if covered.len() > 1 =>
-                        {
-                            let each = covered.chunks(1).map(|one| self.tickers(one));
-                            futures_util::future::join_all(each)
-                                .await
-                                .into_iter()
-                                .flatten()
-                                .collect()
-                        }
-                        tickers => by_instrument(covered, tickers),
-                    }
-                });
-            futures_util::future::join_all(asks)
-                .await
-                .into_iter()
-                .flatten()
-                .collect()
-        })
+    fn tickers(&self, of: Vec<Arc<Instrument>>) -> BoxStream<'_, Answer<Ticker>> {
+        let asks = self.adapter.ask_tickers(&of).into_iter();
+        let answers: FuturesUnordered<_> = asks
+            .map(|(ask, covered)| self.tickers_of(ask, covered))
+            .collect();
+        answers.flat_map(stream::iter).boxed()
     }
 
     fn trades<'a>(

@@ -92,6 +92,8 @@ pub struct Output {
     pub replies: Vec<Reply>,
     /// Frames that were understood and are of no interest.
     pub ignored: u64,
+    /// Rows that made no sense in frames whose other rows did.
+    pub bad_rows: u64,
     /// The frame was the answer to a [`Protocol::ping`]: the line is open, but that says nothing of the feed.
     pub pong: bool,
 }

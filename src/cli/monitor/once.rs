@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
 use tokio::time::Instant;
 
 use crate::engine::{Request, Subscription};
@@ -157,16 +157,12 @@ async fn collect(
                     on_event(slots, event, ctx);
                 }
             }
-            Some(answers) = rest.next() => {
-                for answer in answers {
-                    on_answer(slots, answer);
-                }
-            }
+            Some(answer) = rest.next() => on_answer(slots, answer),
             () = tokio::time::sleep_until(until) => return Ok(()),
         }
         if slots
             .iter()
-            .all(|slot| slot.event.is_some() || slot.is_settled())
+            .all(|slot| slot.is_enough() || slot.is_settled())
         {
             until = until.min(Instant::now() + GRACE);
         }
@@ -180,50 +176,43 @@ fn ask<'a>(
     slots: &[Slot],
     instruments: &'a [Arc<Instrument>],
     ctx: &'a Ctx,
-) -> FuturesUnordered<futures_util::future::BoxFuture<'a, Vec<RestAnswer>>> {
-    let asked: FuturesUnordered<futures_util::future::BoxFuture<'a, Vec<RestAnswer>>> =
-        FuturesUnordered::new();
+) -> SelectAll<BoxStream<'a, RestAnswer>> {
+    let mut asked = SelectAll::new();
     let wants = |stream| slots.iter().any(|slot| slot.stream == stream);
     for name in crate::app::provider_names() {
         let Ok(provider) = ctx.engine.provider(name) else {
             continue;
         };
         let provider: &'a Arc<dyn Provider> = provider;
-        let own: Vec<_> = instruments
+        let own = instruments
             .iter()
-            .filter(|i| i.market.exchange() == provider.exchange())
-            .cloned()
-            .collect();
-        if own.is_empty() || provider.traits().can_wait {
+            .filter(|i| i.market.exchange() == provider.exchange());
+        if own.clone().next().is_none() || provider.traits().can_wait {
             continue;
         }
         if wants(Stream::Trades) {
             for instrument in own.clone() {
-                asked.push(Box::pin(async move {
-                    let trade = provider.trades(&instrument, 1).await.and_then(|trades| {
-                        trades.into_iter().next_back().ok_or_else(|| {
-                            ProviderError::Refused(format!("{}: no trades", instrument.market))
-                        })
-                    });
-                    vec![(instrument.market, Stream::Trades, trade.map(Event::Trade))]
-                }));
+                asked.push(stream::once(newest_trade(provider, instrument)).boxed());
             }
         }
         if wants(Stream::Ticker) {
-            asked.push(Box::pin(async move {
-                let answers = provider.tickers(&own).await;
-                let event = |(instrument, ticker): (Arc<Instrument>, Result<_, _>)| {
-                    (
-                        instrument.market,
-                        Stream::Ticker,
-                        ticker.map(|ticker| Event::Ticker(Arc::new(ticker))),
-                    )
-                };
-                answers.into_iter().map(event).collect()
-            }));
+            let tickers = provider.tickers(own.cloned().collect());
+            let event = |ticker| Event::Ticker(Arc::new(ticker));
+            asked.push(
+                tickers
+                    .map(move |(i, ticker)| (i.market, Stream::Ticker, ticker.map(event)))
+                    .boxed(),
+            );
         }
     }
     asked
+}
+
+async fn newest_trade(provider: &Arc<dyn Provider>, instrument: &Instrument) -> RestAnswer {
+    let none = || ProviderError::Refused(format!("{}: no trades", instrument.market));
+    let newest = |trades: Vec<_>| trades.into_iter().next_back().ok_or_else(none);
+    let trade = provider.trades(instrument, 1).await.and_then(newest);
+    (instrument.market, Stream::Trades, trade.map(Event::Trade))
 }
 
 fn on_event(slots: &mut [Slot], event: Event, ctx: &Ctx) {
@@ -290,6 +279,12 @@ impl Slot {
         self.stream == Stream::Trades || self.wanted.iter().all(|field| filled.contains(field))
     }
 
+    /// An answer that can be printed if nothing fuller comes in a while. Fields that were asked for by name
+    /// are waited for to the end.
+    fn is_enough(&self) -> bool {
+        self.event.is_some() && !self.by_name
+    }
+
     /// Nothing better will come.
     fn is_settled(&self) -> bool {
         let rest_has_ended = self.event.is_some() || self.rest_error.is_some();
@@ -299,14 +294,18 @@ impl Slot {
     /// The answer, if it counts as one.
     fn answer(&self, settings: &Settings) -> Option<&Event> {
         let event = self.event.as_ref()?;
+        (self.is_fresh(event, settings) && self.unknown(event).is_empty()).then_some(event)
+    }
+
+    /// The numbers that were asked for by name and that the event does not have.
+    fn unknown(&self, event: &Event) -> Vec<&'static str> {
         let now = SystemClock.now();
-        let says_something = !self.by_name
-            || self.wanted.is_empty()
-            || self
-                .wanted
-                .iter()
-                .any(|field| field.value(event, now) != crate::model::Value::Null);
-        (self.is_fresh(event, settings) && says_something).then_some(event)
+        let unknown = |field: &&Field| {
+            Field::TICKER_NUMBERS.contains(field)
+                && field.value(event, now) == crate::model::Value::Null
+        };
+        let wanted = self.wanted.iter().filter(|_| self.by_name);
+        wanted.filter(unknown).map(|field| field.name()).collect()
     }
 
     fn is_fresh(&self, event: &Event, settings: &Settings) -> bool {
@@ -325,12 +324,18 @@ impl Slot {
 
     fn missing(&self, settings: &Settings) -> CliError {
         let too_old = |event| !self.is_fresh(event, settings);
+        let unknown = self
+            .event
+            .as_ref()
+            .map(|event| self.unknown(event))
+            .unwrap_or_default();
         let reason = match (&self.rest_error, &self.stream_error) {
             _ if self.event.as_ref().is_some_and(too_old) => {
                 "the newest answer is older than --max-age".into()
             }
             (Some(error), _) => clipped(&error.to_string()),
             (None, Some(error)) => clipped(error),
+            _ if !unknown.is_empty() => format!("{} not known", unknown.join(", ")),
             (None, None) => format!(
                 "no data within {}",
                 crate::duration::format(settings.answer_timeout)

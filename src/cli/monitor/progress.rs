@@ -88,10 +88,14 @@ impl Progress {
         })
     }
 
-    /// The end without a single event, and with a reason for that.
-    pub fn nothing_learnt(&self) -> Option<CliError> {
-        let trouble = self.last_trouble.as_ref().filter(|_| self.printed == 0)?;
-        Some(CliError::unknown("no_data", format!("no data: {trouble}")))
+    /// The end without a single event, and with a reason for that: trouble, or nobody there (`alive` says
+    /// whether anything was heard of the exchange).
+    pub fn nothing_learnt(&self, alive: bool) -> Option<CliError> {
+        if self.printed > 0 || (alive && self.last_trouble.is_none()) {
+            return None;
+        }
+        let why = self.last_trouble.as_deref().unwrap_or("not connected yet");
+        Some(CliError::unknown("no_data", format!("no data: {why}")))
     }
 
     /// The topics that have shown nothing in time.

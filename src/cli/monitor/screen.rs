@@ -136,7 +136,8 @@ async fn follow(
             }
             exit = signals.next() => return End::Signal(exit),
             () = at(end_at) => {
-                return progress.nothing_learnt().map_or(End::Done, End::Error);
+                let alive = ctx.engine.stats().messages > 0;
+                return progress.nothing_learnt(alive).map_or(End::Done, End::Error);
             }
             () = at(first_deadline), if progress.awaits() => {
                 match settings.first_timeout.and_then(|timeout| progress.late(timeout)) {

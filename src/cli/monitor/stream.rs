@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::{Request, Subscription};
+use crate::engine::{Request, SLOW_READER_PATIENCE, Subscription};
 use crate::model::{Clock, Event, Instrument, SystemClock};
 use crate::sink::lines::{Format, Lines};
 
@@ -29,8 +29,10 @@ const LAST_WRITE: Duration = Duration::from_secs(2);
 
 /// Why streaming ended.
 enum End {
-    /// As asked.
+    /// As asked, by number.
     Done,
+    /// As asked, by time.
+    TimeIsUp,
     /// The reader has seen enough: no summary, it is gone.
     ReaderLeft,
     /// By a signal.
@@ -66,14 +68,18 @@ pub async fn run(
         End::Error(error) => Err(error),
         _ if finished.is_err() => finished.map(|()| Exit::Done),
         End::Signal(exit) => Ok(settings.exit_on(exit)),
-        End::Done | End::ReaderLeft => Ok(Exit::Done),
+        End::Done | End::TimeIsUp | End::ReaderLeft => Ok(Exit::Done),
     }
 }
 
 impl End {
     /// How long a reader is waited for that does not read what is left: after a signal only briefly.
     fn patience(&self) -> Option<Duration> {
-        (!matches!(self, Self::Done)).then_some(LAST_WRITE)
+        match self {
+            Self::Done => None,
+            Self::TimeIsUp => Some(SLOW_READER_PATIENCE),
+            _ => Some(LAST_WRITE),
+        }
     }
 }
 
@@ -128,6 +134,7 @@ impl<'a> View<'a> {
             let drained = self.drain(&mut subscription, output);
             match end {
                 End::Done => drained.await,
+                End::TimeIsUp => drop(tokio::time::timeout(SLOW_READER_PATIENCE, drained).await),
                 _ => drop(tokio::time::timeout(DRAIN, drained).await),
             }
         }
@@ -173,7 +180,8 @@ impl<'a> View<'a> {
                 closed = output.broken() => return closed.into(),
                 exit = signals.next() => return End::Signal(exit),
                 () = at(end_at) => {
-                    return self.progress.nothing_learnt().map_or(End::Done, End::Error);
+                    let alive = self.ctx.engine.stats().messages > 0;
+                    return self.progress.nothing_learnt(alive).map_or(End::TimeIsUp, End::Error);
                 }
                 () = at(first_deadline), if self.progress.awaits() => {
                     return match self.settings.first_timeout.and_then(|timeout| self.progress.late(timeout)) {

@@ -119,17 +119,17 @@ fn a_hole_is_told_after_250_ms_and_not_before() {
 }
 
 #[test]
-fn a_hole_is_told_when_64_trades_wait() {
+fn a_hole_is_told_when_more_than_64_trades_wait() {
     let mut probe = Probe::after(0);
     probe.feed(trade(1), 0);
-    for id in 3..3 + 63 {
+    for id in 3..3 + 64 {
         probe.feed(trade(id), 0);
     }
     assert_eq!(probe.told(), [Id(1)]);
-    probe.feed(trade(66), 0);
+    probe.feed(trade(67), 0);
     assert_eq!(probe.told()[..2], [Hole(2, 2), Id(3)]);
-    probe.feed(trade(2), 0).feed(trade(67), 0);
-    assert_eq!(probe.told(), [Id(67)]);
+    probe.feed(trade(2), 0).feed(trade(68), 0);
+    assert_eq!(probe.told(), [Id(68)]);
     assert_eq!((probe.stats.late, probe.stats.duplicates), (1, 0));
 }
 
@@ -176,24 +176,24 @@ fn the_beginning_is_the_lowest_of_the_first_trades_and_no_gap() {
 }
 
 #[test]
-fn an_exchange_that_counts_anew_is_believed_after_16_trades_and_none_of_them_is_lost() {
+fn an_exchange_that_counts_anew_is_believed_after_4_trades_and_none_of_them_is_lost() {
     // Also the way back from one absurdly high id.
     let mut probe = Probe::after(100);
     let late = |id: u64| Trade {
         timestamp: Timestamp::from_nanos(1_000_000 + id as i64),
         ..trade(id)
     };
-    for id in 1..=15 {
+    for id in 1..=3 {
         probe.feed(late(id), 0);
     }
     assert_eq!(probe.told(), []);
-    probe.feed(late(16), 0).feed(late(17), 0);
+    probe.feed(late(4), 0).feed(late(5), 0);
     let Some(Event::Gap(gap)) = probe.out.first().cloned() else {
         panic!("{:?}", probe.out)
     };
     assert_eq!((gap.from_id, gap.to_id, gap.missing), (None, None, None));
     probe.out.remove(0);
-    assert_eq!(probe.told(), (1..=17).map(Id).collect::<Vec<_>>());
+    assert_eq!(probe.told(), (1..=5).map(Id).collect::<Vec<_>>());
 }
 
 #[test]
@@ -204,6 +204,16 @@ fn a_repetition_of_any_length_is_never_taken_for_a_new_count() {
     }
     assert_eq!(probe.told(), (1..=50).map(Id).collect::<Vec<_>>());
     assert_eq!(probe.stats.duplicates, 50);
+}
+
+#[test]
+fn a_whole_snapshot_at_the_beginning_is_no_news() {
+    let mut probe = Probe::new();
+    for id in 10..13 {
+        probe.feed(replayed(id), 0);
+    }
+    probe.feed(trade(13), 0);
+    assert_eq!(probe.told(), [Id(13)]);
 }
 
 #[test]

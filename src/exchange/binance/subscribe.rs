@@ -142,15 +142,12 @@ impl BinanceProtocol {
         Ok(())
     }
 
-    /// An acknowledgement, or an error in one of its two forms. One without an id is about nothing that
-    /// can be named; the deadline of the subscriptions then decides.
+    /// An acknowledgement, or an error in one of its forms. An error can lack the id: where one request alone
+    /// is open it is about that one; of several the deadline decides.
     fn on_answer(&mut self, head: &Head<'_>, out: &mut Output) {
         let id = head
             .id
             .and_then(|raw| raw.get().trim_matches('"').parse().ok());
-        let topics = id
-            .and_then(|id: u64| self.asked.remove(&id))
-            .unwrap_or_default();
         let error = match (head.error, &head.msg) {
             (Some(raw), _) => {
                 let body = serde_json::from_str::<ErrorBody>(raw.get());
@@ -158,6 +155,17 @@ impl BinanceProtocol {
             }
             (None, msg) => msg.as_ref().map(ToString::to_string),
         };
+        let only = |_: &String| {
+            if self.asked.len() == 1 {
+                self.asked.keys().next().copied()
+            } else {
+                None
+            }
+        };
+        let id = id.or_else(|| error.as_ref().and_then(only));
+        let topics = id
+            .and_then(|id: u64| self.asked.remove(&id))
+            .unwrap_or_default();
         match error {
             _ if topics.is_empty() => out.ignored += 1,
             Some(reason) => out.replies.push(Reply::Refused { topics, reason }),

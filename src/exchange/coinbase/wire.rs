@@ -89,7 +89,9 @@ pub(super) struct ErrorMessage<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Product {
     pub id: String,
+    #[serde(default)]
     pub base_currency: String,
+    #[serde(default)]
     pub quote_currency: String,
     pub quote_increment: Option<String>,
     pub base_increment: Option<String>,

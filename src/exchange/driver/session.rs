@@ -154,6 +154,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
         }
         let ignored = std::mem::take(&mut self.output.ignored);
         FeedStats::add(&self.connection.stats.ignored, ignored);
+        let bad_rows = std::mem::take(&mut self.output.bad_rows);
+        FeedStats::add(&self.connection.stats.bad_frames, bad_rows);
         for reply in std::mem::take(&mut self.output.replies) {
             if let Err(lost) = self.on_reply(reply) {
                 result = result.and(Err(lost));

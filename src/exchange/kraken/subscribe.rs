@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use crate::exchange::protocol::{DecodeError, Frame, Message, Output, Protocol, Reply};
 use crate::feed::Topic;
 use crate::model::{Event, Market, Stream, Trade};
@@ -53,13 +56,20 @@ impl Protocol for KrakenProtocol {
         }
         match (head.channel.as_deref(), head.data) {
             (Some("trade"), Some(data)) => {
-                let rows: Vec<TradeRow<'_>> = serde_json::from_str(data.get())?;
                 // A snapshot holds trades from before the subscription.
-                self.on_trades(&rows, head.kind.as_deref() == Some("snapshot"), frame, out)
+                let replayed = head.kind.as_deref() == Some("snapshot");
+                let event = |row: &TradeRow<'_>, market| {
+                    let trade = normalise::trade(row, market, frame.received_at)?;
+                    Ok(Event::Trade(Trade { replayed, ..trade }))
+                };
+                self.on_rows(data, out, |row| &row.symbol, event)
             }
             (Some("ticker"), Some(data)) => {
-                let rows: Vec<TickerRow<'_>> = serde_json::from_str(data.get())?;
-                self.on_tickers(&rows, frame, out)
+                let event = |row: &TickerRow<'_>, market| {
+                    let ticker = normalise::ticker(row, market, frame.received_at)?;
+                    Ok(Event::Ticker(Arc::new(ticker)))
+                };
+                self.on_rows(data, out, |row| &row.symbol, event)
             }
             _ => {
                 out.ignored += 1;
@@ -182,42 +192,43 @@ impl KrakenProtocol {
         named
     }
 
-    fn on_trades(
+    /// Rows of one message can be about different symbols. One that makes no sense is left out and
+    /// counted; a message of nothing else is bad as a whole.
+    fn on_rows<'a, R: Deserialize<'a>>(
         &self,
-        rows: &[TradeRow<'_>],
-        replayed: bool,
-        frame: Frame<'_>,
+        data: &'a RawValue,
         out: &mut Output,
+        symbol: impl Fn(&R) -> &str,
+        event: impl Fn(&R, Market) -> Result<Event, DecodeError>,
     ) -> Result<(), DecodeError> {
-        for row in rows {
-            match self.markets.get(row.symbol.as_ref()) {
-                Some(&market) => {
-                    let trade = normalise::trade(row, market, frame.received_at)?;
-                    out.events.push(Event::Trade(Trade { replayed, ..trade }));
+        let (mut good, mut bad, mut first_error) = (0u64, 0u64, None);
+        let mut take = |row: Result<R, DecodeError>| {
+            let taken = row.and_then(|row| match self.markets.get(symbol(&row)) {
+                Some(&market) => event(&row, market).map(|event| out.events.push(event)),
+                None => {
+                    out.ignored += 1;
+                    Ok(())
                 }
-                None => out.ignored += 1,
+            });
+            match taken {
+                Ok(()) => good += 1,
+                Err(error) => {
+                    bad += 1;
+                    first_error.get_or_insert(error);
+                }
+            }
+        };
+        match serde_json::from_str::<Vec<R>>(data.get()) {
+            Ok(rows) => rows.into_iter().for_each(|row| take(Ok(row))),
+            Err(_) => {
+                let rows: Vec<&'a RawValue> = serde_json::from_str(data.get())?;
+                rows.into_iter()
+                    .for_each(|row| take(serde_json::from_str(row.get()).map_err(Into::into)));
             }
         }
-        Ok(())
-    }
-
-    fn on_tickers(
-        &self,
-        rows: &[TickerRow<'_>],
-        frame: Frame<'_>,
-        out: &mut Output,
-    ) -> Result<(), DecodeError> {
-        for row in rows {
-            match self.markets.get(row.symbol.as_ref()) {
-                Some(&market) => {
-                    out.events.push(Event::Ticker(Arc::new(normalise::ticker(
-                        row,
-                        market,
-                        frame.received_at,
-                    )?)));
-                }
-                None => out.ignored += 1,
-            }
+        match first_error {
+            Some(error) if good == 0 => return Err(error),
+            _ => out.bad_rows += bad,
         }
         Ok(())
     }

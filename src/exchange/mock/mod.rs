@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::time::Instant;
 
 use crate::feed::{Answer, Command, FeedIo, FeedStats, Provider, ProviderError, Topic, Traits};
@@ -209,19 +210,13 @@ impl Provider for Mock {
         Box::pin(async { Ok(LISTINGS.iter().map(walk::Listing::instrument).collect()) })
     }
 
-    fn tickers<'a>(&'a self, of: &'a [Arc<Instrument>]) -> BoxFuture<'a, Vec<Answer<Ticker>>> {
-        Box::pin(async {
-            let answer = |instrument: &Arc<Instrument>| {
-                let unknown =
-                    || ProviderError::Refused(format!("{} is not listed", instrument.market));
-                let ticker = self
-                    .walk(instrument)
-                    .ok_or_else(unknown)
-                    .map(|mut walk| walk.next(self.time(0)).1);
-                (instrument.clone(), ticker)
-            };
-            of.iter().map(answer).collect()
-        })
+    fn tickers(&self, of: Vec<Arc<Instrument>>) -> BoxStream<'_, Answer<Ticker>> {
+        let answer = |instrument: Arc<Instrument>| {
+            let unknown = || ProviderError::Refused(format!("{} is not listed", instrument.market));
+            let walk = self.walk(&instrument).ok_or_else(unknown);
+            (instrument, walk.map(|mut walk| walk.next(self.time(0)).1))
+        };
+        stream::iter(of).map(answer).boxed()
     }
 
     fn trades<'a>(

@@ -62,7 +62,6 @@ fn what_is_of_no_interest_is_passed_over() {
         r#"{"result":["btcusdt@trade"],"id":900}"#,
         r#"{"result":null,"id":null}"#,
         r#"{"result":null,"id":"not-ours"}"#,
-        r#"{"code":3,"msg":"Invalid JSON"}"#,
         r#"{"zz":1}"#,
         "{}",
     ] {
@@ -128,6 +127,18 @@ fn requests_are_split_and_answered_by_id_in_every_form() {
     );
     // answered once
     assert!(is_ignored(&mut *protocol, r#"{"result":null,"id":2}"#));
+    // Without an id it is about the only request that is open.
+    let refused = replies(&mut *protocol, r#"{"code":2,"msg":"x"}"#);
+    assert!(matches!(&refused[..], [Reply::Refused { topics, .. }] if topics.len() == 1));
+    assert!(is_ignored(&mut *protocol, r#"{"code":2,"msg":"x"}"#));
+}
+
+#[test]
+fn an_error_without_an_id_blames_nobody_where_several_requests_are_open() {
+    let mut protocol = Binance.protocol();
+    for base in ["BTC", "ETH"] {
+        protocol.subscribe(&[topic(&instrument(base), Stream::Trades)]);
+    }
     assert!(is_ignored(&mut *protocol, r#"{"code":2,"msg":"x"}"#));
 }
 

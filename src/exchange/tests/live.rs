@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use futures_util::StreamExt;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -132,7 +134,9 @@ async fn one_bad_symbol_does_not_cost_the_others_their_tickers() {
         stranger.native = "NOSUCHUSD".into();
         (stranger.ws, stranger.aliases) = ("NOSUCH/USD".into(), Vec::new());
         asked.insert(1, Arc::new(stranger));
-        let answers = timeout(WAIT, live.tickers(&asked)).await.unwrap();
+        let answers = timeout(WAIT, live.tickers(asked.clone()).collect::<Vec<_>>())
+            .await
+            .unwrap();
         assert_eq!(answers.len(), 3, "{venue:?}");
         for (instrument, answer) in answers {
             if instrument.market.base() == "NOSUCH" {
