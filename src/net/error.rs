@@ -180,7 +180,7 @@ impl ConnectError {
                     429 => after(RATE_LIMIT_PAUSE),
                     418 => after(BAN_PAUSE),
                     503 if retry_after.is_some() => after(RETRY_AFTER_MIN),
-                    // 407 reaches us this way when a proxy forwards plain HTTP.
+                    // 407 comes this way from a proxy that nobody configured; else it is `ProxyAuth`.
                     403 | 407 | 451 => Recovery::Fatal,
                     _ => Recovery::Retry,
                 }

@@ -11,15 +11,17 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_rustls::rustls;
 
 use super::USER_AGENT;
+use super::dial::NetDial;
 use super::error::{
     ConnectError, Phase, one_line, plain_text, resolver_text, retry_after, rustls_error,
 };
 use super::proxy::{Proxy, ProxyRules, ProxyScheme};
 use super::target::Target;
 use super::tls::Tls;
+use super::tunnelled;
 
 /// For the way to an open connection: name, TCP, proxy and TLS together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a whole request, unless the options say otherwise.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest body, decompressed. The longest list of instruments is about 15 MiB.
@@ -75,6 +77,8 @@ pub struct HttpClient(Arc<Shared>);
 struct Shared {
     options: HttpOptions,
     headers: HeaderMap,
+    /// For plain HTTP through the tunnel of a proxy.
+    dial: NetDial,
     /// For requests without any TLS: has no roots, so it costs nothing to make.
     plain: OnceLock<reqwest::Client>,
     secure: OnceLock<reqwest::Client>,
@@ -85,6 +89,7 @@ impl HttpClient {
     pub fn new(options: HttpOptions) -> Result<HttpClient, OptionsError> {
         let headers = header_map(&options.headers)?;
         Ok(HttpClient(Arc::new(Shared {
+            dial: NetDial::new(options.proxies.clone(), options.tls.clone()),
             options,
             headers,
             plain: OnceLock::new(),
@@ -112,23 +117,25 @@ impl HttpClient {
         }
 
         let proxy = self.0.options.proxies.for_url(&uri);
-        let secure = target.tls
-            || proxy
-                .as_ref()
-                .is_some_and(|proxy| proxy.scheme() == ProxyScheme::Https);
-        let client = self.client(secure).await?;
+        let client = self.client(target.tls).await?;
+        if !target.tls
+            && let Some(proxy) = &proxy
+            && matches!(proxy.scheme(), ProxyScheme::Http | ProxyScheme::Https)
+        {
+            let built = client.get(url).build().map_err(|_| malformed())?;
+            let request = tunnelled::request(&built, &self.0.headers).ok_or_else(malformed)?;
+            let limits = tunnelled::Limits {
+                timeout: self.0.options.timeout,
+                body_max: self.0.options.body_max,
+            };
+            return tunnelled::get(&self.0.dial, &uri, &host, proxy, request, limits).await;
+        }
         let failed = |error: reqwest::Error| failure(&host, proxy.as_ref(), &error);
         let mut reply = client.get(url).send().await.map_err(failed)?;
         let mut body = Vec::new();
         while let Some(chunk) = reply.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > self.0.options.body_max {
-                return Err(ConnectError::Protocol {
-                    host,
-                    why: format!(
-                        "the answer is larger than {} bytes",
-                        self.0.options.body_max
-                    ),
-                });
+                return Err(too_large(&host, self.0.options.body_max));
             }
             body.extend_from_slice(&chunk);
         }
@@ -167,7 +174,8 @@ impl Shared {
         // The same decision as for WebSocket. The URL of the answer was checked by `Proxy::parse`:
         // reqwest would take one that it cannot read for "no proxy".
         let proxy = reqwest::Proxy::custom(move |url| {
-            let proxy = rules.decide(url.scheme(), url.host_str().unwrap_or_default())?;
+            let host = url.host_str().unwrap_or_default();
+            let proxy = rules.decide(url.scheme(), host, url.port_or_known_default())?;
             Some(proxy.url().clone())
         });
         reqwest::Client::builder()
@@ -214,7 +222,7 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, OptionsError> {
 pub struct HttpReply {
     /// The HTTP status.
     pub status: u16,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     /// The whole body, decompressed.
     pub body: Bytes,
 }
@@ -290,21 +298,40 @@ fn failure(host: &str, proxy: Option<&Proxy>, error: &reqwest::Error) -> Connect
             why: resolver_text(innermost(error)),
         };
     }
-    match io.last() {
-        Some(io) => ConnectError::tcp(&host, io),
+    transport_failure(&host, error)
+}
+
+/// A failure on an open connection, by what lies under it. Never prints the error itself.
+pub(super) fn transport_failure(host: &str, error: &(dyn StdError + 'static)) -> ConnectError {
+    match causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .last()
+    {
+        Some(io) if rustls_error(io).is_some() => ConnectError::tls(host, io),
+        Some(io) => ConnectError::tcp(host, io),
         None => ConnectError::Protocol {
-            host,
+            host: host.to_owned(),
             why: plain_text(innermost(error)),
         },
     }
 }
 
+/// A body that went beyond its limit.
+pub(super) fn too_large(host: &str, body_max: usize) -> ConnectError {
+    ConnectError::Protocol {
+        host: host.to_owned(),
+        why: format!("the answer is larger than {body_max} bytes"),
+    }
+}
+
 /// What lies under an error, outermost first.
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> + Clone {
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> + Clone {
     std::iter::successors(error.source(), |&error| error.source())
 }
 
 /// The last cause, which is the one that names the reason.
-fn innermost(error: &reqwest::Error) -> &(dyn StdError + 'static) {
+fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
     causes(error).last().unwrap_or(error)
 }

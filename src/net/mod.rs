@@ -3,8 +3,8 @@
 //! Owns proxy rules, name resolution, TCP, TLS, REST requests and per-host pacing, and the one error
 //! type ([`ConnectError`]) that says whether a failure is worth another try.
 //!
-//! Invariants: REST and WebSocket take the same proxy decision ([`ProxyRules::for_url`]); a configured
-//! proxy that fails is an error, never a direct connection; every wait has a deadline; no message
+//! Invariants: REST and WebSocket take the same proxy decision ([`ProxyRules::for_url`]) and both
+//! tunnel; a configured proxy that fails is an error, never a direct connection; every wait has a deadline; no message
 //! shows user information, a query string or a header value.
 //!
 //! Never does: retries, backoff, WebSocket frames, or anything that knows an exchange.
@@ -38,6 +38,7 @@ mod target;
 mod tcp;
 mod tls;
 mod tunnel;
+mod tunnelled;
 
 pub use self::http::{HttpClient, HttpOptions, HttpReply, OptionsError};
 pub use dial::{BoxStream, Dial, NetDial, NetStream};

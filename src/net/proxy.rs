@@ -214,6 +214,26 @@ fn shown_host(rest: &str) -> &str {
     if plain { host } else { "?" }
 }
 
+/// `host:port` and `[address]:port` in two; an IPv6 address without brackets has no port.
+fn split_port(entry: &str) -> (&str, Option<u16>) {
+    match entry.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
+            Ok(port) => (host, Some(port)),
+            // Matches no host, so exempts none.
+            Err(_) => (entry, None),
+        },
+        _ => (entry, None),
+    }
+}
+
+/// Intercepts all hosts but these.
+fn exempting(hosts: &str) -> Matcher {
+    Matcher::builder()
+        .all("http://matched.invalid")
+        .no(hosts)
+        .build()
+}
+
 /// The proxy settings of this process. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct ProxyRules(Option<Arc<Rules>>);
@@ -223,8 +243,8 @@ struct Rules {
     http: Option<Proxy>,
     /// For `https` and `wss`.
     https: Option<Proxy>,
-    /// Answers only whether `NO_PROXY` exempts a host.
-    no: Matcher,
+    /// Each answers only whether `NO_PROXY` exempts a host: the first at any port, the others at one.
+    no: Vec<(Option<u16>, Matcher)>,
 }
 
 impl ProxyRules {
@@ -246,10 +266,12 @@ impl ProxyRules {
 
     /// [`ProxyRules::new`] with the environment given as a function.
     ///
-    /// `HTTPS_PROXY` for https and wss, `http_proxy` for http and ws, `ALL_PROXY` where these are
-    /// unset, `NO_PROXY` for the exceptions (names with their subdomains, addresses, networks, `*`),
-    /// each in upper and lower case, upper first; an empty value counts as unset. The upper-case
-    /// `HTTP_PROXY` is not read under CGI (`REQUEST_METHOD` set), where a client can choose its value.
+    /// For https and wss `HTTPS_PROXY`, else `ALL_PROXY`. For http and ws `HTTP_PROXY`, else the same
+    /// two: who sets only `HTTPS_PROXY` means every connection, and none may go direct by its scheme.
+    /// `NO_PROXY` for the exceptions (names with their subdomains, addresses, networks, `*`; with
+    /// `:port` for that port alone). Each in upper and lower case, upper first; an empty value counts
+    /// as unset. The upper-case `HTTP_PROXY` is not read under CGI (`REQUEST_METHOD` set), where a
+    /// client can choose its value.
     pub fn with_env(
         explicit: Option<&str>,
         env: impl Fn(&str) -> Option<String>,
@@ -271,13 +293,13 @@ impl ProxyRules {
         };
         let cgi = env("REQUEST_METHOD").is_some();
         let all = parse(first(&["ALL_PROXY", "all_proxy"]))?;
-        let https = parse(first(&["HTTPS_PROXY", "https_proxy"]))?.or_else(|| all.clone());
+        let https = parse(first(&["HTTPS_PROXY", "https_proxy"]))?.or(all);
         let http = parse(first(if cgi {
             &["http_proxy"]
         } else {
             &["HTTP_PROXY", "http_proxy"]
         }))?
-        .or(all);
+        .or_else(|| https.clone());
         let no = first(&["NO_PROXY", "no_proxy"]).map_or(String::new(), |(_, value)| value);
         Ok(ProxyRules::build(http, https, &no))
     }
@@ -286,38 +308,47 @@ impl ProxyRules {
         if http.is_none() && https.is_none() {
             return ProxyRules(None);
         }
-        // Two spellings that the matcher does not know but people write.
-        let no: Vec<&str> = no
-            .split(',')
-            .map(str::trim)
-            .map(|entry| match entry.strip_prefix("*.") {
+        // Spellings that the matcher does not know but people write: a port, `*.`, brackets.
+        let mut at_any = Vec::new();
+        let mut at_one = Vec::new();
+        for entry in no.split(',').map(str::trim) {
+            let (host, port) = split_port(entry);
+            let host = match host.strip_prefix("*.") {
                 Some(domain) => domain,
-                None => entry.trim_start_matches('[').trim_end_matches(']'),
-            })
-            .collect();
-        let no = Matcher::builder()
-            .all("http://matched.invalid")
-            .no(no.join(","))
-            .build();
+                None => host.trim_start_matches('[').trim_end_matches(']'),
+            };
+            match port {
+                Some(_) => at_one.push((port, exempting(host))),
+                None => at_any.push(host),
+            }
+        }
+        let mut no = vec![(None, exempting(&at_any.join(",")))];
+        no.append(&mut at_one);
         ProxyRules(Some(Arc::new(Rules { http, https, no })))
     }
 
     /// The proxy for this URL; `None` means a direct connection.
     pub fn for_url(&self, url: &Uri) -> Option<Proxy> {
-        self.decide(url.scheme_str()?, url.host()?)
+        let scheme = url.scheme_str()?;
+        let port = match scheme {
+            "http" | "ws" => 80,
+            _ => 443,
+        };
+        self.decide(scheme, url.host()?, url.port_u16().or(Some(port)))
     }
 
     /// `host`: as in a URL, IPv6 in brackets.
-    pub(super) fn decide(&self, scheme: &str, host: &str) -> Option<Proxy> {
+    pub(super) fn decide(&self, scheme: &str, host: &str, port: Option<u16>) -> Option<Proxy> {
         let rules = self.0.as_ref()?;
         let proxy = match scheme {
             "http" | "ws" => rules.http.as_ref(),
             _ => rules.https.as_ref(),
         }?;
         // A host that no URL can hold cannot be exempt either: then the proxy, never direct.
-        let exempt = format!("http://{host}/")
-            .parse::<Uri>()
-            .is_ok_and(|uri| rules.no.intercept(&uri).is_none());
+        let exempt = format!("http://{host}/").parse::<Uri>().is_ok_and(|uri| {
+            let mut no = rules.no.iter();
+            no.any(|(at, no)| (at.is_none() || *at == port) && no.intercept(&uri).is_none())
+        });
         (!exempt).then(|| proxy.clone())
     }
 }

@@ -71,27 +71,20 @@ async fn head(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<String> 
     Ok(String::from_utf8(head).unwrap())
 }
 
-/// CONNECT, and the absolute form that plain HTTP uses.
+/// CONNECT and nothing else: a proxy need not forward plain HTTP.
 async fn http(mut client: TcpStream, seen: Arc<Mutex<Vec<String>>>) -> std::io::Result<()> {
     let head = head(&mut client).await?;
-    let target = head.split(' ').nth(1).unwrap();
-    let authority = target
-        .trim_start_matches("http://")
-        .split('/')
-        .next()
-        .unwrap();
+    let authority = head.split(' ').nth(1).unwrap();
     let auth = head.to_lowercase().contains("proxy-authorization: basic ");
     let method = head.split(' ').next().unwrap();
     let entry = format!("{method}{}", if auth { " with password" } else { "" });
     seen.lock().unwrap().push(entry);
-    let mut server = TcpStream::connect(authority).await?;
-    if head.starts_with("CONNECT ") {
-        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
-    } else {
-        // One exchange, and the client keeps to it: the rest of the connection is passed on as it is.
-        let forwarded = head.replacen(&format!("http://{authority}"), "", 1);
-        server.write_all(forwarded.as_bytes()).await?;
+    if method != "CONNECT" {
+        let no = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n";
+        return client.write_all(no).await;
     }
+    let mut server = TcpStream::connect(authority).await?;
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
     copy_bidirectional(&mut client, &mut server).await.map(drop)
 }
 
@@ -172,10 +165,25 @@ async fn rest_and_websocket_go_through_an_http_proxy() {
             proxy
                 .seen()
                 .iter()
-                .all(|entry| entry.ends_with(" with password"))
+                .all(|entry| entry == "CONNECT with password")
         );
         keeps_the_secret(&done, &world);
     }
+}
+
+#[tokio::test]
+async fn https_proxy_counts_for_plain_addresses_too() {
+    let (sim, proxy) = (start(Venue::Kraken).await, Proxy::http().await);
+    let url = format!("http://127.0.0.1:{}", proxy.port);
+    let world = World::with(Venue::Kraken, &sim).env("HTTPS_PROXY", &url);
+    world.run(STREAM).await.exits(0);
+    proxy.carried_all_of(&sim);
+
+    let sim = start(Venue::Kraken).await;
+    let world = World::with(Venue::Kraken, &sim).env("HTTPS_PROXY", "http://127.0.0.1:1");
+    let done = world.run(&format!("{STREAM} --timeout 2s")).await.exits(3);
+    done.says("proxy http://127.0.0.1:1");
+    assert_eq!(sim.counters().connections, 0);
 }
 
 #[tokio::test]

@@ -248,22 +248,159 @@ async fn a_proxy_carries_plain_http_too() {
     let reply = within(client(rules, Tls::new()).get(&url)).await.unwrap();
     assert_eq!(&reply.body[..], b"direct");
     assert!(socks.seen()[1].ends_with(&format!(":{}", target.port())));
+}
 
-    // An HTTP proxy forwards it instead of tunnelling.
-    let proxy = origin(None, ok("forwarded")).await;
-    let rules = via(&format!("http://user:p%40ss@{}", proxy.address));
-    let tls = Tls::new();
-    let reply = within(client(rules, tls.clone()).get("http://tickwire.test/x"))
-        .await
+#[tokio::test]
+async fn an_http_proxy_tunnels_plain_http_as_it_tunnels_websockets() {
+    let ca = Ca::new();
+    let target = origin(None, ok("tunnelled")).await;
+    // It knows nothing but CONNECT.
+    let answer = "HTTP/1.1 200 OK\r\n\r\n";
+    let proxy = connect_proxy(None, answer).await;
+    let secure = connect_proxy(Some(ca.server("localhost")), answer).await;
+    let authority = format!("tickwire.test:{}", target.port());
+    for (url, peer) in [
+        (format!("http://user:p%40ss@{}", proxy.address), &proxy),
+        (
+            format!("https://user:p%40ss@localhost:{}", secure.port()),
+            &secure,
+        ),
+    ] {
+        let tls = ca.trusted();
+        let http = HttpClient::new(HttpOptions {
+            proxies: via(&url),
+            tls: tls.clone(),
+            headers: vec![
+                ("X-Api-Key".into(), "hunter2".into()),
+                ("User-Agent".into(), "mine".into()),
+            ],
+            params: vec![("plan".into(), "a b".into())],
+            ..HttpOptions::default()
+        })
         .unwrap();
-    assert_eq!(&reply.body[..], b"forwarded");
-    let head = proxy.seen()[1].to_lowercase();
-    assert!(
-        head.starts_with("get http://tickwire.test/x http/1.1\r\n"),
-        "{head}"
+        let reply = within(http.get(&format!("http://me:too@{authority}/path?x=1")))
+            .await
+            .unwrap_or_else(|error| panic!("{error} {:?}", peer.seen()));
+        assert_eq!((reply.status, &reply.body[..]), (200, &b"tunnelled"[..]));
+        assert_eq!(reply.header("content-LENGTH"), Some("9"));
+        assert_eq!(tls.is_loaded(), url.starts_with("https"));
+
+        let connect = peer.seen()[1].to_lowercase();
+        assert!(connect.starts_with(&format!("connect {authority} http/1.1\r\n")));
+        assert!(connect.contains("proxy-authorization: basic dxnlcjpwqhnz"));
+        assert!(!connect.contains("hunter2"));
+        let head = target.seen().pop().unwrap().to_lowercase();
+        assert!(
+            head.starts_with("get /path?x=1&plan=a+b http/1.1\r\n"),
+            "{head}"
+        );
+        for line in [
+            &format!("host: {authority}"),
+            "user-agent: mine",
+            "x-api-key: hunter2",
+            "authorization: basic bwu6dg9v",
+            "accept-encoding: identity",
+            "connection: close",
+        ] {
+            assert_eq!(head.matches(&format!("\n{line}\r")).count(), 1, "{head}");
+        }
+        assert!(!head.contains("proxy-"), "{head}");
+    }
+    assert_eq!(target.seen().len(), 4, "two connections, two requests");
+}
+
+#[tokio::test]
+async fn a_tunnelled_request_has_the_same_limits() {
+    let proxy = connect_proxy(None, "HTTP/1.1 200 OK\r\n\r\n").await;
+    let http = |body_max| {
+        HttpClient::new(HttpOptions {
+            proxies: via(&proxy.address.to_string()),
+            timeout: Duration::from_millis(500),
+            body_max,
+            ..HttpOptions::default()
+        })
+        .unwrap()
+    };
+    let target = origin(None, ok(&"x".repeat(1001))).await;
+    let url = format!("http://{}/?key=hunter2", target.address);
+    let error = within(http(1000).get(&url)).await.unwrap_err();
+    assert!(error.to_string().ends_with("larger than 1000 bytes"));
+    let reply = within(http(1001).get(&url)).await.unwrap();
+    assert_eq!(reply.body.len(), 1001);
+
+    let cut = origin(None, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await;
+    let url = format!("http://{}/?key=hunter2", cut.address);
+    let error = within(http(1000).get(&url)).await.unwrap_err();
+    assert_eq!(error.recovery(), Recovery::Retry);
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+
+    // Accepted by the kernel, answered by nobody: first as the target, then as the proxy.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let url = format!("http://{address}/?key=hunter2");
+    let error = within(http(1000).get(&url)).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{address}: request timed out"));
+    let http = HttpClient::new(HttpOptions {
+        proxies: via(&address.to_string()),
+        timeout: Duration::from_millis(100),
+        ..HttpOptions::default()
+    })
+    .unwrap();
+    let error = within(http.get("http://tickwire.test/")).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("tickwire.test:80: proxy http://{address}: connect timed out")
     );
-    assert!(head.contains("proxy-authorization: basic dxnlcjpwqhnz"));
-    assert!(!tls.is_loaded());
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_a_password_for_plain_http_is_named_and_final() {
+    let target = origin(None, ok("direct")).await;
+    let proxy = connect_proxy(None, "HTTP/1.1 407 Who?\r\n\r\n").await;
+    let rules = via(&format!("http://u:hunter2@{}", proxy.address));
+    let url = format!("http://{}/", target.address);
+    let error = within(client(rules, Tls::new()).get(&url))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error,
+        ConnectError::ProxyAuth {
+            host: target.address.to_string(),
+            proxy: format!("http://{}", proxy.address),
+        }
+    );
+    assert_eq!(error.recovery(), Recovery::Fatal);
+    assert!(target.seen().is_empty());
+}
+
+#[tokio::test]
+async fn https_proxy_alone_carries_plain_http_and_is_never_gone_around() {
+    let target = origin(None, ok("tunnelled")).await;
+    let proxy = connect_proxy(None, "HTTP/1.1 200 OK\r\n\r\n").await;
+    let env = |address: String| {
+        ProxyRules::with_env(None, |name| {
+            (name == "HTTPS_PROXY").then(|| format!("http://{address}"))
+        })
+        .unwrap()
+    };
+    let url = format!("http://{}/", target.address);
+    let down = format!("127.0.0.1:{}", closed_port().await);
+    let error = within(client(env(down.clone()), Tls::new()).get(&url))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{}: proxy http://{down}: connection refused",
+            target.address
+        )
+    );
+    assert!(target.seen().is_empty());
+
+    let rules = env(proxy.address.to_string());
+    within(client(rules, Tls::new()).get(&url)).await.unwrap();
+    assert!(proxy.seen()[1].starts_with(&format!("CONNECT {} ", target.address)));
+    assert_eq!(target.seen().len(), 2);
 }
 
 #[tokio::test]

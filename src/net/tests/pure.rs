@@ -41,6 +41,16 @@ fn the_environment_decides_alike_for_rest_and_websocket() {
     for url in ["http://host/", "wss://host/"] {
         assert_eq!(shown(&all, url), "socks5h://all:1080");
     }
+    // Who sets `HTTPS_PROXY` alone, or before `ALL_PROXY`, means plain targets, too.
+    for rest in [None, Some(("ALL_PROXY", "socks5h://all"))] {
+        let vars: Vec<_> = [("HTTPS_PROXY", "secure:1")]
+            .into_iter()
+            .chain(rest)
+            .collect();
+        for url in ["http://host/", "ws://host/", "https://host/", "wss://host/"] {
+            assert_eq!(shown(&self::rules(&vars), url), "http://secure:1");
+        }
+    }
 }
 
 #[test]
@@ -73,6 +83,36 @@ fn no_proxy_names_domains_addresses_and_networks() {
     }
     let star = self::rules(&[("all_proxy", "proxy:1"), ("no_proxy", "*")]);
     assert_eq!(shown(&star, "wss://anything/"), "direct");
+}
+
+#[test]
+fn no_proxy_with_a_port_names_that_port_alone() {
+    let rules = rules(&[
+        ("HTTPS_PROXY", "proxy:1"),
+        (
+            "NO_PROXY",
+            "api.test:8443,*.star.test:443, 192.0.2.1:80,[::1]:9000,::2,bad.test:port",
+        ),
+    ]);
+    for url in [
+        "wss://api.test:8443/",
+        "ws://API.test:8443/",
+        "wss://a.star.test/",
+        "http://192.0.2.1/",
+        "ws://[::1]:9000/",
+        "ws://[::2]:1/",
+    ] {
+        assert_eq!(shown(&rules, url), "direct", "{url}");
+    }
+    for url in [
+        "wss://api.test/",
+        "ws://a.star.test/",
+        "https://192.0.2.1/",
+        "ws://[::1]/",
+        "wss://bad.test/",
+    ] {
+        assert_eq!(shown(&rules, url), "http://proxy:1", "{url}");
+    }
 }
 
 #[test]
