@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tickwire::sim::{Sim, Venue};
 use tokio::task::JoinHandle;
 
-use crate::support::{VENUES, World, name, quote, same_number, start};
+use crate::support::{VENUES, World, eventually, name, quote, same_number, start};
 
 /// Long enough to be no answer within any test.
 const NEVER: Duration = Duration::from_secs(120);
@@ -293,4 +293,35 @@ async fn trouble_is_told_on_stderr_only() {
     assert_eq!(done.records().len(), 1, "{done:#?}");
     let quiet = world.run("monitor BTC -1 -q -o json").await.exits(0);
     assert_eq!(quiet.stderr, "");
+}
+
+#[tokio::test]
+async fn a_field_that_was_asked_for_by_name_is_never_left_out_with_exit_0() {
+    // Coinbase's REST ticker does not have it, and the socket is not to be had.
+    let (sim, world) = prepared(Venue::Coinbase).await;
+    sim.faults().handshake_status = Some(503);
+    let done = world
+        .run("monitor BTC -1 --field symbol,open_24h --timeout 3s")
+        .await
+        .exits(3);
+    assert_eq!(done.stdout, "");
+    assert!(done.stderr.contains("coinbase:BTC/USD"), "{done:#?}");
+}
+
+#[tokio::test]
+async fn a_question_that_failed_once_is_asked_again() {
+    for venue in VENUES {
+        let (sim, world) = prepared(venue).await;
+        sim.faults().handshake_status = Some(503);
+        sim.faults().rest_status = Some((500, "{}".into()));
+        let before: u64 = sim.counters().rest.values().sum();
+        let running = world.spawn("monitor BTC -1 --field price");
+        eventually("the question was asked", || {
+            sim.counters().rest.values().sum::<u64>() > before
+        })
+        .await;
+        sim.faults().rest_status = None;
+        let done = running.end().await.exits(0);
+        assert_eq!(done.lines().len(), 1, "{}", name(venue));
+    }
 }
