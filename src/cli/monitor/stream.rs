@@ -90,6 +90,9 @@ struct View<'a> {
     clocks: Clocks,
     lines: Lines,
     buffer: Vec<u8>,
+    /// Events that were taken, and how many of them are formatted.
+    batch: Vec<Event>,
+    formatted: usize,
     progress: Progress,
 }
 
@@ -114,6 +117,8 @@ impl<'a> View<'a> {
             clocks,
             lines,
             buffer,
+            batch: Vec::new(),
+            formatted: 0,
             progress,
         }
     }
@@ -159,22 +164,24 @@ impl<'a> View<'a> {
             (every(READER_CHECK), self.settings.summary.map(every));
         let mut batch = Vec::new();
         loop {
+            self.format();
+            if self.is_full() {
+                return End::Done;
+            }
+            if let Some(error) = self.progress.all_failed() {
+                return End::Error(error);
+            }
             tokio::select! {
                 permit = output.ready(), if !self.buffer.is_empty() => match permit {
                     Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
                     Err(closed) => return closed.into(),
                 },
-                taken = subscription.next_batch(&mut batch), if self.buffer.len() < CHUNK => {
+                taken = subscription.next_batch(&mut batch), if self.is_formatted() && self.buffer.len() < CHUNK => {
                     if taken.is_err() {
                         return End::Error(engine_stopped());
                     }
-                    self.take(&batch);
-                    if self.is_full() {
-                        return End::Done;
-                    }
-                    if let Some(error) = self.progress.all_failed() {
-                        return End::Error(error);
-                    }
+                    std::mem::swap(&mut self.batch, &mut batch);
+                    self.formatted = 0;
                 }
                 // Also while no event comes whose writing would tell.
                 closed = output.broken() => return closed.into(),
@@ -199,13 +206,14 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Formats events until the asked number is reached.
-    fn take(&mut self, batch: &[Event]) {
+    /// Formats events that were taken, a chunk at most (a whole queue as text would be many times its size),
+    /// and none beyond the asked number.
+    fn format(&mut self) {
         let now = SystemClock.now();
-        for event in batch {
-            if self.is_full() {
-                return;
-            }
+        let batch = std::mem::take(&mut self.batch);
+        while self.formatted < batch.len() && self.buffer.len() < CHUNK && !self.is_full() {
+            let event = &batch[self.formatted];
+            self.formatted += 1;
             self.progress.see(event);
             if event.stream().is_some() {
                 self.progress.printed += 1;
@@ -215,6 +223,11 @@ impl<'a> View<'a> {
             let now = self.clocks.now(event, now);
             self.lines.write(event, now, &mut self.buffer);
         }
+        self.batch = batch;
+    }
+
+    fn is_formatted(&self) -> bool {
+        self.formatted >= self.batch.len()
     }
 
     fn is_full(&self) -> bool {
@@ -232,12 +245,17 @@ impl<'a> View<'a> {
     }
 
     async fn drain(&mut self, subscription: &mut Subscription, output: &Output) {
-        let mut batch = Vec::new();
-        while subscription.next_batch(&mut batch).await.is_ok() {
-            self.take(&batch);
-            match output.ready().await {
-                Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
-                Err(_) => return,
+        loop {
+            self.format();
+            if !self.buffer.is_empty() {
+                match output.ready().await {
+                    Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
+                    Err(_) => return,
+                }
+            } else if subscription.next_batch(&mut self.batch).await.is_ok() {
+                self.formatted = 0;
+            } else {
+                return;
             }
         }
     }
