@@ -45,6 +45,8 @@
 //! | [`symbols`] | lists of instruments, their cache, the spelling of symbols | sockets |
 //! | [`net`] | TLS, proxies, HTTP and its pacing | exchanges |
 //! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
+//! | [`store`] | small local files: locked, replaced as a whole | the engine, the network |
+//! | [`alert`] | when a rule fires: edges, cooldown, what it remembers | the clock, I/O, tokio |
 //! | [`duration`] | durations as people write them | the clock |
 //! | [`model`] | events, decimals, times, names | clocks other than [`model::Clock`], I/O, tokio |
 //!
@@ -64,6 +66,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod alert;
 pub mod app;
 pub mod cli;
 pub mod config;
@@ -76,4 +79,5 @@ pub mod net;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod sink;
+pub mod store;
 pub mod symbols;
