@@ -21,6 +21,7 @@
 mod decimal;
 mod event;
 mod field;
+mod fnv;
 mod instrument;
 mod json;
 mod market;
@@ -31,6 +32,7 @@ pub use decimal::{DecimalError, Price, Qty, parse_decimal, write_decimal};
 pub(crate) use decimal::{exact_sub, ratio};
 pub use event::{Event, Origin, Side, Stream, Ticker, Trade};
 pub use field::{Field, Value};
+pub(crate) use fnv::fnv1a_64;
 pub use instrument::{Instrument, TradingStatus};
 pub use json::{JsonWriter, write_json_string};
 pub use market::{Exchange, Market};

@@ -6,7 +6,6 @@
 
 mod alerts;
 mod error;
-mod fnv;
 mod replace;
 
 pub use alerts::{
@@ -14,5 +13,4 @@ pub use alerts::{
     Watermark,
 };
 pub use error::StoreError;
-pub(crate) use fnv::fnv1a_64;
 pub use replace::replace;

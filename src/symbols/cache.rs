@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Exchange, Instrument, Timestamp, TradingStatus, parse_decimal};
+use crate::model::{Exchange, Instrument, Timestamp, TradingStatus, fnv1a_64, parse_decimal};
 
 /// How long a list is used without asking again. Listings change a few times a week; a name that is not
 /// in the list asks anew anyway.
@@ -97,9 +97,7 @@ impl Cache {
 
     /// The source is part of the name: a simulator's list must never be taken for the exchange's.
     fn path(&self, exchange: Exchange, source: &str) -> PathBuf {
-        // FNV-1a: the same in every build, as the name of a file must be.
-        let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        let hash = source.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+        let hash = fnv1a_64(source.as_bytes());
         self.directory
             .join(format!("{}-{:016x}.json", exchange.name(), hash))
     }

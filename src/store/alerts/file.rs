@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use crate::store::fnv1a_64;
+use crate::model::fnv1a_64;
 
 use super::state::State;
 

@@ -1,6 +1,6 @@
 //! The file that belongs to a rule's name.
 
-use crate::store::fnv1a_64;
+use crate::model::fnv1a_64;
 
 /// The longest file names are 255 bytes; the hash, `.json` and `.corrupt-…` come after this.
 const CUT: usize = 150;

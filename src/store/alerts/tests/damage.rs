@@ -91,7 +91,7 @@ fn a_right_checksum_over_another_form_is_not_trusted() {
         "{",
         "\u{feff}{}",
     ] {
-        let hash = crate::store::fnv1a_64(state.as_bytes());
+        let hash = crate::model::fnv1a_64(state.as_bytes());
         let text = format!("{{\"version\":1,\"checksum\":\"{hash:016x}\",\"state\":{state}}}\n");
         assert_eq!(file::decode(text.as_bytes()), None, "{state}");
     }
