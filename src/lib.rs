@@ -45,6 +45,7 @@
 //! | [`symbols`] | lists of instruments, their cache, the spelling of symbols | sockets |
 //! | [`net`] | TLS, proxies, HTTP and its pacing | exchanges |
 //! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
+//! | [`expression`] | the language of conditions and computed fields: grammar, types, three-valued logic | where values come from, I/O, the clock |
 //! | [`duration`] | durations as people write them | the clock |
 //! | [`model`] | events, decimals, times, names | clocks other than [`model::Clock`], I/O, tokio |
 //!
@@ -70,6 +71,7 @@ pub mod config;
 pub mod duration;
 pub mod engine;
 pub mod exchange;
+pub mod expression;
 pub mod feed;
 pub mod model;
 pub mod net;

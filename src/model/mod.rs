@@ -32,6 +32,7 @@ pub(crate) use decimal::{exact_sub, ratio};
 pub use event::{Event, Origin, Side, Stream, Ticker, Trade};
 pub use field::{Field, Value};
 pub use instrument::{Instrument, TradingStatus};
+pub(crate) use json::yes_no;
 pub use json::{JsonWriter, write_json_string};
 pub use market::{Exchange, Market};
 pub use notice::{Gap, GapReason, GapState, Status, StatusState};
