@@ -47,6 +47,7 @@
 //! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
 //! | [`store`] | small local files: locked, replaced as a whole | the engine, the network |
 //! | [`alert`] | when a rule fires: edges, cooldown, what it remembers | the clock, I/O, tokio |
+//! | [`expression`] | the language of conditions and computed fields: grammar, types, three-valued logic | where values come from, I/O, the clock |
 //! | [`duration`] | durations as people write them | the clock |
 //! | [`model`] | events, decimals, times, names | clocks other than [`model::Clock`], I/O, tokio |
 //!
@@ -73,6 +74,7 @@ pub mod config;
 pub mod duration;
 pub mod engine;
 pub mod exchange;
+pub mod expression;
 pub mod feed;
 pub mod model;
 pub mod net;

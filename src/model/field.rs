@@ -15,6 +15,8 @@ pub enum Value {
     Text(Cow<'static, str>),
     /// A moment.
     Time(Timestamp),
+    /// An answer; no field is one, conditions are.
+    YesNo(bool),
 }
 
 macro_rules! fields {

@@ -42,6 +42,7 @@ impl JsonWriter {
                 Value::Number(number) => write_decimal(number, out),
                 Value::Text(text) => write_json_string(&text, out),
                 Value::Time(time) => self.quoted_time(time, out),
+                Value::YesNo(answer) => out.extend_from_slice(yes_no(answer)),
             }
         }
         out.push(b'}');
@@ -142,6 +143,11 @@ fn number(key: &[u8], value: Option<Decimal>, out: &mut Vec<u8>) {
         Some(value) => write_decimal(value, out),
         None => out.extend_from_slice(b"null"),
     }
+}
+
+/// `true` or `false`.
+pub(crate) fn yes_no(answer: bool) -> &'static [u8] {
+    if answer { b"true" } else { b"false" }
 }
 
 /// Ids are strings: they may be larger than what a JSON reader holds in a float.

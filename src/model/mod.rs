@@ -34,6 +34,7 @@ pub use event::{Event, Origin, Side, Stream, Ticker, Trade};
 pub use field::{Field, Value};
 pub(crate) use fnv::fnv1a_64;
 pub use instrument::{Instrument, TradingStatus};
+pub(crate) use json::yes_no;
 pub use json::{JsonWriter, write_json_string};
 pub use market::{Exchange, Market};
 pub use notice::{Gap, GapReason, GapState, Status, StatusState};

@@ -1,6 +1,8 @@
 //! Events as lines: JSON Lines, tab-separated values, csv.
 
-use crate::model::{Event, Field, JsonWriter, Stream, TimeWriter, Timestamp, Value, write_decimal};
+use crate::model::{
+    Event, Field, JsonWriter, Stream, TimeWriter, Timestamp, Value, write_decimal, yes_no,
+};
 
 /// The form of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +109,7 @@ fn values(
             Value::Null => {}
             Value::Number(number) => write_decimal(number, out),
             Value::Time(at) => time.write(at, out),
+            Value::YesNo(answer) => out.extend_from_slice(yes_no(answer)),
             Value::Text(text) if separator == b',' => csv_text(&text, out),
             Value::Text(text) => plain_text(&text, out),
         }
