@@ -42,6 +42,7 @@
 //! | [`engine`] | market state, order, duplicates, gaps, delivery | sockets, JSON of exchanges |
 //! | [`sink`] | the forms of output | exchanges |
 //! | [`config`] | file, environment and defaults, checked as a whole | the network |
+//! | [`action`] | what is done when an alert fires: programs, webhooks, notifications | whether it fires |
 //! | [`symbols`] | lists of instruments, their cache, the spelling of symbols | sockets |
 //! | [`net`] | TLS, proxies, HTTP and its pacing | exchanges |
 //! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
@@ -58,6 +59,8 @@
 //!
 //! # Features
 //!
+//! `desktop`: desktop notifications of alerts.
+//!
 //! `sim`: simulated exchanges on loopback, for tests.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -67,6 +70,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod action;
 pub mod alert;
 pub mod app;
 pub mod cli;

@@ -109,7 +109,7 @@ impl Kind {
         match (self, raw) {
             (Self::Any, _) => Some(Value::Checked),
             (Self::Bool, Raw::Bool(yes)) => Some(Value::Bool(*yes)),
-            (Self::Command, Raw::List(items)) if items.is_empty() => None,
+            (Self::Command, Raw::List(items)) if !items.first().is_some_and(Raw::is_word) => None,
             (Self::Strings | Self::Names | Self::Command, Raw::List(items)) => {
                 let items = items.iter().map(|item| self.item(item));
                 Some(Value::List(items.collect::<Option<_>>()?))
@@ -143,14 +143,14 @@ impl Kind {
             (Self::Margin, _) => {
                 let text = raw.scalar()?;
                 let margin = decimal(text.strip_suffix('%').unwrap_or(&text).trim())?;
-                (!margin.is_sign_negative()).then_some(Value::Checked)
+                (!margin.is_sign_negative()).then_some(Value::Text(text))
             }
             (Self::Fires, _) => {
                 let text = raw.scalar()?;
                 let (count, time) = text.split_once('/')?;
                 let count: u32 = count.trim().parse().ok()?;
                 let time = duration::parse(time).ok()?;
-                (count > 0 && !time.is_zero()).then_some(Value::Checked)
+                (count > 0 && !time.is_zero()).then_some(Value::Text(text))
             }
             (_, Raw::Text(text)) => self.word(text).map(Value::Text),
             _ => None,
@@ -275,6 +275,10 @@ const MIN_RATE: f64 = 0.001;
 const MAX_RATE: f64 = 10_000_000.0;
 
 impl Raw {
+    fn is_word(&self) -> bool {
+        matches!(self, Self::Text(text) if !text.is_empty())
+    }
+
     fn number(&self) -> Option<f64> {
         self.scalar()?.parse().ok()
     }

@@ -11,6 +11,7 @@
 //! # Ok::<(), tickwire::config::ConfigErrors>(())
 //! ```
 
+mod alerts;
 mod check;
 mod document;
 mod environment;
@@ -31,6 +32,7 @@ use document::Settings;
 use environment::Variables;
 use error::{Problem, Report};
 
+pub use alerts::{ActionSettings, AlertSettings, AlertWebhook};
 pub use environment::environment;
 pub use error::{ConfigError, ConfigErrors, Location};
 pub use settings::{EngineOverrides, EngineSettings, OutputFormat, ProviderSettings, Rate};
@@ -54,6 +56,10 @@ pub struct Config {
     pub engine: EngineSettings,
     /// `[providers.NAME]`, for the names that were given settings.
     pub providers: BTreeMap<String, ProviderSettings>,
+    /// `[[alert]]`, in the order of the file.
+    pub alerts: Vec<AlertSettings>,
+    /// `[actions.NAME]`.
+    pub actions: BTreeMap<String, ActionSettings>,
     /// The file that was read, if one was.
     pub path: Option<PathBuf>,
     /// What is not wrong but should be known: one line each, without a full stop.
@@ -64,10 +70,30 @@ impl Config {
     /// Reads the file that `named` or `TICKWIRE_CONFIG` names, else the default one if it exists,
     /// then the variables, [`environment()`] in a program. An empty variable counts as unset.
     ///
+    /// Of the files that hold secrets only those of providers are read: other sections' may be none of this
+    /// command's business, nor readable for it.
+    ///
     /// Errors: all problems together; a named file that is missing is one, a default one is not.
     pub fn load(
         named: Option<&Path>,
         env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        Self::load_with(named, env, &["providers"])
+    }
+
+    /// As [`Config::load`], and reads the files that hold secrets of `[[alert]]` and `[actions.NAME]` too.
+    pub fn load_with_action_secrets(
+        named: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        Self::load_with(named, env, &["providers", "alert", "actions"])
+    }
+
+    /// `sections`: those whose secrets are read from their files.
+    fn load_with(
+        named: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+        sections: &[&str],
     ) -> Result<Self, ConfigErrors> {
         let variables = Variables::new(env);
         let mut report = Report::default();
@@ -84,7 +110,7 @@ impl Config {
             .as_deref()
             .and_then(Path::parent)
             .unwrap_or(Path::new(""));
-        rules::read_secrets(base, &mut settings, &mut report);
+        rules::read_secrets(base, sections, &mut settings, &mut report);
         if whole {
             // In half a file something is always missing.
             rules::check(&settings, &mut report);

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::EngineSettings;
-use super::check::{Raw, Value};
+use super::check::{Kind, Raw, Value};
 use super::document::{Setting, Settings};
 use super::error::{Location, Problem, Report};
 use super::text::{dotted, nearest, quote};
+use crate::action::Template;
 use crate::duration;
+use crate::net::WebhookUrl;
 
 /// Test systems: provider, REST address, WebSocket address.
 ///
@@ -39,6 +41,7 @@ pub(super) fn check(settings: &Settings, report: &mut Report) {
     }
     fallback(settings, report);
     alerts(settings, report);
+    actions(settings, report);
     for (section, either, or) in [
         ("actions", "webhook", "exec"),
         ("strategies", "buy", "command"),
@@ -170,6 +173,37 @@ fn alerts(settings: &Settings, report: &mut Report) {
     }
 }
 
+/// Headers that a webhook's request sets by itself.
+const OURS: &[&str] = &[
+    "connection",
+    "content-length",
+    "idempotency-key",
+    "transfer-encoding",
+];
+
+/// What is posted, and where, can be: addresses, templates, headers.
+fn actions(settings: &Settings, report: &mut Report) {
+    for (path, setting) in &settings.values {
+        let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        let (["alert", _, key] | ["actions", _, key] | ["actions", _, key, _]) = names[..] else {
+            continue;
+        };
+        let wrong = match (key, &setting.value) {
+            ("webhook", Value::Text(text)) if text.contains("://") => WebhookUrl::parse(text).err(),
+            ("template", Value::Text(text)) => Template::parse(text).err(),
+            ("headers", _) if OURS.contains(&names[3]) => Some("tickwire sets it by itself".into()),
+            _ => None,
+        };
+        let of_webhooks = matches!(key, "template" | "headers");
+        let has_exec = settings.get(&[names[0], names[1], "exec"]).is_some();
+        let needless = (of_webhooks && has_exec).then(|| "a program takes none".to_owned());
+        for why in wrong.into_iter().chain(needless) {
+            let message = format!("`{}`: {why}", dotted(path));
+            report.push(&setting.location, Problem::new(message));
+        }
+    }
+}
+
 fn not_both(
     settings: &Settings,
     section: &str,
@@ -206,10 +240,15 @@ fn one_of(settings: &Settings, section: &str, name: &str, choice: &[&str], repor
     }
 }
 
-/// Puts the content of every `KEY_file` of a provider in the place of its path.
+/// Puts the content of every `KEY_file` in these sections in the place of its path.
 ///
 /// Other sections' files are only looked at: this command may not use them, nor be allowed to.
-pub(super) fn read_secrets(base: &Path, settings: &mut Settings, report: &mut Report) {
+pub(super) fn read_secrets(
+    base: &Path,
+    sections: &[&str],
+    settings: &mut Settings,
+    report: &mut Report,
+) {
     for (path, setting) in &mut settings.values {
         let Value::File(file) = &setting.value else {
             continue;
@@ -227,16 +266,21 @@ pub(super) fn read_secrets(base: &Path, settings: &mut Settings, report: &mut Re
                 file.display()
             ));
         }
-        if path[0] != "providers" {
+        if !sections.contains(&&*path[0]) {
             continue;
         }
+        let kind = match setting.key.kind {
+            // The name of an action is no secret: in a file there is an address.
+            Kind::Webhook => Kind::Url("http", "https"),
+            kind => kind,
+        };
         let content = std::fs::read_to_string(&file).map_err(|error| {
             let file = quote(&file.to_string_lossy());
             Problem::new(format!("`{name}`: cannot read {file}: {}", reason(&error)))
         });
         let value = content.and_then(|content| {
             let content = Raw::Text(content.trim_end_matches(['\r', '\n']).to_owned());
-            setting.key.kind.check(&content, true).map_err(|problem| {
+            kind.check(&content, true).map_err(|problem| {
                 Problem::new(format!(
                     "`{name}`: {} in {}",
                     problem.message,

@@ -128,9 +128,9 @@ pub(super) static KEYS: &[Key] = &[
 
     secret(key("actions.NAME.webhook", HTTP, "An address to post to")),
     key("actions.NAME.exec", Kind::Command, "A program and its arguments, no shell"),
-    key("actions.NAME.template", Kind::Text, "The body to post"),
+    key("actions.NAME.template", Kind::Text, "The body to post, with {{field}} for what the alert holds; JSON stays JSON"),
     secret(key("actions.NAME.headers.HEADER", Kind::Header, "Sent along with what is posted")),
-    key("actions.NAME.timeout", Kind::Duration(MS, HOUR), "Give up on one try after this time"),
+    key("actions.NAME.timeout", Kind::Duration(MS, HOUR), "Give up on one try after this time; default: 5s, a program 30s"),
 
     key("portfolio.quote", Kind::Asset, "What holdings are valued in"),
     key("portfolio.holdings.ASSET", Kind::Decimal, "How much of it is held"),

@@ -171,29 +171,32 @@ impl fmt::Debug for ProviderSettings {
 impl Config {
     /// Takes the typed settings out of checked ones; what is missing or was refused stays unset.
     pub(super) fn from_settings(settings: &Settings) -> Self {
-        let top = Section {
-            settings,
-            path: Vec::new(),
-        };
-        let engine = Section {
-            settings,
-            path: vec!["engine"],
-        };
+        let section = |path| Section { settings, path };
+        let top = section(Vec::new());
         Self {
             provider: top.text("provider"),
             fallback: top.list("fallback").unwrap_or_default(),
             output: top.text("output").and_then(|name| name.parse().ok()),
-            engine: engine.engine().over(&EngineSettings::default()),
+            engine: section(vec!["engine"])
+                .engine()
+                .over(&EngineSettings::default()),
             providers: settings
                 .names(&["providers"])
                 .into_iter()
                 .map(|name| {
-                    let section = Section {
-                        settings,
-                        path: vec!["providers", name],
-                    };
+                    let section = section(vec!["providers", name]);
                     (name.to_owned(), section.provider(name))
                 })
+                .collect(),
+            alerts: settings
+                .names(&["alert"])
+                .into_iter()
+                .map(|index| section(vec!["alert", index]).alert())
+                .collect(),
+            actions: settings
+                .names(&["actions"])
+                .into_iter()
+                .map(|name| (name.to_owned(), section(vec!["actions", name]).action()))
                 .collect(),
             ..Self::default()
         }
@@ -201,7 +204,7 @@ impl Config {
 }
 
 /// The settings below a path.
-struct Section<'a> {
+pub(super) struct Section<'a> {
     settings: &'a Settings,
     path: Vec<&'a str>,
 }
@@ -213,25 +216,29 @@ impl<'a> Section<'a> {
         self.settings.get(&path).map(|setting| &setting.value)
     }
 
-    fn text(&self, key: &str) -> Option<String> {
+    pub(super) fn text(&self, key: &str) -> Option<String> {
         match self.get(key)? {
             Value::Text(text) => Some(text.clone()),
             _ => None,
         }
     }
 
-    fn list(&self, key: &str) -> Option<Vec<String>> {
+    pub(super) fn list(&self, key: &str) -> Option<Vec<String>> {
         match self.get(key)? {
             Value::List(items) => Some(items.clone()),
             _ => None,
         }
     }
 
-    fn duration(&self, key: &str) -> Option<Duration> {
+    pub(super) fn duration(&self, key: &str) -> Option<Duration> {
         match self.get(key)? {
             Value::Duration(length) => Some(*length),
             _ => None,
         }
+    }
+
+    pub(super) fn flag(&self, key: &str) -> bool {
+        matches!(self.get(key), Some(Value::Bool(true)))
     }
 
     fn integer<T: TryFrom<u64>>(&self, key: &str) -> Option<T> {
@@ -241,7 +248,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn map(&self, key: &'a str) -> BTreeMap<String, String> {
+    pub(super) fn map(&self, key: &'a str) -> BTreeMap<String, String> {
         let below = Section {
             settings: self.settings,
             path: [&self.path[..], &[key]].concat(),
@@ -267,7 +274,7 @@ impl<'a> Section<'a> {
     }
 
     fn provider(&self, name: &str) -> ProviderSettings {
-        let testnet = matches!(self.get("testnet"), Some(Value::Bool(true)));
+        let testnet = self.flag("testnet");
         let test = TESTNETS
             .iter()
             .find(|(exchange, ..)| testnet && *exchange == name);

@@ -1,5 +1,6 @@
 //! The configuration as a whole: files and variables in, settings or messages out.
 
+mod alerts;
 mod broken;
 mod example;
 mod variables;

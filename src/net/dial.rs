@@ -10,9 +10,11 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::error::{ConnectError, Phase};
+use super::guard;
 use super::proxy::ProxyRules;
 use super::target::Target;
 use super::tls::Tls;
+use super::webhook_url::refusal;
 use super::{tcp, tunnel};
 
 /// For the TLS handshake.
@@ -43,12 +45,28 @@ pub trait Dial: Send + Sync {
 pub struct NetDial {
     proxies: ProxyRules,
     tls: Tls,
+    guarded: bool,
 }
 
 impl NetDial {
     /// Reads no certificates: that is left to the first URL that needs TLS.
     pub fn new(proxies: ProxyRules, tls: Tls) -> NetDial {
-        NetDial { proxies, tls }
+        NetDial {
+            proxies,
+            tls,
+            guarded: false,
+        }
+    }
+
+    /// Refuses link-local addresses and metadata services, also those that a name resolves to.
+    ///
+    /// What a proxy resolves is the proxy's own affair; the name and the address in the URL are looked at
+    /// all the same.
+    pub(super) fn guarded(self) -> NetDial {
+        NetDial {
+            guarded: true,
+            ..self
+        }
     }
 }
 
@@ -56,7 +74,16 @@ impl Dial for NetDial {
     type Stream = BoxStream;
 
     async fn dial(&self, url: &http::Uri) -> Result<BoxStream, ConnectError> {
-        let target = Target::of(url)?;
+        let target = Target {
+            guarded: self.guarded,
+            ..Target::of(url)?
+        };
+        if target.guarded {
+            guard::check_host(&target.host).map_err(|what| ConnectError::Invalid {
+                what: target.authority(),
+                why: refusal(&target.host, what),
+            })?;
+        }
         let connect = async {
             match self.proxies.for_url(url) {
                 Some(proxy) => tunnel::connect(&proxy, &target, &self.tls).await,

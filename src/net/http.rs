@@ -15,10 +15,11 @@ use super::dial::NetDial;
 use super::error::{
     ConnectError, Phase, one_line, plain_text, resolver_text, retry_after, rustls_error,
 };
+use super::one_shot;
 use super::proxy::{Proxy, ProxyRules, ProxyScheme};
 use super::target::Target;
 use super::tls::Tls;
-use super::tunnelled;
+use super::webhook_url::WebhookUrl;
 
 /// For the way to an open connection: name, TCP, proxy and TLS together.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -77,7 +78,7 @@ pub struct HttpClient(Arc<Shared>);
 struct Shared {
     options: HttpOptions,
     headers: HeaderMap,
-    /// For plain HTTP through the tunnel of a proxy.
+    /// For plain HTTP through the tunnel of a proxy, and for webhooks.
     dial: NetDial,
     /// For requests without any TLS: has no roots, so it costs nothing to make.
     plain: OnceLock<reqwest::Client>,
@@ -123,12 +124,13 @@ impl HttpClient {
             && matches!(proxy.scheme(), ProxyScheme::Http | ProxyScheme::Https)
         {
             let built = client.get(url).build().map_err(|_| malformed())?;
-            let request = tunnelled::request(&built, &self.0.headers).ok_or_else(malformed)?;
-            let limits = tunnelled::Limits {
+            let request = one_shot::request(&built, &self.0.headers).ok_or_else(malformed)?;
+            let limits = one_shot::Limits {
                 timeout: self.0.options.timeout,
-                body_max: self.0.options.body_max,
+                body_max: Some(self.0.options.body_max),
             };
-            return tunnelled::get(&self.0.dial, &uri, &host, proxy, request, limits).await;
+            let proxy = Some(proxy);
+            return one_shot::send(&self.0.dial, &uri, &host, proxy, request, limits).await;
         }
         let failed = |error: reqwest::Error| failure(&host, proxy.as_ref(), &error);
         let mut reply = client.get(url).send().await.map_err(failed)?;
@@ -144,6 +146,46 @@ impl HttpClient {
             headers: std::mem::take(reply.headers_mut()),
             body: body.into(),
         })
+    }
+
+    /// Sends a POST to a webhook, on a connection of its own. Redirects are not followed.
+    ///
+    /// `headers` may replace `User-Agent`; `timeout` is for the whole request, in place of the options' own.
+    /// Any status is a reply. Its body is not read: nobody needs it, and it may have no end.
+    ///
+    /// The name is resolved once, and the connection goes to the addresses that were found. Errors: the
+    /// transport failed, or ([`ConnectError::Invalid`]) one of these addresses is link-local or a cloud's
+    /// metadata service. Behind a proxy that resolves by itself only the URL's own text is looked at.
+    pub async fn post(
+        &self,
+        url: &WebhookUrl,
+        headers: HeaderMap,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Result<HttpReply, ConnectError> {
+        let malformed = || ConnectError::Invalid {
+            what: url.to_string(),
+            why: "malformed URL".into(),
+        };
+        // From the parsed URL, which spells addresses in one way only.
+        let uri: ::http::Uri = url.url().as_str().parse().map_err(|_| malformed())?;
+        let host = Target::of(&uri)?.authority();
+        // Only builds the request, so it needs no roots.
+        let client = self.client(false).await?;
+        let built = client
+            .post(url.url().clone())
+            .headers(headers)
+            .body(body)
+            .build()
+            .map_err(|_| malformed())?;
+        let request = one_shot::request(&built, &self.0.headers).ok_or_else(malformed)?;
+        let limits = one_shot::Limits {
+            timeout,
+            body_max: None,
+        };
+        let proxy = self.0.options.proxies.for_url(&uri);
+        let dial = self.0.dial.clone().guarded();
+        one_shot::send(&dial, &uri, &host, proxy.as_ref(), request, limits).await
     }
 
     async fn client(&self, secure: bool) -> Result<&reqwest::Client, ConnectError> {

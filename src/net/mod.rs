@@ -1,7 +1,7 @@
 //! The network layer: how a URL becomes a byte stream or an HTTP reply.
 //!
-//! Owns proxy rules, name resolution, TCP, TLS, REST requests and per-host pacing, and the one error
-//! type ([`ConnectError`]) that says whether a failure is worth another try.
+//! Owns proxy rules, name resolution, TCP, TLS, REST requests, posts to webhooks and per-host pacing, and the
+//! one error type ([`ConnectError`]) that says whether a failure is worth another try.
 //!
 //! Invariants: REST and WebSocket take the same proxy decision ([`ProxyRules::for_url`]) and both
 //! tunnel; a configured proxy that fails is an error, never a direct connection; every wait has a deadline; no message
@@ -31,14 +31,16 @@
 
 mod dial;
 mod error;
+mod guard;
 mod http;
+mod one_shot;
 mod pacer;
 mod proxy;
 mod target;
 mod tcp;
 mod tls;
 mod tunnel;
-mod tunnelled;
+mod webhook_url;
 
 pub use self::http::{HttpClient, HttpOptions, HttpReply, OptionsError};
 pub use dial::{BoxStream, Dial, NetDial, NetStream};
@@ -46,6 +48,7 @@ pub use error::{ConnectError, Phase, Recovery, retry_after};
 pub use pacer::Pacer;
 pub use proxy::{Proxy, ProxyError, ProxyRules, ProxyScheme};
 pub use tls::Tls;
+pub use webhook_url::WebhookUrl;
 
 /// What every request and every CONNECT calls itself.
 pub const USER_AGENT: &str = concat!("tickwire/", env!("CARGO_PKG_VERSION"));

@@ -12,6 +12,8 @@ pub(super) struct Target {
     pub port: u16,
     /// `https` or `wss`.
     pub tls: bool,
+    /// It may be none of those that [`super::guard`] refuses.
+    pub guarded: bool,
 }
 
 impl Target {
@@ -50,6 +52,7 @@ impl Target {
             host: host.to_owned(),
             port,
             tls,
+            guarded: false,
         })
     }
 

@@ -10,7 +10,9 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
 use super::error::{ConnectError, Phase, resolver_text};
+use super::guard;
 use super::target::Target;
+use super::webhook_url::refusal;
 
 /// For name resolution.
 const DNS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,7 +42,8 @@ pub(super) async fn connect(target: &Target) -> Result<TcpStream, ConnectError> 
     }
 }
 
-/// All addresses of a host, in the resolver's order; never empty.
+/// All addresses of a host, in the resolver's order; never empty. Of a guarded one every address is allowed:
+/// whoever connects to these needs no second, perhaps different, answer.
 pub(super) async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, ConnectError> {
     let host = target.authority();
     match timeout(
@@ -56,6 +59,14 @@ pub(super) async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, ConnectE
                     host,
                     why: "it has no address".into(),
                 });
+            }
+            if target.guarded {
+                addresses.iter().try_for_each(|address| {
+                    guard::check_address(address.ip()).map_err(|what| ConnectError::Invalid {
+                        why: refusal(&address.ip().to_string(), what),
+                        what: host.clone(),
+                    })
+                })?;
             }
             Ok(addresses)
         }

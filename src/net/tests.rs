@@ -2,5 +2,6 @@
 
 mod dial;
 mod http;
+mod post;
 mod pure;
 mod support;

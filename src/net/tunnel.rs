@@ -34,6 +34,8 @@ pub(super) async fn connect(
         host: proxy.host().to_owned(),
         port: proxy.port(),
         tls: proxy.scheme() == ProxyScheme::Https,
+        // The proxy's address comes from the user alone.
+        guarded: false,
     };
     let tcp = tcp::connect(&door).await.map_err(|error| {
         let why = match error {

@@ -117,6 +117,15 @@ config.toml:7:12: `alert.cooldown`: expected a duration from 1ms to 366d (500ms,
     ("[actions.a]\nwebhook = \"http://h\"\nexec = [\"x\"]\n[actions.b]\ntimeout = 5",
      "config.toml:3:1: [actions.a] has both `webhook` and `exec`
 config.toml:4:10: [actions.b] needs `webhook` or `exec`"),
+    ("[actions.a]\nwebhook = \"http://h\"\ntemplate = \"{{mesage}}\"\nheaders = { Content-Length = \"5\" }",
+     "config.toml:3:1: `actions.a.template`: unknown placeholder {{mesage}}, did you mean {{message}}?
+config.toml:4:13: `actions.a.headers.content-length`: tickwire sets it by itself"),
+    ("[actions.a]\nexec = [\"x\"]\ntemplate = \"x\"\n[actions.b]\nexec = [\"\"]",
+     "config.toml:3:1: `actions.a.template`: a program takes none
+config.toml:5:8: `actions.b.exec`: expected a list of strings: a program and its arguments, got a list"),
+    ("[actions.a]\nwebhook = \"http://169.254.169.254/x\"\n[[alert]]\nname = \"a\"\ncondition = \"x\"\nwebhook = \"http://[fe80::1]/x\"",
+     "config.toml:2:1: `actions.a.webhook`: 169.254.169.254 is a cloud's metadata service, which no webhook may reach
+config.toml:6:1: `alert.webhook`: [fe80::1] is a link-local address, which no webhook may reach"),
     ("[strategies.a]\nbuy = \"x\"\ncommand = [\"x\"]",
      "config.toml:3:1: [strategies.a] has both `buy` and `command`"),
     ("[portfolio.holdings]\nBTC = \"much\"\nbtc = 5\nETH = { amont = 5 }\n\"B C\" = 1",

@@ -88,7 +88,7 @@ impl Peer {
         self.address.port()
     }
 
-    /// One entry per connection, and one per request head or proxy target.
+    /// One entry per connection, and one per request or proxy target.
     pub fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
@@ -154,7 +154,14 @@ async fn answer(
     log: &Log,
     reply: &[u8],
 ) -> Option<()> {
-    log.add(read_head(&mut stream).await?);
+    let head = read_head(&mut stream).await?;
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    log.add(head + &String::from_utf8(body).ok()?);
     stream.write_all(reply).await.ok()?;
     stream.shutdown().await.ok()
 }

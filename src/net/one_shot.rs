@@ -1,15 +1,16 @@
-//! A GET to an `http://` URL through the tunnel of an HTTP proxy.
+//! One request on a connection of its own, opened as those of WebSocket are.
 //!
-//! Here and not with reqwest, which tunnels `https` only: for `http` it asks the proxy to forward
-//! (`GET http://host/…`), and a proxy that knows nothing but CONNECT refuses that, though it carries
-//! the WebSocket of the same host.
+//! Here and not with reqwest, for two cases. A GET to an `http://` URL behind an HTTP proxy: reqwest tunnels
+//! `https` only, for `http` it asks the proxy to forward (`GET http://host/…`), and a proxy that knows nothing
+//! but CONNECT refuses that, though it carries the WebSocket of the same host. And a POST to a webhook: which
+//! addresses are connected to is ours to decide, whatever the proxy.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, header};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout};
@@ -23,27 +24,32 @@ use super::proxy::Proxy;
 /// What bounds a request.
 pub(super) struct Limits {
     pub timeout: Duration,
-    pub body_max: usize,
+    /// `None`: the body is not read at all, and left empty.
+    pub body_max: Option<usize>,
 }
 
-/// One request on a connection of its own. `host` is the target's `host:port`, for errors.
-pub(super) async fn get(
+/// `host` is the target's `host:port`, and `proxy` the one that `dial` takes, both for errors.
+pub(super) async fn send(
     dial: &NetDial,
     uri: &http::Uri,
     host: &str,
-    proxy: &Proxy,
-    request: Request<Empty<Bytes>>,
+    proxy: Option<&Proxy>,
+    request: Request<Full<Bytes>>,
     limits: Limits,
 ) -> Result<HttpReply, ConnectError> {
     let start = Instant::now();
     let stream = timeout(CONNECT_TIMEOUT.min(limits.timeout), dial.dial(uri))
         .await
         .unwrap_or_else(|_| {
-            Err(ConnectError::Proxy {
-                host: host.to_owned(),
-                proxy: proxy.to_string(),
-                status: None,
-                why: format!("{} timed out", Phase::Connect),
+            let (host, phase) = (host.to_owned(), Phase::Connect);
+            Err(match proxy {
+                Some(proxy) => ConnectError::Proxy {
+                    host,
+                    proxy: proxy.to_string(),
+                    status: None,
+                    why: format!("{phase} timed out"),
+                },
+                None => ConnectError::Timeout { host, phase },
             })
         })?;
     let left = limits.timeout.saturating_sub(start.elapsed());
@@ -60,11 +66,11 @@ pub(super) async fn get(
 /// The request as the target is to see it: `extras` win over our own headers, and the user
 /// information of the URL, which `built` holds as a header, over these.
 ///
-/// `None`: a URL that one library takes and the other does not.
+/// `None`: a body that is a stream, or a URL that one library takes and the other does not.
 pub(super) fn request(
     built: &reqwest::Request,
     extras: &HeaderMap,
-) -> Option<Request<Empty<Bytes>>> {
+) -> Option<Request<Full<Bytes>>> {
     let url = built.url();
     let path = match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
@@ -74,7 +80,15 @@ pub(super) fn request(
         Some(port) => format!("{}:{port}", url.host_str()?),
         None => url.host_str()?.to_owned(),
     };
-    let mut request = Request::get(path).body(Empty::new()).ok()?;
+    let body = match built.body() {
+        Some(body) => Bytes::copy_from_slice(body.as_bytes()?),
+        None => Bytes::new(),
+    };
+    let mut request = Request::builder()
+        .method(built.method())
+        .uri(path)
+        .body(Full::new(body))
+        .ok()?;
     let headers = request.headers_mut();
     headers.insert(header::HOST, host.parse().ok()?);
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
@@ -92,8 +106,8 @@ pub(super) fn request(
 async fn exchange(
     stream: BoxStream,
     host: &str,
-    request: Request<Empty<Bytes>>,
-    body_max: usize,
+    request: Request<Full<Bytes>>,
+    body_max: Option<usize>,
 ) -> Result<HttpReply, ConnectError> {
     let failed = |error: hyper::Error| transport_failure(host, &error);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
@@ -106,7 +120,9 @@ async fn exchange(
             .map_err(failed)?
             .into_parts();
         let mut body = Vec::new();
-        while let Some(frame) = rest.frame().await {
+        while let Some(body_max) = body_max
+            && let Some(frame) = rest.frame().await
+        {
             let Ok(chunk) = frame.map_err(failed)?.into_data() else {
                 continue; // trailers
             };
