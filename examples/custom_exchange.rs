@@ -39,6 +39,7 @@ impl Adapter for Tiny {
     fn profile(&self) -> Profile {
         Profile {
             rest_url: "http://tiny.invalid".into(),
+            history_url: None,
             ws_url: "ws://tiny.invalid".into(),
             ws_path: "",
             quotes: &["USD"],

@@ -73,6 +73,7 @@ fn live_options(config: &Config, options: &Options, exchange: Exchange, tls: &Tl
     let engine = config.engine_for(exchange.name());
     LiveOptions {
         rest_url: settings.rest_url,
+        history_url: settings.history_url,
         ws_url: settings.ws_url,
         quotes: settings.quotes,
         headers: settings.headers.into_iter().collect(),

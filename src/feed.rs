@@ -46,7 +46,7 @@ use futures_util::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Event, Exchange, Field, Instrument, Stream, Ticker, Trade};
+use crate::model::{Event, Exchange, Field, Instrument, Stream, Ticker, Timestamp, Trade};
 
 /// One stream of one instrument.
 #[derive(Debug, Clone)]
@@ -182,6 +182,27 @@ pub struct Traits {
     pub list_source: Option<String>,
 }
 
+/// A place in one market's trades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TradeMark {
+    /// The last trade that counts as known. `None`: everything up to `time` does.
+    pub id: Option<u64>,
+    /// The time of that trade, or the moment.
+    pub time: Timestamp,
+}
+
+/// What was traded after a [`TradeMark`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replay {
+    /// Oldest first, ids strictly rising.
+    pub trades: Vec<Trade>,
+    /// Parts that could not be had, as (after this moment, before this moment), in order; trades at these
+    /// two moments may be missing, too. Empty: nothing is missing up to the moment of asking.
+    pub uncovered: Vec<(Timestamp, Timestamp)>,
+    /// The newest trade that the exchange has, even where it is not after the mark.
+    pub newest: Option<Trade>,
+}
+
 /// A named source of market data.
 ///
 /// Implement [`crate::exchange::Adapter`] instead for anything that speaks WebSocket and REST, and wrap
@@ -206,6 +227,21 @@ pub trait Provider: Send + Sync + 'static {
         of: &'a Instrument,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Trade>, ProviderError>>;
+
+    /// The trades after a mark, by as few requests as can be: one where one page reaches back to it.
+    ///
+    /// What is not there at the deadline, or exceeds what can be asked for politely, is told as uncovered.
+    /// Errors: the first question was not answered; or there is no history, which is what this default says.
+    fn trades_since<'a>(
+        &'a self,
+        of: &'a Instrument,
+        after: TradeMark,
+        deadline: tokio::time::Instant,
+    ) -> BoxFuture<'a, Result<Replay, ProviderError>> {
+        let _ = (after, deadline);
+        let why = format!("{} has no history", of.market);
+        Box::pin(std::future::ready(Err(ProviderError::Refused(why))))
+    }
 
     /// Feeds until cancelled or until the engine is gone.
     fn run(self: Arc<Self>, io: FeedIo) -> BoxFuture<'static, ()>;

@@ -2,25 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, BoxStream, FuturesUnordered, StreamExt};
+use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::feed::{Answer, Command, FeedIo, Provider, ProviderError, Topic, Traits};
+use crate::feed::{
+    Answer, Command, FeedIo, Provider, ProviderError, Replay, Topic, TradeMark, Traits,
+};
 use crate::model::{Exchange, Instrument, Ticker, Trade};
-use crate::net::{ConnectError, HttpClient, HttpOptions, HttpReply, NetDial, Pacer, Recovery};
+use crate::net::NetDial;
 
-use super::driver::{Connection, ConnectionOptions, Connects, host};
+use super::driver::{Connection, ConnectionOptions, Connects};
 use super::options::{LiveOptions, OptionsError, ws_url};
-use super::protocol::{Adapter, Ask, Profile};
+use super::protocol::{Adapter, Profile};
+use super::rest::Rest;
 
-/// Before a REST question is asked again.
-const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(750)];
-/// A longer `Retry-After` is not waited for by one question.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3);
 /// Subscription changes that wait for one connection.
 const COMMANDS: usize = 1_024;
 
@@ -46,10 +44,8 @@ pub struct Live {
     adapter: Arc<dyn Adapter>,
     profile: Profile,
     options: LiveOptions,
-    rest_url: String,
     ws_url: http::Uri,
-    http: HttpClient,
-    pacer: Pacer,
+    rest: Rest,
     connects: Connects,
 }
 
@@ -60,179 +56,18 @@ impl Live {
     pub fn new(adapter: impl Adapter, options: LiveOptions) -> Result<Self, OptionsError> {
         let (exchange, profile) = (adapter.exchange(), adapter.profile());
         let error = |why: String| OptionsError { exchange, why };
-        let rest_url = options
-            .rest_url
-            .as_deref()
-            .unwrap_or(&profile.rest_url)
-            .trim_end_matches('/')
-            .to_string();
         let ws_url = ws_url(&profile, &options).map_err(error)?;
-        let http = HttpClient::new(HttpOptions {
-            proxies: options.proxies.clone(),
-            tls: options.tls.clone(),
-            headers: options.headers.clone(),
-            params: options.params.clone(),
-            timeout: options.timeout,
-            ..HttpOptions::default()
-        })
-        .map_err(|why| error(why.to_string()))?;
-        let pacer = match options.rate_limit.filter(|rate| *rate > 0.0) {
-            Some(rate) => Pacer::new(Duration::from_secs_f64(1.0 / rate), 1),
-            None => Pacer::new(profile.limits.rest_interval, profile.limits.rest_burst),
-        };
+        let adapter: Arc<dyn Adapter> = Arc::new(adapter);
+        let rest = Rest::new(adapter.clone(), &profile, &options).map_err(error)?;
         let connects = Connects::new(profile.limits.connects);
         Ok(Self {
-            adapter: Arc::new(adapter),
+            adapter,
             profile,
             options,
-            rest_url,
             ws_url,
-            http,
-            pacer,
+            rest,
             connects,
         })
-    }
-
-    /// One question, asked again a few times where that may help soon. Answers other than success come back
-    /// as errors, in the exchange's words.
-    async fn get(&self, ask: &Ask) -> Result<String, ProviderError> {
-        let mut pauses = RETRY_PAUSES.iter();
-        loop {
-            let error = match self.get_once(ask).await {
-                Err(error) if error.is_retryable() => error,
-                answer => return answer,
-            };
-            let Some(&pause) = pauses.next() else {
-                return Err(error);
-            };
-            let pause = match &error {
-                // Longer than a caller waits for an answer: let it know.
-                ProviderError::RateLimited { retry_after, .. } => match retry_after {
-                    Some(asked) if *asked <= RETRY_AFTER_MAX => pause.max(*asked),
-                    _ => return Err(error),
-                },
-                _ => pause,
-            };
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// One paced request.
-    async fn get_once(&self, ask: &Ask) -> Result<String, ProviderError> {
-        if let Some(until) = self.pacer.paused_until() {
-            let retry_after = Some(until.saturating_duration_since(Instant::now()));
-            let message = format!("{} asked not to be asked for now", self.adapter.exchange());
-            return Err(ProviderError::RateLimited {
-                message,
-                retry_after,
-            });
-        }
-        // With an explicit limit every request counts as one.
-        self.pacer
-            .ready(if self.options.rate_limit.is_some() {
-                1
-            } else {
-                ask.weight
-            })
-            .await;
-        let reply = self
-            .http
-            .get(&format!("{}{}", self.rest_url, ask.path))
-            .await
-            .map_err(|e| self.failure(e))?;
-        if reply.is_success() {
-            return String::from_utf8(reply.body.to_vec()).map_err(|_| {
-                ProviderError::Malformed(format!(
-                    "{}: the answer is not text",
-                    self.adapter.exchange()
-                ))
-            });
-        }
-        Err(self.refusal(&reply))
-    }
-
-    /// The answers to one request for tickers.
-    async fn tickers_of(&self, ask: Ask, covered: Vec<Arc<Instrument>>) -> Vec<Answer<Ticker>> {
-        let tickers = self.ticker_answer(&ask, &covered).await;
-        let (Err(ProviderError::Refused(_) | ProviderError::Malformed(_)), 2..) =
-            (&tickers, covered.len())
-        else {
-            return by_instrument(covered, tickers);
-        };
-        // One bad symbol or row fails the request; the others must not suffer for it.
-        let each = covered
-            .chunks(1)
-            .flat_map(|one| self.adapter.ask_tickers(one));
-        let each = each.map(|(ask, one)| async move {
-            let tickers = self.ticker_answer(&ask, &one).await;
-            by_instrument(one, tickers)
-        });
-        futures_util::future::join_all(each).await.concat()
-    }
-
-    async fn ticker_answer(
-        &self,
-        ask: &Ask,
-        of: &[Arc<Instrument>],
-    ) -> Result<Vec<Ticker>, ProviderError> {
-        let body = self.get(ask).await?;
-        self.heed(
-            self.adapter
-                .read_tickers(&body, of, self.options.clock.now()),
-        )
-    }
-
-    /// Keeps away where the exchange asked for it inside of an answer.
-    fn heed<T>(&self, answer: Result<T, ProviderError>) -> Result<T, ProviderError> {
-        if let Err(ProviderError::RateLimited {
-            retry_after: Some(pause),
-            ..
-        }) = &answer
-        {
-            self.pacer.pause_until(Instant::now() + *pause);
-        }
-        answer
-    }
-
-    fn failure(&self, error: ConnectError) -> ProviderError {
-        let message = error.to_string();
-        match error.recovery() {
-            Recovery::Retry => ProviderError::Unreachable(message),
-            Recovery::RetryAfter(pause) => {
-                self.pacer.pause_until(Instant::now() + pause);
-                ProviderError::RateLimited {
-                    message,
-                    retry_after: Some(pause),
-                }
-            }
-            Recovery::Fatal => match error {
-                // 407 is a proxy's that forwarded the request.
-                ConnectError::Http { status, .. } if status != 407 => {
-                    ProviderError::Blocked(message)
-                }
-                _ => ProviderError::Setup(message),
-            },
-        }
-    }
-
-    fn refusal(&self, reply: &HttpReply) -> ProviderError {
-        let said = std::str::from_utf8(&reply.body)
-            .ok()
-            .and_then(|body| self.adapter.read_error(body));
-        // The edge answers 4xx, too, but what it says is not in the exchange's form.
-        match (reply.status, said) {
-            (400 | 404, Some(said)) => {
-                ProviderError::Refused(format!("{}: {said}", self.adapter.exchange()))
-            }
-            _ => self.failure(
-                reply.error(
-                    &self
-                        .rest_url
-                        .parse()
-                        .map_or(String::new(), |url| host(&url)),
-                ),
-            ),
-        }
     }
 
     async fn run(self: Arc<Self>, mut io: FeedIo) {
@@ -355,23 +190,16 @@ impl Provider for Live {
             invented: false,
             stream_fields: self.profile.stream_fields,
             rest_fields: self.profile.rest_fields,
-            list_source: Some(self.rest_url.clone()),
+            list_source: Some(self.rest.url().to_owned()),
         }
     }
 
     fn instruments(&self) -> BoxFuture<'_, Result<Vec<Instrument>, ProviderError>> {
-        Box::pin(async {
-            let body = self.get(&self.adapter.ask_instruments()).await?;
-            self.heed(self.adapter.read_instruments(&body))
-        })
+        Box::pin(self.rest.instruments())
     }
 
     fn tickers(&self, of: Vec<Arc<Instrument>>) -> BoxStream<'_, Answer<Ticker>> {
-        let asks = self.adapter.ask_tickers(&of).into_iter();
-        let answers: FuturesUnordered<_> = asks
-            .map(|(ask, covered)| self.tickers_of(ask, covered))
-            .collect();
-        answers.flat_map(stream::iter).boxed()
+        self.rest.tickers(of)
     }
 
     fn trades<'a>(
@@ -379,39 +207,19 @@ impl Provider for Live {
         of: &'a Instrument,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Trade>, ProviderError>> {
-        Box::pin(async move {
-            let body = self.get(&self.adapter.ask_trades(of, limit)).await?;
-            let mut trades = self.heed(self.adapter.read_trades(
-                &body,
-                of,
-                self.options.clock.now(),
-            ))?;
-            trades.drain(..trades.len().saturating_sub(limit));
-            Ok(trades)
-        })
+        Box::pin(self.rest.trades(of, limit))
+    }
+
+    fn trades_since<'a>(
+        &'a self,
+        of: &'a Instrument,
+        after: TradeMark,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Replay, ProviderError>> {
+        Box::pin(self.rest.trades_since(of, after, deadline))
     }
 
     fn run(self: Arc<Self>, io: FeedIo) -> BoxFuture<'static, ()> {
         Box::pin(Live::run(self, io))
     }
-}
-
-fn by_instrument(
-    covered: Vec<Arc<Instrument>>,
-    tickers: Result<Vec<Ticker>, ProviderError>,
-) -> Vec<Answer<Ticker>> {
-    let answer = |instrument: Arc<Instrument>| {
-        let found = match &tickers {
-            Ok(tickers) => tickers
-                .iter()
-                .find(|t| t.market == instrument.market)
-                .cloned()
-                .ok_or_else(|| {
-                    ProviderError::Refused(format!("{}: not in the answer", instrument.market))
-                }),
-            Err(error) => Err(error.clone()),
-        };
-        (instrument, found)
-    };
-    covered.into_iter().map(answer).collect()
 }

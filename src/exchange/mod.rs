@@ -29,6 +29,7 @@
 pub mod binance;
 pub mod coinbase;
 mod driver;
+mod history;
 pub mod kraken;
 mod literal;
 mod live;
@@ -36,6 +37,7 @@ pub mod mock;
 mod options;
 mod protocol;
 mod reading;
+mod rest;
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +47,7 @@ pub use live::Live;
 pub use options::{LiveOptions, OptionsError};
 pub use protocol::{
     Adapter, Ask, DecodeError, Frame, Limits, Message, Output, Profile, Protocol, Reply, Silence,
+    TradePage,
 };
 
 /// Percent-encodes a value for a URL's query. Symbols can be non-ASCII.

@@ -14,6 +14,8 @@ use super::protocol::Profile;
 pub struct LiveOptions {
     /// Instead of the exchange's REST base URL.
     pub rest_url: Option<String>,
+    /// Instead of the base URL of old trades; where only `rest_url` is given, that is taken for them, too.
+    pub history_url: Option<String>,
     /// Instead of the exchange's WebSocket URL.
     pub ws_url: Option<String>,
     /// Quotes that a bare base takes, in this order.
@@ -46,6 +48,7 @@ impl Default for LiveOptions {
     fn default() -> Self {
         Self {
             rest_url: None,
+            history_url: None,
             ws_url: None,
             quotes: None,
             headers: Vec::new(),

@@ -49,6 +49,14 @@ pub trait Adapter: Send + Sync + 'static {
         received_at: Timestamp,
     ) -> Result<Vec<Trade>, ProviderError>;
 
+    /// Asks for trades that the newest page does not reach; [`Adapter::read_trades`] reads the answer. An
+    /// exchange has one of the two ways of turning pages, and answers `None` for the other; the default is
+    /// an exchange that has neither.
+    fn ask_trades_page(&self, of: &Instrument, page: TradePage) -> Option<Ask> {
+        let _ = (of, page);
+        None
+    }
+
     /// What the body of an answer with an HTTP error status says, as a short text.
     fn read_error(&self, body: &str) -> Option<String>;
 }
@@ -149,11 +157,22 @@ pub struct Ask {
     pub weight: u32,
 }
 
+/// A page of one market's trades other than the newest: as many as the exchange gives at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TradePage {
+    /// The last ones with an id below this one, without a hole between them and it.
+    Before(u64),
+    /// The first ones after this moment. Those at the moment itself may be among them.
+    After(Timestamp),
+}
+
 /// Addresses, habits and limits of an exchange.
 #[derive(Debug, Clone)]
 pub struct Profile {
     /// Base of the REST API.
     pub rest_url: Cow<'static, str>,
+    /// Base for [`Adapter::ask_trades_page`], where old trades are served elsewhere.
+    pub history_url: Option<Cow<'static, str>>,
     /// Base of the WebSocket.
     pub ws_url: Cow<'static, str>,
     /// The path under that base, where it has one.

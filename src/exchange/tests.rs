@@ -3,6 +3,7 @@
 mod arbitrary;
 mod binance;
 mod coinbase;
+mod history;
 mod kraken;
 mod layout;
 mod live;

@@ -203,6 +203,14 @@ impl Core {
         .unwrap_or_default()
     }
 
+    /// Those of them that REST gives.
+    pub fn rest_trades(&self, native: &str) -> Vec<Trade> {
+        let reach = self.faults().rest_trades_reach.unwrap_or(usize::MAX);
+        let mut trades = self.trades(native);
+        trades.drain(..trades.len().saturating_sub(reach));
+        trades
+    }
+
     fn with_ledger<T>(
         &self,
         matches: impl Fn(&Market) -> bool,

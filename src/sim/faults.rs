@@ -23,6 +23,12 @@ pub struct Faults {
     pub rest_slow_body: Option<Duration>,
     /// REST bodies stop half way and the connection closes.
     pub rest_truncate: bool,
+    /// REST gives only so many of a pair's newest trades, as if it had forgotten those before.
+    pub rest_trades_reach: Option<usize>,
+    /// So many more REST requests for trades are answered, and those after them with status 503.
+    pub rest_trades_answers: Option<u64>,
+    /// What `rest_trades_answers` ends is not answered at all.
+    pub rest_trades_then_silence: bool,
     /// Replies to subscribe messages wait this long; data does not.
     pub ack_delay: Option<Duration>,
     /// Replies to subscribe messages are never sent.

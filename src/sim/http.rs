@@ -113,7 +113,9 @@ where
         if request.wants_websocket() {
             return upgrade(core, stream, early, &request, reset).await;
         }
-        let response = answer(core, &request);
+        let Some(response) = answer(core, &request) else {
+            return std::future::pending().await;
+        };
         if !send(core, &mut stream, &response).await? || request.wants_close() {
             break;
         }
@@ -205,30 +207,39 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The answer to a REST request, faults included.
-fn answer(core: &Core, request: &Request) -> Response {
+/// The answer to a REST request, faults included; `None` for silence.
+fn answer(core: &Core, request: &Request) -> Option<Response> {
     *core
         .counters()
         .rest
         .entry(request.path.clone())
         .or_default() += 1;
-    let faults = core.faults();
+    let mut faults = core.faults();
     if let Some((status, body)) = faults.rest_status.clone() {
         let response = Response::status(status, body);
-        return match faults.retry_after {
+        return Some(match faults.retry_after {
             Some(seconds) => response.with("retry-after", seconds),
             None => response,
-        };
+        });
+    }
+    if let Some(left) = &mut faults.rest_trades_answers
+        && request.path.to_lowercase().ends_with("trades")
+    {
+        match left.checked_sub(1) {
+            Some(fewer) => *left = fewer,
+            None if faults.rest_trades_then_silence => return None,
+            None => return Some(Response::status(503, "{}".to_owned())),
+        }
     }
     drop(faults);
     if request.method != "GET" {
-        return Response::status(405, "{}".to_owned());
+        return Some(Response::status(405, "{}".to_owned()));
     }
-    match core.venue {
+    Some(match core.venue {
         Venue::Binance => binance::respond(core, request),
         Venue::Coinbase => coinbase::respond(core, request),
         Venue::Kraken => kraken::respond(core, request),
-    }
+    })
 }
 
 /// Sends a response; whether the connection may go on.

@@ -41,6 +41,8 @@ const LIMITS: Limits = Limits {
 fn profile() -> Profile {
     Profile {
         rest_url: "https://data-api.binance.vision".into(),
+        // `historicalTrades` is missing on the market-data-only host.
+        history_url: Some("https://api.binance.com".into()),
         ws_url: "wss://data-stream.binance.vision".into(),
         ws_path: "/stream",
         quotes: &["USDT", "USDC", "FDUSD"],

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::exchange::percent_encode;
-use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol};
+use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol, TradePage};
 use crate::exchange::reading::{self, malformed, rule};
 use crate::feed::ProviderError;
 use crate::model::{Exchange, Instrument, Ticker, Timestamp, Trade, TradingStatus};
@@ -17,7 +17,7 @@ use super::{Binance, EXCHANGE, normalise};
 
 /// Up to 20 symbols cost the same as one.
 const SYMBOLS_PER_TICKER: usize = 20;
-/// The most that `trades` gives.
+/// The most that `trades` and `historicalTrades` give.
 const TRADES_MAX: usize = 1_000;
 
 impl Adapter for Binance {
@@ -113,6 +113,21 @@ impl Adapter for Binance {
         trades
             .collect::<Result<_, _>>()
             .map_err(malformed(EXCHANGE))
+    }
+
+    /// Pages begin at an id, which is counted back from the one that they must reach: ids rise by one.
+    fn ask_trades_page(&self, of: &Instrument, page: TradePage) -> Option<Ask> {
+        let TradePage::Before(id) = page else {
+            return None;
+        };
+        Some(Ask {
+            path: format!(
+                "/api/v3/historicalTrades?symbol={}&limit={TRADES_MAX}&fromId={}",
+                percent_encode(&of.native),
+                id.saturating_sub(TRADES_MAX as u64)
+            ),
+            weight: 25,
+        })
     }
 
     fn read_error(&self, body: &str) -> Option<String> {

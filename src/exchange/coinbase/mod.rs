@@ -40,6 +40,7 @@ const LIMITS: Limits = Limits {
 fn profile() -> Profile {
     Profile {
         rest_url: "https://api.exchange.coinbase.com".into(),
+        history_url: None,
         ws_url: "wss://ws-feed.exchange.coinbase.com".into(),
         ws_path: "",
         quotes: &["USD", "USDC"],

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::exchange::percent_encode;
-use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol};
+use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol, TradePage};
 use crate::exchange::reading::{self, malformed, rule};
 use crate::feed::ProviderError;
 use crate::model::{Exchange, Instrument, Origin, Ticker, Timestamp, Trade, TradingStatus};
@@ -98,6 +98,19 @@ impl Adapter for Coinbase {
             .map_err(malformed(EXCHANGE))?;
         trades.sort_by_key(|trade| trade.id);
         Ok(trades)
+    }
+
+    /// `after` is older than: it takes the `CB-AFTER` header of the page before, which is that page's oldest
+    /// id, so that the header itself is not needed.
+    fn ask_trades_page(&self, of: &Instrument, page: TradePage) -> Option<Ask> {
+        let TradePage::Before(id) = page else {
+            return None;
+        };
+        let Ask { path, weight } = self.ask_trades(of, TRADES_MAX);
+        Some(Ask {
+            path: format!("{path}&after={id}"),
+            weight,
+        })
     }
 
     fn read_error(&self, body: &str) -> Option<String> {

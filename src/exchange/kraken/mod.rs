@@ -41,6 +41,7 @@ const LIMITS: Limits = Limits {
 fn profile() -> Profile {
     Profile {
         rest_url: "https://api.kraken.com".into(),
+        history_url: None,
         ws_url: "wss://ws.kraken.com/v2".into(),
         ws_path: "",
         quotes: &["USD", "USDT", "EUR"],

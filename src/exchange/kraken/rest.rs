@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol};
+use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol, TradePage};
 use crate::exchange::reading::{self, malformed, rule};
 use crate::exchange::{Literal, percent_encode};
 use crate::feed::ProviderError;
@@ -18,6 +18,8 @@ use super::{EXCHANGE, Kraken, normalise};
 
 /// Longer lists have been answered with HTTP 520.
 const PAIRS_PER_TICKER: usize = 50;
+/// The most that `Trades` gives.
+const TRADES_MAX: usize = 1_000;
 /// What to keep away for after a rate error, which comes without a number.
 const RATE_PAUSE: Duration = Duration::from_secs(10);
 
@@ -90,7 +92,7 @@ impl Adapter for Kraken {
     }
 
     fn ask_trades(&self, of: &Instrument, limit: usize) -> Ask {
-        let count = limit.clamp(1, 1_000);
+        let count = limit.clamp(1, TRADES_MAX);
         Ask {
             path: format!(
                 "/0/public/Trades?pair={}&count={count}",
@@ -119,6 +121,18 @@ impl Adapter for Kraken {
         trades
             .collect::<Result<_, _>>()
             .map_err(malformed(EXCHANGE))
+    }
+
+    /// `since` is in nanoseconds. Whether a trade at just that moment comes, too, is not documented.
+    fn ask_trades_page(&self, of: &Instrument, page: TradePage) -> Option<Ask> {
+        let TradePage::After(moment) = page else {
+            return None;
+        };
+        let Ask { path, weight } = self.ask_trades(of, TRADES_MAX);
+        Some(Ask {
+            path: format!("{path}&since={}", moment.nanos().max(0)),
+            weight,
+        })
     }
 
     /// Only the edge answers with an HTTP error, and what it says is a web page.

@@ -304,7 +304,7 @@ fn ledger(core: &Core, request: &Request) -> Result<Vec<Trade>, Response> {
         return Err(error(400, -1102, message));
     };
     core.view(symbol).ok_or_else(bad_symbol)?;
-    Ok(core.trades(symbol))
+    Ok(core.rest_trades(symbol))
 }
 
 /// 500 unless asked, never above 1000.

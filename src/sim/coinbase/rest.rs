@@ -137,7 +137,7 @@ fn trades(core: &Core, request: &Request, view: &View) -> Response {
     else {
         return error(400, "Invalid pagination parameter");
     };
-    let ledger = core.trades(&view.info.native);
+    let ledger = core.rest_trades(&view.info.native);
     let limit = usize::try_from(limit.unwrap_or(1000).clamp(1, 1000)).unwrap_or(1000);
     let page: Vec<&Trade> = ledger
         .iter()

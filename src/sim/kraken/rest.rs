@@ -217,7 +217,7 @@ fn trades(core: &Core, request: &Request) -> Answer {
         return Err("EGeneral:Invalid arguments:count");
     }
     let count = usize::try_from(count).unwrap_or(1000);
-    let ledger = core.trades(&chosen.view.info.native);
+    let ledger = core.rest_trades(&chosen.view.info.native);
     let start = if since < 0 {
         ledger.len().saturating_sub(count)
     } else {

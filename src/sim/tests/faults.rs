@@ -293,3 +293,36 @@ async fn the_clock_can_be_wrong() {
     let behind = now.as_secs() as i64 - time["result"]["unixtime"].as_i64().unwrap();
     assert!((3599..=3620).contains(&behind), "{behind}");
 }
+
+#[tokio::test]
+async fn old_trades_can_be_forgotten_and_withheld() {
+    for (venue, target) in [
+        (
+            Venue::Binance,
+            "/api/v3/historicalTrades?symbol=BTCUSDT&fromId=0",
+        ),
+        (Venue::Coinbase, "/products/BTC-USD/trades"),
+        (Venue::Kraken, "/0/public/Trades?pair=XBTUSD&since=0"),
+    ] {
+        let sim = start_fast(venue, 10).await;
+        sim.faults().rest_trades_reach = Some(3);
+        sim.faults().rest_trades_answers = Some(1);
+        let (_, _, answer) = get(&sim, target).await;
+        let rows = match venue {
+            Venue::Kraken => &answer["result"]["XXBTZUSD"],
+            _ => &answer,
+        };
+        assert_eq!(rows.as_array().unwrap().len(), 3, "{venue:?}");
+        assert_eq!(get(&sim, target).await.0, 503, "{venue:?}");
+        // nothing but trades is withheld, and what is silent stays so
+        let time = match venue {
+            Venue::Binance => "/api/v3/time",
+            Venue::Coinbase => "/time",
+            Venue::Kraken => "/0/public/Time",
+        };
+        assert_eq!(get(&sim, time).await.0, 200, "{venue:?}");
+        sim.faults().rest_trades_then_silence = true;
+        let never = get(&sim, target);
+        assert!(timeout(Duration::from_millis(50), never).await.is_err());
+    }
+}
