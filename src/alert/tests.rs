@@ -6,6 +6,7 @@ mod properties;
 use std::time::Duration;
 
 use super::*;
+use crate::expression::Truth;
 use crate::model::Timestamp;
 
 /// Nanoseconds are the unit of these tests: nothing depends on the scale.

@@ -20,6 +20,8 @@ pub struct CliError {
     pub code: &'static str,
     /// `WHAT: WHY`, one line.
     pub message: String,
+    /// Lines that show the place, for people.
+    pub detail: Vec<String>,
     /// How to mend it.
     pub hint: Option<String>,
     /// Whether the same may work later.
@@ -33,6 +35,7 @@ impl CliError {
             exit: Exit::Usage,
             code,
             message: message.into(),
+            detail: Vec::new(),
             hint: None,
             retryable: false,
         }
@@ -44,6 +47,7 @@ impl CliError {
             exit: Exit::Unknown,
             code,
             message: message.into(),
+            detail: Vec::new(),
             hint: None,
             retryable: true,
         }
@@ -55,6 +59,7 @@ impl CliError {
             exit: Exit::Failed,
             code,
             message: message.into(),
+            detail: Vec::new(),
             hint: None,
             retryable: false,
         }
@@ -80,6 +85,7 @@ impl CliError {
         }
         let hint = self.hint.iter().map(|hint| format!("hint: {hint}"));
         std::iter::once(format!("tickwire: error: {}", self.message))
+            .chain(self.detail.iter().map(|line| format!("  {line}")))
             .chain(hint)
             .collect()
     }
