@@ -1,5 +1,6 @@
 //! The built binary against simulated exchanges on loopback: what scripts and people rely on.
 
+mod alert_memory;
 mod closed_pipes;
 mod config;
 mod exactness;
