@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::action::{Action, ActionError, Firing, Runner};
-use crate::alert::{Alert, Verdict};
+use crate::alert::{Alert, Outcome, Verdict};
 use crate::model::Timestamp;
 use crate::store::{AlertStore, Claim, Locked, Past, Pending, PendingAction};
 
@@ -112,8 +112,9 @@ impl<'a> Deliverer<'a> {
     }
 
     /// Puts a firing into the memory of its rule: from now on it will be told, by whomever.
-    pub fn record(&self, spec: &Spec, verdict: Verdict, alert: &Alert, locked: &mut Locked) {
-        let outcome = match verdict {
+    pub fn record(&self, spec: &Spec, outcome: &Outcome, locked: &mut Locked) {
+        let Outcome { verdict, alert } = outcome;
+        let how = match verdict {
             Verdict::Fired { .. } => "fired".to_owned(),
             Verdict::Suppressed { why, .. } => format!("suppressed: {why}"),
         };
@@ -122,7 +123,7 @@ impl<'a> Deliverer<'a> {
             market: alert.market.to_string(),
             at: alert.timestamp,
             price: alert.price.map(|price| price.to_string()),
-            outcome,
+            outcome: how,
         });
         if !verdict.is_fired() {
             return;

@@ -1,24 +1,25 @@
 //! The rules of a watch: their board, their memories on disk, and trades that were missed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
-use crate::alert::{Board, Mark, Outcome, Views};
+use crate::alert::{Board, Mark, Outcome, Past, Views};
 use crate::engine::{Delivery, Overflow, Request, SLOW_READER_PATIENCE};
-use crate::feed::{ProviderError, Replay, TradeMark};
+use crate::feed::{ProviderError, TradeMark};
 use crate::model::{Event, Market, Stream, Timestamp, Trade};
 use crate::store::MarketState;
 
 use super::super::args::SinceLast;
 use super::super::error::{CliError, clipped};
-use super::fetch;
+use super::fetch::{self, Answer};
 use super::liveness::Question;
 use super::markets::{Markets, Ready};
-use super::once::{MAX_AGE, Run, lock, marks, past, unwritten, watermarks};
+use super::once::{MAX_AGE, Run, lock, marks, unwritten, watermarks};
 use super::settings::Spec;
 use super::watch::can_be_late;
 
@@ -42,7 +43,7 @@ struct Repair {
 }
 
 /// What was asked for a hole, with the market.
-pub type Repaired = (Market, Result<Replay, ProviderError>);
+pub type Repaired = (Market, Answer<Arc<Past>>);
 
 pub struct Desk<'a> {
     specs: &'a [Spec],
@@ -214,7 +215,7 @@ impl<'a> Desk<'a> {
         &mut self,
         place: usize,
         marks: &HashMap<Market, Mark>,
-        replays: &HashMap<Market, Result<Replay, ProviderError>>,
+        replays: &HashMap<Market, Answer<Arc<Past>>>,
     ) -> Vec<(usize, Outcome)> {
         let (mut pasts, notices) = (HashMap::new(), self.run.ctx.notices);
         for market in marks.keys() {
@@ -223,7 +224,7 @@ impl<'a> Desk<'a> {
                     for (from, to) in &replay.uncovered {
                         notices.warn("uncovered", &format!("tickwire: {market}: the trades from {from} to {to} are not to be had"));
                     }
-                    pasts.insert(*market, past(replay));
+                    pasts.insert(*market, replay.clone());
                 }
                 Some(Err(error)) => {
                     let why = clipped(&error.to_string());
@@ -243,19 +244,12 @@ impl<'a> Desk<'a> {
     }
 
     /// The last trade of each market, where it is read: until the next one comes it is the price.
-    async fn seed(
-        &mut self,
-        replays: &HashMap<Market, Result<Replay, ProviderError>>,
-        deadline: Instant,
-    ) {
+    async fn seed(&mut self, replays: &HashMap<Market, Answer<Arc<Past>>>, deadline: Instant) {
         let mut trades: Vec<Trade> = Vec::new();
         let mut missing = Vec::new();
         for (market, stream) in self.topics() {
             match replays.get(&market) {
-                Some(Ok(Replay {
-                    newest: Some(trade),
-                    ..
-                })) => trades.push(*trade),
+                Some(Ok(past)) if past.newest.is_some() => trades.extend(past.newest),
                 _ if stream == Stream::Trades
                     && can_be_late(self.run.ctx, market.exchange().name()) =>
                 {
@@ -460,9 +454,7 @@ impl<'a> Desk<'a> {
             outcomes = self.adopt(place, known, outcomes);
         }
         for outcome in &outcomes {
-            self.run
-                .deliverer
-                .record(spec, outcome.verdict, &outcome.alert, &mut locked);
+            self.run.deliverer.record(spec, outcome, &mut locked);
         }
         let state = self.state(place);
         locked.markets.insert(key, state);

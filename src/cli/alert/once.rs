@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::alert::{Alert, Mark, Past, Tracker, Verdict, Views, learn};
+use crate::alert::{Checked, Evidence, Mark, Past, Tracker, Views};
 use crate::expression::Truth;
-use crate::feed::{ProviderError, Replay, TradeMark};
-use crate::model::{Market, Ticker, Timestamp, Trade, Value};
+use crate::feed::{ProviderError, TradeMark};
+use crate::model::{Market, Ticker, Timestamp, Value};
 use crate::store::{AlertStore, Locked, MarketState, StoreError, Watermark};
 
 use super::super::Ctx;
@@ -221,12 +221,13 @@ async fn check(
 /// A rule without memory: whether it is so.
 async fn truth(spec: &Spec, tracker: &Tracker, facts: &Facts, run: &Run<'_>) -> Tally {
     let now = fetch::now();
-    let views = current_views(tracker, facts, run, now);
+    let evidence = evidence(tracker, facts, run);
+    let mut views = Views::default();
+    evidence.put_into(&mut views, now);
     let mut tally = Tally::default();
     match tracker.holds(&views, now) {
         Truth::True => {
-            let at = event_time(tracker, facts, now);
-            let alert = tracker.alert(&views, at, now);
+            let alert = tracker.alert(&views, evidence.time_of(tracker.market, now), now);
             tally.fired = 1;
             tally.failed = run.deliverer.deliver(spec, &alert).await;
         }
@@ -247,7 +248,7 @@ async fn remembered(
 ) -> Result<Tally, CliError> {
     let mut locked = lock(run.store, name, run.ctx).await?;
     let mut tally = Tally::default();
-    let (mut alerts, mut changed) = (Vec::new(), false);
+    let (mut outcomes, mut changed) = (Vec::new(), false);
     for mut tracker in trackers {
         let key = tracker.market.to_string();
         let hash = tracker.rule.hash(tracker.market);
@@ -274,37 +275,36 @@ async fn remembered(
             .as_ref()
             .map(|known| known.memory.clone())
             .unwrap_or_default();
-        let decided = match decide(&mut tracker, known.as_ref(), facts, run) {
+        let (checked, unknown) = match decide(&mut tracker, known.as_ref(), facts, run) {
             Ok(decided) => decided,
             Err(error) => {
                 tally.unknown.push(error);
                 continue;
             }
         };
-        tally.unknown.extend(decided.unknown);
-        let generation = known.map_or(0, |known| known.generation) + 1;
+        tally.unknown.extend(unknown);
         let state = MarketState {
             hash,
             memory: tracker.memory.clone(),
-            watermarks: watermarks(&decided.marks),
-            generation,
+            watermarks: watermarks(&checked.marks),
+            generation: known.map_or(0, |known| known.generation) + 1,
             checked_at: asked_at,
         };
         locked.markets.insert(key, state);
         changed = true;
-        alerts.extend(decided.outcomes);
+        outcomes.extend(checked.outcomes);
     }
     if run.dry_run {
-        for (_, alert) in alerts.iter().filter(|(verdict, _)| verdict.is_fired()) {
+        for outcome in outcomes.iter().filter(|outcome| outcome.verdict.is_fired()) {
             tally.fired += 1;
             tally
                 .failed
-                .extend(run.deliverer.deliver(spec, alert).await);
+                .extend(run.deliverer.deliver(spec, &outcome.alert).await);
         }
         return Ok(tally);
     }
-    for (verdict, alert) in &alerts {
-        run.deliverer.record(spec, *verdict, alert, &mut locked);
+    for outcome in &outcomes {
+        run.deliverer.record(spec, outcome, &mut locked);
     }
     if changed {
         locked.save().map_err(unwritten)?;
@@ -335,76 +335,51 @@ pub fn unwritten(error: StoreError) -> CliError {
     }
 }
 
-struct Decided {
-    outcomes: Vec<(Verdict, Alert)>,
-    marks: HashMap<Market, Mark>,
-    unknown: Option<CliError>,
-}
-
 /// Errors: nothing can be said, and nothing has changed.
 fn decide(
     tracker: &mut Tracker,
     known: Option<&MarketState>,
     facts: &Facts,
     run: &Run<'_>,
-) -> Result<Decided, CliError> {
+) -> Result<(Checked, Option<CliError>), CliError> {
     let now = fetch::now();
-    let mut outcomes = Vec::new();
-    let mut marks = known.map(|known| marks(known, tracker)).unwrap_or_default();
-    let tickers = |market| ticker(facts, market);
-    let steady = tracker.is_steady(&marks, &tickers, now);
-    let replays = run.since_last == SinceLast::On && steady.is_none() && !marks.is_empty();
-    let mut pasts = HashMap::<Market, Past>::new();
-    if replays {
-        pasts = replayed(tracker, &marks, facts, run)?;
+    let marks = known.map(|known| marks(known, tracker)).unwrap_or_default();
+    let mut evidence = evidence(tracker, facts, run);
+    let ticker = |market| evidence.tickers.get(&market).cloned();
+    let is_steady = tracker.is_steady(&marks, &ticker, now).is_some();
+    if run.since_last == SinceLast::On && !is_steady {
+        evidence.pasts = replayed(tracker, &marks, facts, run)?;
     }
-    let views = if replays {
-        tracker.catch_up(&marks, &pasts, now, &mut outcomes)
-    } else {
-        Views::default()
+    let checked = tracker.check(marks, &evidence, now);
+    let unknown = match checked.truth {
+        Truth::Unknown => Some(unknown(tracker, &checked.views, facts, now)),
+        _ => uncovered(tracker, &evidence.pasts),
     };
-    let views = views_now(tracker, facts, &pasts, views, now, run);
-    // Prices that were replayed have been seen; what else it reads is judged now.
-    if !replays || tracker.reads_more_than_prices() || pasts.is_empty() {
-        let at = event_time(tracker, facts, now);
-        tracker.observe(&views, at, now, &mut outcomes);
-    }
-    let truth = tracker.holds(&views, now);
-    if truth != Truth::Unknown {
-        tracker.pass(&views, now, now, &mut outcomes);
-    }
-    for market in tracker.priced_markets() {
-        let before = marks.get(&market).copied();
-        let after = match pasts.get(&market) {
-            Some(past) => Mark::after(past, before),
-            None => tickers(market).and_then(|t| Mark::at(&t, before, steady.is_some())),
-        };
-        if let Some(after) = after {
-            marks.insert(market, after);
-        }
-    }
-    let unknown = if truth == Truth::Unknown {
-        Some(unknown(tracker, &views, facts, now))
-    } else {
-        uncovered(tracker, &pasts)
-    };
-    Ok(Decided {
-        outcomes: outcomes
-            .into_iter()
-            .map(|outcome| (outcome.verdict, outcome.alert))
-            .collect(),
-        marks,
-        unknown,
-    })
+    Ok((checked, unknown))
 }
 
-/// A replay as the rules take it.
-pub fn past(replay: &Replay) -> Past {
-    Past {
-        trades: replay.trades.clone(),
-        uncovered: replay.uncovered.clone(),
-        newest: replay.newest,
+/// What was learnt of what this rule reads, but for the past.
+fn evidence(tracker: &Tracker, facts: &Facts, run: &Run<'_>) -> Evidence {
+    let read = |market: &Market| tracker.slots().any(|slot| slot.market == *market);
+    let tickers = facts.tickers.iter().filter(|(market, _)| read(market));
+    let trades = facts.trades.iter().filter(|(market, _)| read(market));
+    Evidence {
+        tickers: tickers
+            .filter_map(|(market, answer)| Some((*market, answer.as_ref().ok()?.clone())))
+            .collect(),
+        trades: trades
+            .filter_map(|(market, answer)| Some((*market, *answer.as_ref().ok()?)))
+            .collect(),
+        pasts: HashMap::new(),
+        max_age: Some(run.ctx.max_age.unwrap_or(MAX_AGE)),
     }
+}
+
+/// The values of this moment.
+pub fn current_views(tracker: &Tracker, facts: &Facts, run: &Run<'_>, now: Timestamp) -> Views {
+    let mut views = Views::default();
+    evidence(tracker, facts, run).put_into(&mut views, now);
+    views
 }
 
 /// When the newest of what a rule reads came.
@@ -421,7 +396,7 @@ fn replayed(
     marks: &HashMap<Market, Mark>,
     facts: &Facts,
     run: &Run<'_>,
-) -> Result<HashMap<Market, Past>, CliError> {
+) -> Result<HashMap<Market, Arc<Past>>, CliError> {
     let mut pasts = HashMap::new();
     for market in tracker.priced_markets() {
         let provider = run.ctx.engine.provider(market.exchange().name())?;
@@ -430,8 +405,8 @@ fn replayed(
             continue;
         }
         match facts.replays.get(&market) {
-            Some(Ok(replay)) => {
-                pasts.insert(market, past(replay));
+            Some(Ok(past)) => {
+                pasts.insert(market, past.clone());
             }
             Some(Err(error)) => return Err(no_history(tracker, market, error)),
             None => {
@@ -456,7 +431,7 @@ fn no_history(tracker: &Tracker, market: Market, error: &ProviderError) -> CliEr
 }
 
 /// The part of the past of which nothing is known.
-fn uncovered(tracker: &Tracker, pasts: &HashMap<Market, Past>) -> Option<CliError> {
+fn uncovered(tracker: &Tracker, pasts: &HashMap<Market, Arc<Past>>) -> Option<CliError> {
     let (market, past) = pasts.iter().find(|(_, past)| !past.uncovered.is_empty())?;
     let parts: Vec<_> = past
         .uncovered
@@ -477,50 +452,6 @@ fn minutes(from: Timestamp, to: Timestamp) -> String {
         .max(1.0);
     let text = |at: Timestamp| at.to_string()[..16].replace('T', " ");
     format!("{} to {} UTC ({minutes} min)", text(from), text(to))
-}
-
-/// The values of this moment, for a rule without a past.
-pub fn current_views(tracker: &Tracker, facts: &Facts, run: &Run<'_>, now: Timestamp) -> Views {
-    views_now(tracker, facts, &HashMap::new(), Views::default(), now, run)
-}
-
-/// The values of this moment, over what a replay has left.
-fn views_now(
-    tracker: &Tracker,
-    facts: &Facts,
-    pasts: &HashMap<Market, Past>,
-    mut views: Views,
-    now: Timestamp,
-    run: &Run<'_>,
-) -> Views {
-    let read = |market: &Market| tracker.slots().any(|slot| slot.market == *market);
-    let tickers: HashMap<Market, Arc<Ticker>> = facts
-        .tickers
-        .iter()
-        .filter(|(market, _)| read(market))
-        .filter_map(|(market, answer)| Some((*market, answer.as_ref().ok()?.clone())))
-        .collect();
-    let trades: HashMap<Market, Trade> = facts
-        .trades
-        .iter()
-        .filter(|(market, _)| read(market))
-        .filter_map(|(market, answer)| Some((*market, *answer.as_ref().ok()?)))
-        .collect();
-    learn(&mut views, &tickers, &trades, pasts, now);
-    views.max_age = Some(run.ctx.max_age.unwrap_or(MAX_AGE));
-    views
-}
-
-fn event_time(tracker: &Tracker, facts: &Facts, now: Timestamp) -> Timestamp {
-    let trade = facts
-        .trades
-        .get(&tracker.market)
-        .and_then(|answer| answer.as_ref().ok());
-    match (trade, ticker(facts, tracker.market)) {
-        (Some(trade), _) => trade.timestamp,
-        (None, Some(ticker)) => fetch::ticker_time(&ticker),
-        (None, None) => now,
-    }
 }
 
 /// Why a rule has no answer: the first of its values that is missing, and what the exchange said.

@@ -8,7 +8,8 @@ mod faults;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::alert::{Memory, Policy, Truth};
+use crate::alert::{Memory, Policy};
+use crate::expression::Truth;
 use crate::model::Timestamp;
 
 /// Longer than any lock is held here, so that only a lock that is never released fails a test.
