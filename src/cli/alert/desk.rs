@@ -16,6 +16,7 @@ use crate::store::MarketState;
 
 use super::super::args::SinceLast;
 use super::super::error::{CliError, clipped};
+use super::deliver::Claimed;
 use super::fetch::{self, Answer};
 use super::liveness::Question;
 use super::markets::{Markets, Ready};
@@ -35,6 +36,12 @@ struct Place {
     generation: Option<u64>,
     hash: String,
     changed: bool,
+}
+
+/// A firing that is to be told, and what is to be done of a named rule.
+pub struct Committed {
+    pub outcome: Outcome,
+    pub claims: Vec<Claimed>,
 }
 
 /// Trades that are asked for while later ones wait.
@@ -121,7 +128,7 @@ impl<'a> Desk<'a> {
                 .collect();
             let can_wait = instruments
                 .iter()
-                .all(|i| !can_be_late(self.run.ctx, i.market.exchange().name()));
+                .all(|i| !can_be_late(self.run.ctx, i.market));
             let overflow = match can_wait {
                 true => Overflow::Wait,
                 false => Overflow::WaitThenGap(SLOW_READER_PATIENCE),
@@ -144,7 +151,7 @@ impl<'a> Desk<'a> {
     pub fn checked_markets(&self) -> HashMap<Market, Vec<Stream>> {
         let mut checked = HashMap::<Market, Vec<Stream>>::new();
         for (market, stream) in self.topics() {
-            if can_be_late(self.run.ctx, market.exchange().name()) {
+            if can_be_late(self.run.ctx, market) {
                 checked.entry(market).or_default().push(stream);
             }
         }
@@ -201,7 +208,7 @@ impl<'a> Desk<'a> {
                 continue;
             }
             let mut from = marks(&known, tracker);
-            from.retain(|market, _| can_be_late(self.run.ctx, market.exchange().name()));
+            from.retain(|market, _| can_be_late(self.run.ctx, *market));
             tracker.memory = known.memory;
             self.places[place].generation = Some(known.generation);
             if self.run.since_last == SinceLast::On {
@@ -243,31 +250,28 @@ impl<'a> Desk<'a> {
             .collect()
     }
 
-    /// The last trade of each market, where it is read: until the next one comes it is the price.
+    /// The last price of each market that is read: the price until the next trade comes.
     async fn seed(&mut self, replays: &HashMap<Market, Answer<Arc<Past>>>, deadline: Instant) {
-        let mut trades: Vec<Trade> = Vec::new();
-        let mut missing = Vec::new();
+        let mut unseen = Vec::new();
         for (market, stream) in self.topics() {
-            match replays.get(&market) {
-                Some(Ok(past)) if past.newest.is_some() => trades.extend(past.newest),
-                _ if stream == Stream::Trades
-                    && can_be_late(self.run.ctx, market.exchange().name()) =>
-                {
-                    missing.push(self.markets.instrument(market).clone());
-                }
-                _ => {}
+            let newest = replays
+                .get(&market)
+                .and_then(|past| past.as_ref().ok()?.newest);
+            if let Some(trade) = newest {
+                self.seen.insert(market, trade.id);
+                self.board.views.update(&Event::Trade(trade), fetch::now());
+            } else if stream == Stream::Trades && can_be_late(self.run.ctx, market) {
+                unseen.push(self.markets.instrument(market).clone());
             }
         }
-        for (market, answer) in fetch::last_trades(missing, self.run.ctx, deadline).await {
+        for (market, answer) in fetch::rest_tickers(unseen, self.run.ctx, deadline).await {
             match answer {
-                Ok(trade) => trades.push(trade),
-                Err(error) => tracing::debug!(%market, %error, "no last trade"),
+                Ok(ticker) => self
+                    .board
+                    .views
+                    .update(&Event::Ticker(ticker), fetch::now()),
+                Err(error) => tracing::debug!(%market, %error, "no last price"),
             }
-        }
-        let at = fetch::now();
-        for trade in trades {
-            self.seen.insert(trade.market, trade.id);
-            self.board.views.update(&Event::Trade(trade), at);
         }
     }
 
@@ -302,7 +306,7 @@ impl<'a> Desk<'a> {
             .get(&market)
             .is_some_and(|seen| trade.id > seen + 1);
         // Holes between live trades are the engine's to tell; this is the seam before the first of them.
-        if is_first && hole && can_be_late(self.run.ctx, market.exchange().name()) {
+        if is_first && hole && can_be_late(self.run.ctx, market) {
             self.repair(market, vec![*trade]);
             return Vec::new();
         }
@@ -378,9 +382,7 @@ impl<'a> Desk<'a> {
         let Some(last) = self.board.views.last_trade(market) else {
             return;
         };
-        if self.repairs.contains_key(&market)
-            || !can_be_late(self.run.ctx, market.exchange().name())
-        {
+        if self.repairs.contains_key(&market) || !can_be_late(self.run.ctx, market) {
             return;
         }
         self.repairs.insert(market, Repair { waiting });
@@ -434,11 +436,14 @@ impl<'a> Desk<'a> {
         &mut self,
         place: usize,
         outcome: Outcome,
-    ) -> Result<Option<Outcome>, CliError> {
+    ) -> Result<Option<Committed>, CliError> {
         let spec = &self.specs[self.places[place].spec];
         let fired = outcome.verdict.is_fired();
         let Some(name) = spec.rule.name.as_ref().filter(|_| !self.run.dry_run) else {
-            return Ok(fired.then_some(outcome));
+            return Ok(fired.then_some(Committed {
+                outcome,
+                claims: Vec::new(),
+            }));
         };
         let mut locked = lock(self.run.store, name, self.run.ctx).await?;
         let mut outcomes = vec![outcome];
@@ -458,11 +463,11 @@ impl<'a> Desk<'a> {
         }
         let state = self.state(place);
         locked.markets.insert(key, state);
+        let claims = self.run.deliverer.claim(spec, &mut locked);
         locked.save().map_err(unwritten)?;
         self.places[place].changed = false;
-        Ok(outcomes
-            .into_iter()
-            .find(|outcome| outcome.verdict.is_fired()))
+        let fired = outcomes.into_iter().find(|o| o.verdict.is_fired());
+        Ok(fired.map(|outcome| Committed { outcome, claims }))
     }
 
     /// Another run was here: its memory counts, and what it has not seen yet is judged by that.

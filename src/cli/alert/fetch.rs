@@ -96,7 +96,7 @@ pub async fn fetch(
     }
 }
 
-async fn rest_tickers(
+pub async fn rest_tickers(
     of: Vec<Arc<Instrument>>,
     ctx: &Ctx,
     deadline: Instant,
@@ -173,7 +173,7 @@ async fn live_tickers(
     answers.into_iter().collect()
 }
 
-pub async fn last_trades(
+async fn last_trades(
     of: Vec<Arc<Instrument>>,
     ctx: &Ctx,
     deadline: Instant,

@@ -7,11 +7,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::alert::{Checked, Evidence, Mark, Past, Tracker, Views};
+use crate::alert::{Checked, Evidence, Mark, Outcome, Past, Tracker, Views};
 use crate::expression::Truth;
 use crate::feed::{ProviderError, TradeMark};
 use crate::model::{Market, Ticker, Timestamp, Value};
-use crate::store::{AlertStore, Locked, MarketState, StoreError, Watermark};
+use crate::store::{AlertStore, Locked, MarketState, State, StoreError, Watermark};
 
 use super::super::Ctx;
 use super::super::args::SinceLast;
@@ -246,72 +246,103 @@ async fn remembered(
     started: Timestamp,
     run: &Run<'_>,
 ) -> Result<Tally, CliError> {
+    if run.dry_run {
+        let state = run.store.read(name).map_err(unwritten)?;
+        let state = state.unwrap_or_else(|| State::new(name));
+        let judged = judge(trackers, &state, facts, started, run);
+        return Ok(rehearse(spec, judged, run).await);
+    }
     let mut locked = lock(run.store, name, run.ctx).await?;
-    let mut tally = Tally::default();
-    let (mut outcomes, mut changed) = (Vec::new(), false);
+    let judged = judge(trackers, &locked, facts, started, run);
+    let changed = !judged.changes.is_empty();
+    locked.markets.extend(judged.changes);
+    for outcome in &judged.outcomes {
+        run.deliverer.record(spec, outcome, &mut locked);
+    }
+    let claims = run.deliverer.claim(spec, &mut locked);
+    if changed || !claims.is_empty() {
+        locked.save().map_err(unwritten)?;
+    }
+    drop(locked);
+    let mut tally = run.deliverer.settle(spec, name, claims, run.store).await;
+    tally.unknown.extend(judged.unknown);
+    Ok(tally)
+}
+
+/// What a rule has come to, before any of it is written down.
+#[derive(Default)]
+struct Judged {
+    outcomes: Vec<Outcome>,
+    changes: Vec<(String, MarketState)>,
+    unknown: Vec<CliError>,
+}
+
+fn judge(
+    trackers: Vec<Tracker>,
+    state: &State,
+    facts: &Facts,
+    started: Timestamp,
+    run: &Run<'_>,
+) -> Judged {
+    let mut judged = Judged::default();
     for mut tracker in trackers {
         let key = tracker.market.to_string();
         let hash = tracker.rule.hash(tracker.market);
-        let known = locked
-            .markets
-            .get(&key)
-            .filter(|known| known.hash == hash)
-            .cloned();
-        if known.is_none() && locked.markets.contains_key(&key) {
-            run.ctx.notices.say(
-                "alert",
-                &format!("tickwire: alert `{name}`: its condition has changed: its memory of {key} starts anew"),
+        let known = state.markets.get(&key).filter(|known| known.hash == hash);
+        if known.is_none() && state.markets.contains_key(&key) {
+            let title = tracker.rule.title();
+            let message = format!(
+                "tickwire: alert `{title}`: its condition has changed: its memory of {key} starts anew"
             );
+            run.ctx.notices.say("alert", &message);
         }
         // Another run has judged by newer answers; by ours the rule would go back in time. A moment that lies
         // in the future comes from a clock that was wrong.
         let asked_at = answered_at(&tracker, facts).unwrap_or(started);
         let newer =
             |known: &MarketState| known.checked_at > asked_at && known.checked_at <= fetch::now();
-        if known.as_ref().is_some_and(newer) {
+        if known.is_some_and(newer) {
             continue;
         }
-        tracker.memory = known
-            .as_ref()
-            .map(|known| known.memory.clone())
-            .unwrap_or_default();
-        let (checked, unknown) = match decide(&mut tracker, known.as_ref(), facts, run) {
+        tracker.memory = known.map(|known| known.memory.clone()).unwrap_or_default();
+        let (checked, unknown) = match decide(&mut tracker, known, facts, run) {
             Ok(decided) => decided,
             Err(error) => {
-                tally.unknown.push(error);
+                judged.unknown.push(error);
                 continue;
             }
         };
-        tally.unknown.extend(unknown);
-        let state = MarketState {
-            hash,
-            memory: tracker.memory.clone(),
-            watermarks: watermarks(&checked.marks),
-            generation: known.map_or(0, |known| known.generation) + 1,
-            checked_at: asked_at,
-        };
-        locked.markets.insert(key, state);
-        changed = true;
-        outcomes.extend(checked.outcomes);
-    }
-    if run.dry_run {
-        for outcome in outcomes.iter().filter(|outcome| outcome.verdict.is_fired()) {
-            tally.fired += 1;
-            tally
-                .failed
-                .extend(run.deliverer.deliver(spec, &outcome.alert).await);
+        judged.unknown.extend(unknown);
+        judged.outcomes.extend(checked.outcomes);
+        let watermarks = watermarks(&checked.marks);
+        let same =
+            |known: &MarketState| known.memory == tracker.memory && known.watermarks == watermarks;
+        if !known.is_some_and(same) {
+            let state = MarketState {
+                hash,
+                memory: tracker.memory.clone(),
+                watermarks,
+                generation: known.map_or(0, |known| known.generation) + 1,
+                checked_at: asked_at,
+            };
+            judged.changes.push((key, state));
         }
-        return Ok(tally);
     }
-    for outcome in &outcomes {
-        run.deliverer.record(spec, outcome, &mut locked);
+    judged
+}
+
+/// `--dry-run`: what would be told and done.
+async fn rehearse(spec: &Spec, judged: Judged, run: &Run<'_>) -> Tally {
+    let mut tally = Tally {
+        unknown: judged.unknown,
+        ..Tally::default()
+    };
+    for outcome in judged.outcomes.iter().filter(|o| o.verdict.is_fired()) {
+        tally.fired += 1;
+        let failed = run.deliverer.deliver(spec, &outcome.alert).await;
+        tally.failed.extend(failed);
     }
-    if changed {
-        locked.save().map_err(unwritten)?;
-    }
-    drop(locked);
-    tally.add(run.deliverer.settle(spec, name, run.store).await);
-    Ok(tally)
+    tally
 }
 
 /// Takes a rule's lock and tells if its memory was lost.

@@ -59,7 +59,7 @@ fn fill(state: &mut State) {
         fired_at: at(5),
         actions: vec![PendingAction::new("line"), PendingAction::new("exec")],
     });
-    state.claim(at(6), at(9), 42, 1);
+    state.claim(at(6), at(9), 42, 1, &|_| true);
     state.remember(past("a-3"));
 }
 
