@@ -44,6 +44,7 @@
 //! | [`config`] | file, environment and defaults, checked as a whole | the network |
 //! | [`symbols`] | lists of instruments, their cache, the spelling of symbols | sockets |
 //! | [`net`] | TLS, proxies, HTTP and its pacing | exchanges |
+//! | [`store`] | small local files that processes share: locks, answers, budgets | the network |
 //! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
 //! | [`duration`] | durations as people write them | the clock |
 //! | [`model`] | events, decimals, times, names | clocks other than [`model::Clock`], I/O, tokio |
@@ -76,4 +77,5 @@ pub mod net;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod sink;
+pub mod store;
 pub mod symbols;

@@ -35,7 +35,7 @@ impl Rest {
     ) -> Result<Replay, ProviderError> {
         let newest = async {
             let body = self.get(&self.adapter.ask_trades(of, PAGE)).await?;
-            Ok((self.read_trades(&body, of)?, body.received_at))
+            Ok((self.read_trades(&body, of).await?, body.received_at))
         };
         let (newest, asked_at) = self.within(deadline, newest).await?;
         let mut past = Past::new(after, newest, asked_at);
@@ -46,7 +46,7 @@ impl Rest {
             };
             let answer = async {
                 let body = self.get_history(&ask).await?;
-                self.read_trades(&body, of)
+                self.read_trades(&body, of).await
             };
             let is_further = match self.within(deadline, answer).await {
                 Ok(trades) => past.add(page, trades),
