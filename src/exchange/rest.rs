@@ -196,7 +196,14 @@ impl Rest {
         let reply = match self.http.get(&format!("{base}{}", ask.path)).await {
             Ok(reply) if reply.is_success() => reply,
             Ok(reply) => return Err(self.refusal(base, &reply).await),
-            Err(error) => return Err(self.failure(error).await),
+            Err(error) => {
+                if let Some(sharing) = &self.sharing
+                    && error.is_before_request()
+                {
+                    sharing.budget.give_back(self.cost(ask.weight)).await;
+                }
+                return Err(self.failure(error).await);
+            }
         };
         let text = String::from_utf8(reply.body.to_vec()).map_err(|_| {
             let exchange = self.adapter.exchange();
@@ -215,7 +222,7 @@ impl Rest {
             let retry_after = until.saturating_duration_since(Instant::now());
             return Err(self.paused(retry_after));
         }
-        let cost = if self.counts_requests { 1 } else { weight };
+        let cost = self.cost(weight);
         self.pacer.ready(cost).await;
         let Some(sharing) = &self.sharing else {
             return Ok(());
@@ -227,6 +234,10 @@ impl Rest {
                 Permit::Paused(retry_after) => return Err(self.paused(retry_after)),
             }
         }
+    }
+
+    fn cost(&self, weight: u32) -> u32 {
+        if self.counts_requests { 1 } else { weight }
     }
 
     fn paused(&self, retry_after: Duration) -> ProviderError {

@@ -15,8 +15,9 @@ use crate::exchange::coinbase::Coinbase;
 use crate::exchange::kraken::Kraken;
 use crate::exchange::{Live, LiveOptions};
 use crate::feed::{Provider, ProviderError};
-use crate::model::{Instrument, Market, Ticker};
+use crate::model::{Instrument, Market, SystemClock, Ticker};
 use crate::sim::{Listing, Sim, SimConfig, Venue};
+use crate::store::shared::{Permit, Shared};
 
 /// Longer than anything takes that works.
 const WAIT: Duration = Duration::from_secs(60);
@@ -299,6 +300,31 @@ async fn without_a_usable_folder_everybody_asks_alone() {
         let of = Arc::new(listed[0].clone());
         assert!(ticker(&live, &of).await.is_ok(), "{venue:?}");
     }
+}
+
+#[tokio::test]
+async fn an_exchange_that_cannot_be_reached_makes_nobody_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = start(Venue::Kraken).await;
+    let of = listed(Venue::Kraken, &sim).await.remove(0);
+    sim.stop_listening().await;
+    let processes: Vec<_> = (0..8)
+        .map(|_| process(Venue::Kraken, options(&sim, folder.path())))
+        .collect();
+    for answer in join_all(processes.iter().map(|live| ticker(live, &of))).await {
+        assert_eq!(answer.unwrap_err().code(), "unreachable");
+    }
+    // nothing of the budget is gone
+    let shared = Shared::new(folder.path().join("shared"), Arc::new(SystemClock));
+    let host = sim.rest_url().replace("http://", "");
+    let budget = shared.budget(&host, Duration::from_secs(1), 3);
+    assert_eq!(budget.take(3).await, Permit::Granted);
+    budget.give_back(3).await;
+    sim.resume_listening().await.unwrap();
+    sim.faults().rest_delay = Some(Duration::from_millis(100));
+    let answers = join_all(processes.iter().map(|live| ticker(live, &of))).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(requests(&sim, "/0/public/Ticker"), 2);
 }
 
 #[tokio::test]

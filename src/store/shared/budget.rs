@@ -54,6 +54,14 @@ impl Budget {
         self.change(take).await.unwrap_or(Permit::Unknown)
     }
 
+    /// Takes back what was granted for a request that never reached the host: where there is no way to it,
+    /// those who try must not make each other wait.
+    pub async fn give_back(&self, cost: u32) {
+        let price = self.interval.saturating_mul(i64::from(cost));
+        let give_back = |state: &mut State, _| state.full_at = state.full_at.saturating_sub(price);
+        self.change(give_back).await;
+    }
+
     /// Nothing is sent to the host for so long. Never shortens a pause.
     pub async fn pause(&self, pause: Duration) {
         let pause = |state: &mut State, now: i64| {

@@ -159,15 +159,17 @@ fn write(
     note: &str,
     body: &str,
 ) -> io::Result<()> {
-    file.set_len(0)?;
     if body.len() > BODY_MAX {
-        return Ok(());
+        return file.set_len(0);
     }
     file.rewind()?;
     let (sent_at, received_at) = (sent_at.nanos(), received_at.nanos());
     let text = format!(" {sent_at} {received_at} {}\n{note}{body}", note.len());
     let head = format!("{HEAD} {:016x}", fnv(text.bytes()));
-    file.write_all(&[head.as_bytes(), text.as_bytes()].concat())
+    let bytes = [head.as_bytes(), text.as_bytes()].concat();
+    file.write_all(&bytes)?;
+    // Afterwards: some file systems write a file that was emptied first to the disk at once.
+    file.set_len(bytes.len() as u64)
 }
 
 /// `None` for an empty file, half of one, or another's.

@@ -328,6 +328,18 @@ async fn a_budget_is_one_for_all_processes_and_each_host_has_its_own() {
 }
 
 #[tokio::test]
+async fn what_never_reached_the_host_costs_nothing() {
+    let (_home, path) = folder();
+    let budget = shared(&path).budget("host:1", INTERVAL, 3);
+    for _ in 0..10 {
+        assert_eq!(budget.take(2).await, Permit::Granted);
+        budget.give_back(2).await;
+    }
+    assert_eq!(budget.take(3).await, Permit::Granted);
+    assert!(matches!(budget.take(1).await, Permit::Wait(_)));
+}
+
+#[tokio::test]
 async fn a_pause_outlives_the_process_that_was_told_of_it() {
     let (_home, path) = folder();
     let budget = || shared(&path).budget("host:1", INTERVAL, 3);
