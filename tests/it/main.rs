@@ -4,6 +4,7 @@ mod alert_memory;
 mod closed_pipes;
 mod config;
 mod exactness;
+mod many_processes;
 mod mock_market;
 mod once;
 mod output_forms;
