@@ -1,6 +1,9 @@
 //! The built binary against simulated exchanges on loopback: what scripts and people rely on.
 
+mod alert_between;
+mod alert_codes;
 mod alert_memory;
+mod alert_support;
 mod closed_pipes;
 mod config;
 mod exactness;
