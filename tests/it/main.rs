@@ -2,7 +2,9 @@
 
 mod alert_between;
 mod alert_codes;
+mod alert_crash;
 mod alert_memory;
+mod alert_parallel;
 mod alert_support;
 mod closed_pipes;
 mod config;
