@@ -210,14 +210,24 @@ pub struct SymbolsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tickwire alert BTC 'price > 50000' --once              exit code 0: true, 1: false, 3: not known
+  tickwire alert BTC 'price > 50000' --once          one look: 0 is true, 1 false, 3 not known
   if tickwire alert BTC 'price > 50000' --once -q; then …
-  tickwire alert BTC ETH 'change_percent_24h < -4%'      watch, a line for each firing
+  tickwire alert BTC 'price > 50000' -n 1            wait for it
+  tickwire alert BTC ETH 'change_percent_24h < -4%'  watch, a line whenever it becomes true
   tickwire alert BTC 'price > 50000' --once --name high --exec notify-send 'BTC is high'
-                                                         fires once for each crossing, under cron, too
-  tickwire alert --once                                  every [[alert]] of the configuration
+                                                     for cron: once each time it becomes true
+  tickwire alert BTC 'price > open_24h * 102%' --explain
+                                                     what it means and fetches, the values now
+  tickwire alert --once                              every [[alert]] of the configuration
 
-In a crontab % ends the command: write `pct` for it, as in 'change_percent_24h < -4 pct'.")]
+Conditions:
+  fields     price, bid, ask, spread, spread_bps, age, change_percent_24h, volume_24h, size, side …
+  elsewhere  ETH/USD.price, kraken:BTC/USD.bid
+  operators  or, and, not; < <= > >= == !=; + - * /; abs(x), min(a, b), max(a, b)
+  values     50_000, 0.5, 30s, 15m, buy, 'BTC/USD'; 4% (4 beside a percentage, 0.04 anywhere else)
+
+Quote the whole condition: the shell takes > for itself. In a crontab % ends the command: write
+`pct` for it, as in 'change_percent_24h < -4 pct'.")]
 pub struct AlertArgs {
     /// Symbols, then the condition: BTC 'price > 50000'; with --condition only symbols
     #[arg(value_name = "SYMBOL|CONDITION")]
@@ -233,11 +243,11 @@ pub struct AlertArgs {
     )]
     pub list: Vec<String>,
 
-    /// What to watch for, as in price > 50000 and spread_bps < 10
+    /// The condition as a flag: price > 50000 and spread_bps < 10
     #[arg(long, value_name = "EXPR")]
     pub condition: Option<String>,
 
-    /// Check once and exit: 0 fired, 1 not, 3 not known
+    /// Check once and exit: 0 true or fired, 1 not, 3 not known
     #[arg(long)]
     pub once: bool,
 
@@ -245,23 +255,23 @@ pub struct AlertArgs {
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "once")]
     pub count: Option<u64>,
 
-    /// Gives the rule a memory: it fires when the condition becomes true, not while it stays so
+    /// Give the rule a memory over runs: it fires when the condition becomes true, not while it stays so
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// What the alert says
+    /// What the alert says; default: symbol, condition and price
     #[arg(long, value_name = "TEXT")]
     pub message: Option<String>,
 
-    /// Silence after a firing
+    /// Swallow what comes within so long after a firing
     #[arg(long, value_name = "DUR", value_parser = crate::duration::parse)]
     pub cooldown: Option<Duration>,
 
-    /// How far to fall back before it can fire again: 500 or 1%
+    /// Fall back so far before it can fire again: 500 or 1%
     #[arg(long, value_name = "MARGIN")]
     pub hysteresis: Option<String>,
 
-    /// The condition must hold this long first
+    /// Fire only when the condition has held so long
     #[arg(long = "for", value_name = "DUR", value_parser = crate::duration::parse)]
     pub hold: Option<Duration>,
 
@@ -269,19 +279,19 @@ pub struct AlertArgs {
     #[arg(long, value_name = "N/DUR")]
     pub max_fires: Option<String>,
 
-    /// It can fire again once this is true
+    /// What must be true before it can fire again; default: the opposite of the condition
     #[arg(long, value_name = "EXPR")]
     pub rearm: Option<String>,
 
-    /// Whether what happened since the last check of a named rule counts
+    /// Whether a named rule looks at the trades since its last check
     #[arg(long, value_name = "WHEN", default_value = "on")]
     pub since_last: SinceLast,
 
-    /// Post the alert to one of the [actions] of the configuration, or to an address
+    /// Do one of the [actions] of the configuration, or post to an address
     #[arg(long, value_name = "ACTION|URL")]
     pub webhook: Option<String>,
 
-    /// A desktop notification
+    /// Show a desktop notification
     #[arg(long)]
     pub notify: bool,
 
@@ -297,7 +307,7 @@ pub struct AlertArgs {
     #[arg(long, conflicts_with_all = ["once", "count"])]
     pub explain: bool,
 
-    /// List the named rules that have a memory
+    /// List the rules with a memory
     #[arg(long = "list", conflicts_with_all = ["words", "condition", "once", "reset", "history", "explain"])]
     pub list_rules: bool,
 
@@ -305,11 +315,11 @@ pub struct AlertArgs {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["words", "condition", "once", "history", "explain"])]
     pub reset: Option<String>,
 
-    /// The last firings of a named rule
+    /// The last firings of a named rule, and what was swallowed
     #[arg(long, value_name = "NAME", conflicts_with_all = ["words", "condition", "once", "explain"])]
     pub history: Option<String>,
 
-    /// A program to run at each firing, the last flag: it takes the rest of the line. No shell; the alert is JSON on its stdin
+    /// Run a program at each firing, without a shell, the alert as JSON on its stdin. The last flag: it takes the rest of the line
     #[arg(long, value_name = "PROGRAM [ARGS…]", num_args = 1.., allow_hyphen_values = true)]
     pub exec: Vec<OsString>,
 }
@@ -325,7 +335,7 @@ impl AlertArgs {
 /// Whether a named rule looks at what happened between two checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SinceLast {
-    /// Trades since the last check are replayed
+    /// They are judged, in their order
     On,
     /// Only the moment of the check counts
     Off,

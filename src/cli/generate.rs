@@ -52,6 +52,7 @@ fn man(command: clap::Command) -> std::io::Result<Vec<u8>> {
         let section = String::from_utf8_lossy(&section)
             .replace(".SH EXTRA\n", ".SH EXAMPLES\n")
             .replace("Examples:\n", "")
+            .replace("Conditions:\n", ".SS CONDITIONS\n")
             .replace(".SH DESCRIPTION\n", "")
             .replace(".SH ", ".SS ");
         out.extend_from_slice(section.as_bytes());
