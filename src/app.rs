@@ -125,7 +125,11 @@ fn directory(xdg: &str, below_home: &str, systemd: &str) -> Option<PathBuf> {
             .filter(|path| path.is_absolute())
     };
     absolute(xdg)
-        .or_else(|| absolute("HOME").map(|home| home.join(below_home)))
+        // Nobody lives in the root; systemd says so where it has no home for a user.
+        .or_else(|| {
+            let home = absolute("HOME").filter(|home| home.parent().is_some());
+            home.map(|home| home.join(below_home))
+        })
         .map(|base| base.join("tickwire"))
         // systemd separates several directories by colons; the first is ours.
         .or_else(|| {

@@ -1,5 +1,6 @@
 //! Many rules over many markets, driven by one stream of events.
 
+use crate::expression::Truth;
 use crate::model::{Event, Market, Stream, Timestamp};
 
 use super::{Outcome, Tracker, Views};
@@ -72,7 +73,20 @@ impl Board {
     /// become too old, and a condition may have held long enough.
     pub fn tick(&mut self, place: usize, now: Timestamp, mut on: impl FnMut(Outcome)) {
         let tracker = &mut self.trackers[place];
-        tracker.observe(&self.views, now, now, &mut self.found);
+        if tracker.reads_ages() || tracker.holds(&self.views, now) == Truth::Unknown {
+            tracker.observe(&self.views, now, now, &mut self.found);
+        } else {
+            tracker.pass(&self.views, now, now, &mut self.found);
+        }
+        self.found.drain(..).for_each(&mut on);
+    }
+
+    /// Judges the rule at this place by what is known already, before any event.
+    pub fn begin(&mut self, place: usize, now: Timestamp, mut on: impl FnMut(Outcome)) {
+        let tracker = &mut self.trackers[place];
+        if let Some(at) = self.views.time_of(tracker.market) {
+            tracker.observe(&self.views, at, now, &mut self.found);
+        }
         self.found.drain(..).for_each(&mut on);
     }
 }

@@ -125,7 +125,10 @@ impl Tracker {
             let before = marks.get(&market).copied();
             let after = match evidence.pasts.get(&market) {
                 Some(past) => Mark::after(past, before),
-                None => ticker(market).map(|ticker| Mark::at(&ticker, before, steady.is_some())),
+                None => match evidence.trades.get(&market) {
+                    Some(trade) if before.is_none() => Some(Mark::of(trade)),
+                    _ => ticker(market).map(|ticker| Mark::at(&ticker, before, steady.is_some())),
+                },
             };
             if let Some(after) = after {
                 marks.insert(market, after);
@@ -234,14 +237,19 @@ fn in_order(pasts: &HashMap<Market, Arc<Past>>, marks: &HashMap<Market, Mark>) -
 }
 
 impl Mark {
-    /// After a replay.
-    pub fn after(past: &Past, before: Option<Mark>) -> Option<Mark> {
-        let newest = past.trades.last().or(past.newest.as_ref());
-        let mark = newest.map(|trade| Mark {
+    /// At a trade.
+    pub fn of(trade: &Trade) -> Mark {
+        Mark {
             id: Some(trade.id),
             time: trade.timestamp,
             price: Some(trade.price),
-        });
+        }
+    }
+
+    /// After a replay.
+    pub fn after(past: &Past, before: Option<Mark>) -> Option<Mark> {
+        let newest = past.trades.last().or(past.newest.as_ref());
+        let mark = newest.map(Mark::of);
         match (mark, before) {
             // A newest trade from before the mark: there has been none since.
             (Some(mark), Some(before)) if mark.time < before.time && past.uncovered.is_empty() => {

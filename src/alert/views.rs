@@ -135,6 +135,12 @@ impl Views {
         }
     }
 
+    /// The exchange's time of the newest that is known of a market.
+    pub fn time_of(&self, market: Market) -> Option<Timestamp> {
+        let seen = self.seen(market, Stream::Trades)?;
+        Some(super::time_of(&seen.event))
+    }
+
     /// The last trade, where trades are read.
     pub fn last_trade(&self, market: Market) -> Option<Trade> {
         match self.markets.get(market.index())?.trade.as_ref()?.event {

@@ -328,7 +328,8 @@ impl AlertArgs {
     /// Whether the `[actions]` of the configuration may be needed, with their secrets.
     pub fn uses_actions(&self) -> bool {
         let condition = self.condition.is_some() || !self.words.is_empty();
-        self.webhook.is_some() || !condition
+        let memory = self.list_rules || self.reset.is_some() || self.history.is_some();
+        self.webhook.is_some() || !condition && !memory && !self.explain
     }
 }
 

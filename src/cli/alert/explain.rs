@@ -12,8 +12,9 @@ use super::super::exit::Exit;
 use super::super::output;
 use super::fetch::{self, Facts, Need};
 use super::markets::{Markets, Ready};
-use super::once::{Run, current_views};
+use super::once::{Run, current_views, moment};
 use super::settings::Spec;
+use super::watch::can_be_late;
 
 /// Prints it all. What is not known now is told and makes the exit code 3.
 pub async fn run(
@@ -44,7 +45,7 @@ pub async fn run(
 }
 
 fn one(spec: &Spec, tracker: &Tracker, facts: &Facts, run: &Run<'_>, out: &mut String) {
-    let now = fetch::now();
+    let now = moment(tracker, facts, run.ctx);
     let views = current_views(tracker, facts, run, now);
     let rule = &tracker.rule;
     let name = rule
@@ -67,7 +68,7 @@ fn one(spec: &Spec, tracker: &Tracker, facts: &Facts, run: &Run<'_>, out: &mut S
     for line in plan(tracker, run.ctx) {
         let _ = writeln!(out, "  {line}");
     }
-    for line in memory(spec, tracker) {
+    for line in memory(spec, tracker, run.ctx) {
         let _ = writeln!(out, "{line}");
     }
 }
@@ -106,12 +107,13 @@ fn plan(tracker: &Tracker, ctx: &Ctx) -> Vec<String> {
 }
 
 /// What counts of the time between two checks.
-fn memory(spec: &Spec, tracker: &Tracker) -> Vec<String> {
+fn memory(spec: &Spec, tracker: &Tracker, ctx: &Ctx) -> Vec<String> {
     if spec.rule.name.is_none() {
         return vec!["memory: none, for want of a name: --once tells whether it is so now".into()];
     }
     let mut lines = vec!["memory: fires when it becomes true".to_owned()];
-    let priced = tracker.priced_markets();
+    let mut priced = tracker.priced_markets();
+    priced.retain(|market| can_be_late(ctx, *market));
     if !priced.is_empty() {
         let markets: Vec<_> = priced.iter().map(Market::to_string).collect();
         lines.push(format!(

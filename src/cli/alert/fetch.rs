@@ -173,7 +173,7 @@ async fn live_tickers(
     answers.into_iter().collect()
 }
 
-async fn last_trades(
+pub async fn last_trades(
     of: Vec<Arc<Instrument>>,
     ctx: &Ctx,
     deadline: Instant,
@@ -182,6 +182,11 @@ async fn last_trades(
         let market = instrument.market;
         let none = || ProviderError::Refused(format!("{market}: no trades"));
         let answer = match ctx.engine.provider(market.exchange().name()) {
+            // It has no past; its next trade comes at once.
+            Ok(provider) if provider.traits().can_wait => {
+                let trade = tokio::time::timeout_at(deadline, next_trade(&instrument, ctx)).await;
+                trade.ok().flatten().ok_or_else(none)
+            }
             Ok(provider) => {
                 let trades =
                     tokio::time::timeout_at(deadline, provider.trades(&instrument, 1)).await;
@@ -193,6 +198,16 @@ async fn last_trades(
         (market, answer)
     });
     join_all(asked).await
+}
+
+async fn next_trade(instrument: &Arc<Instrument>, ctx: &Ctx) -> Option<Trade> {
+    let request = Request::instruments([instrument.clone()]).streams([Stream::Trades]);
+    let mut subscription = ctx.engine.subscribe(request).await.ok()?;
+    loop {
+        if let Event::Trade(trade) = subscription.next().await? {
+            return Some(trade);
+        }
+    }
 }
 
 /// The trades of these markets since their marks.

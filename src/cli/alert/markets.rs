@@ -1,6 +1,6 @@
 //! From the symbols of rules to instruments and trackers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,12 +37,10 @@ impl Markets {
         texts.sort();
         texts.dedup();
         let answers = resolve::each(&texts, timeout, ctx).await;
-        let wrong: Vec<_> = answers
-            .iter()
-            .filter_map(|answer| answer.as_ref().err())
-            .filter(|error| error.exit == Exit::Usage)
-            .cloned()
-            .collect();
+        let wrong = specs.iter().flat_map(|spec| wrong(spec, &texts, &answers));
+        let mut seen = HashSet::new();
+        let wrong = wrong.filter(|error| seen.insert(error.message.clone()));
+        let wrong = wrong.collect();
         if let Some(last) = ctx.notices.all_but_last(wrong) {
             return Err(last);
         }
@@ -73,10 +71,13 @@ impl Markets {
                     seen.push(tracker.market);
                     trackers.push(tracker);
                 }
-                Err(error) => unknown.push(CliError {
-                    message: format!("{symbol}: {}", error.message),
-                    ..error
-                }),
+                Err(error) => {
+                    let error = CliError {
+                        message: format!("{symbol}: {}", error.message),
+                        ..error
+                    };
+                    unknown.push(of_rule(error, spec));
+                }
             }
         }
         Ready {
@@ -111,5 +112,32 @@ impl Markets {
         let other = |reference: &Reference| market(&spec.reference(reference)?).ok();
         Tracker::new(spec.rule.clone(), own, &other)
             .ok_or_else(|| CliError::failed("internal", "a symbol was lost"))
+    }
+}
+
+/// What a rule names and does not exist.
+fn wrong(
+    spec: &Spec,
+    texts: &[String],
+    answers: &[Result<Arc<Instrument>, CliError>],
+) -> Vec<CliError> {
+    let asked = spec.lookups();
+    let named = texts
+        .iter()
+        .zip(answers)
+        .filter(|(text, _)| asked.contains(text));
+    let errors = named.filter_map(|(_, answer)| answer.as_ref().err());
+    let wrong = errors.filter(|error| error.exit == Exit::Usage);
+    wrong.map(|error| of_rule(error.clone(), spec)).collect()
+}
+
+/// With the name of the rule, where it has one.
+fn of_rule(error: CliError, spec: &Spec) -> CliError {
+    match &spec.rule.name {
+        Some(name) => CliError {
+            message: format!("{name}: {}", error.message),
+            ..error
+        },
+        None => error,
     }
 }

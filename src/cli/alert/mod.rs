@@ -22,6 +22,7 @@ use crate::store::AlertStore;
 use super::args::AlertArgs;
 use super::error::CliError;
 use super::exit::Exit;
+use super::monitor::with_stdin;
 use super::signals::Signals;
 use super::{ANSWER_TIMEOUT, Ctx};
 use deliver::Deliverer;
@@ -37,8 +38,9 @@ pub async fn run(args: AlertArgs, ctx: Ctx) -> Result<Exit, CliError> {
         with_memory()?;
         return remembered(&args, &store, &ctx).await;
     }
-    let specs =
-        settings::specs(&args, &ctx.config, &ctx.provider).map_err(|errors| last(errors, &ctx))?;
+    let (symbols, condition) = settings::words(&args, |given| with_stdin(given))?;
+    let specs = settings::specs(&args, symbols, condition, &ctx.config, &ctx.provider)
+        .map_err(|errors| last(errors, &ctx))?;
     warn_of_addresses(&args, &ctx);
     // Before anything is asked: a firing that cannot be remembered must not happen.
     if !args.dry_run && !args.explain {

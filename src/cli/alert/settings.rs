@@ -61,10 +61,11 @@ impl Spec {
 /// Errors: all that is wrong with any of them.
 pub fn specs(
     args: &AlertArgs,
+    symbols: Vec<String>,
+    condition: Option<String>,
     config: &Config,
     provider: &str,
 ) -> Result<Vec<Spec>, Vec<CliError>> {
-    let (symbols, condition) = words(args).map_err(|error| vec![error])?;
     if let Some(condition) = condition {
         let settings = from_flags(args, symbols, condition);
         let spec = spec(&settings, args, config, provider);
@@ -87,24 +88,27 @@ pub fn specs(
 
 fn named(error: CliError, name: &str) -> CliError {
     CliError {
-        message: format!("alert `{name}`: {}", error.message),
+        message: format!("{name}: {}", error.message),
         ..error
     }
 }
 
-/// The symbols, and the condition where one was given.
-fn words(args: &AlertArgs) -> Result<(Vec<String>, Option<String>), CliError> {
+/// The symbols, and the condition where one was given. `expand` puts what stdin has in the place of `-`.
+pub fn words(
+    args: &AlertArgs,
+    expand: impl Fn(&[String]) -> Result<Vec<String>, CliError>,
+) -> Result<(Vec<String>, Option<String>), CliError> {
     let mut words = args.words.clone();
     let condition = match &args.condition {
         Some(condition) => Some(condition.clone()),
         None => words.pop(),
     };
     words.extend(args.list.iter().cloned());
-    if words.iter().any(|word| word.trim().is_empty()) {
+    let symbols = expand(&words)?;
+    if symbols.iter().any(String::is_empty) {
         return Err(CliError::usage("usage", "a symbol is empty")
             .hint("tickwire alert BTC 'price > 50000' --once"));
     }
-    let symbols = words.iter().map(|word| word.trim().to_owned()).collect();
     Ok((symbols, condition))
 }
 

@@ -14,7 +14,7 @@ use super::super::Ctx;
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::monitor::progress::{Progress, at, every};
-use super::super::monitor::{engine_stopped, tell};
+use super::super::monitor::{Clocks, engine_stopped, tell};
 use super::super::signals::Signals;
 use super::desk::{Committed, Desk};
 use super::fetch::now;
@@ -73,6 +73,7 @@ struct Watch<'a> {
     desk: Desk<'a>,
     liveness: Liveness<'a>,
     progress: Progress,
+    clocks: Clocks,
     acting: Acting<'a>,
     fired: u64,
     failed: bool,
@@ -95,6 +96,11 @@ impl<'a> Watch<'a> {
             .collect();
         let desk = Desk::new(specs, ready, markets, run)?;
         let topics = desk.topics();
+        let instruments: Vec<_> = topics
+            .iter()
+            .map(|(market, _)| markets.instrument(*market).clone())
+            .collect();
+        let clocks = Clocks::new(&instruments, run.ctx)?;
         if let (true, Some(error)) = (topics.is_empty(), unknown.first()) {
             return Err(error.clone());
         }
@@ -107,6 +113,7 @@ impl<'a> Watch<'a> {
             liveness: Liveness::new(run.ctx, markets, desk.checked_markets()),
             desk,
             progress: Progress::new(topics),
+            clocks,
             acting: FuturesUnordered::new(),
             fired: 0,
             failed: false,
@@ -135,6 +142,10 @@ impl<'a> Watch<'a> {
             begun = self.desk.begin() => begun,
             exit = signals.next() => return End::Signal(exit),
             () = at(end_at) => return End::TimeIsUp,
+        };
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(error) => return End::Error(error),
         };
         self.data |= self.desk.knows_something();
         self.take(begun).await;
@@ -189,7 +200,7 @@ impl<'a> Watch<'a> {
         } else {
             self.data = true;
         }
-        let found = self.desk.on_event(event, now());
+        let found = self.desk.on_event(event, self.clocks.now(event, now()));
         self.take(found).await;
     }
 

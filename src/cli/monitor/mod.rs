@@ -53,10 +53,24 @@ pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
     }
 }
 
-/// Positional ones, then `-s`; `-` stands for what stdin has, one per line.
+/// Positional ones, then `-s`.
 fn symbols(args: &MonitorArgs) -> Result<Vec<String>, CliError> {
+    let symbols = with_stdin(args.symbols.iter().chain(&args.list))?;
+    if symbols.is_empty() {
+        return Err(CliError::usage("usage", "no symbol given").hint("tickwire monitor BTC ETH"));
+    }
+    if symbols.iter().any(String::is_empty) {
+        return Err(CliError::usage("usage", "a symbol is empty").hint("tickwire monitor BTC ETH"));
+    }
+    Ok(symbols)
+}
+
+/// These symbols, where `-` stands for what stdin has, one per line.
+pub(super) fn with_stdin<'a>(
+    given: impl IntoIterator<Item = &'a String>,
+) -> Result<Vec<String>, CliError> {
     let mut symbols = Vec::new();
-    for symbol in args.symbols.iter().chain(&args.list) {
+    for symbol in given {
         if symbol != "-" {
             symbols.push(symbol.trim().to_string());
             continue;
@@ -68,12 +82,6 @@ fn symbols(args: &MonitorArgs) -> Result<Vec<String>, CliError> {
                 symbols.push(symbol.to_string());
             }
         }
-    }
-    if symbols.is_empty() {
-        return Err(CliError::usage("usage", "no symbol given").hint("tickwire monitor BTC ETH"));
-    }
-    if symbols.iter().any(String::is_empty) {
-        return Err(CliError::usage("usage", "a symbol is empty").hint("tickwire monitor BTC ETH"));
     }
     Ok(symbols)
 }
@@ -115,10 +123,10 @@ pub(super) fn announce(instruments: &[Arc<Instrument>], ctx: &Ctx) -> Result<(),
 }
 
 /// Which exchanges have a clock of their own: their times say nothing about how old an event is to us.
-struct Clocks(Vec<Exchange>);
+pub(super) struct Clocks(Vec<Exchange>);
 
 impl Clocks {
-    fn new(instruments: &[Arc<Instrument>], ctx: &Ctx) -> Result<Self, CliError> {
+    pub fn new(instruments: &[Arc<Instrument>], ctx: &Ctx) -> Result<Self, CliError> {
         let mut own = Vec::new();
         for exchange in instruments.iter().map(|i| i.market.exchange()) {
             if !own.contains(&exchange) && ctx.engine.provider(exchange.name())?.traits().own_clock
@@ -134,7 +142,7 @@ impl Clocks {
     }
 
     /// The moment to measure this event's age at: by its own clock it is new when it comes.
-    fn now(&self, event: &Event, ours: Timestamp) -> Timestamp {
+    pub fn now(&self, event: &Event, ours: Timestamp) -> Timestamp {
         match event.received_at() {
             Some(at) if !self.0.is_empty() && self.is_own(event.exchange()) => at,
             _ => ours,

@@ -9,11 +9,12 @@ use tokio::time::Instant;
 use crate::alert::{Mark, Outcome, Past};
 use crate::feed::TradeMark;
 use crate::model::{Event, Market, Stream};
+use crate::store::State;
 
 use super::super::super::args::SinceLast;
-use super::super::super::error::clipped;
+use super::super::super::error::{CliError, clipped};
 use super::super::fetch::{self, Answer};
-use super::super::once::marks;
+use super::super::once::{lock, marks, starts_anew, unwritten};
 use super::super::watch::can_be_late;
 use super::Desk;
 
@@ -21,55 +22,75 @@ use super::Desk;
 const HISTORY: Duration = Duration::from_secs(30);
 
 impl Desk<'_> {
-    /// Before the first live event: memories, what happened since they were written, and last trades.
-    pub async fn begin(&mut self) -> Vec<(usize, Outcome)> {
+    /// Before the first live event: memories, what happened since they were written, and last prices.
+    ///
+    /// Errors: a memory that cannot be read.
+    pub async fn begin(&mut self) -> Result<Vec<(usize, Outcome)>, CliError> {
         let deadline = Instant::now() + HISTORY;
-        let kept = self.memories();
+        let kept = self.memories().await?;
         let replays = fetch::replays(oldest(&kept), self.markets, self.run.ctx, deadline).await;
         let mut found = Vec::new();
         for (place, marks) in &kept {
             found.extend(self.catch_up(*place, marks, &replays));
         }
         self.seed(&replays, deadline).await;
-        let at = fetch::now();
         for place in 0..self.places.len() {
-            if !kept
-                .iter()
-                .any(|(kept, marks)| *kept == place && !marks.is_empty())
-            {
-                self.board
-                    .tick(place, at, |outcome| found.push((place, outcome)));
+            // What was replayed has been judged.
+            let market = self.board.trackers()[place].market;
+            if !matches!(replays.get(&market), Some(Ok(_))) {
+                let on = |outcome| found.push((place, outcome));
+                self.board.begin(place, fetch::now(), on);
             }
         }
-        found
+        Ok(found)
     }
 
     /// Takes the memories over; returns the marks to go on from.
-    fn memories(&mut self) -> Vec<(usize, HashMap<Market, Mark>)> {
+    async fn memories(&mut self) -> Result<Vec<(usize, HashMap<Market, Mark>)>, CliError> {
         let mut kept = Vec::new();
-        for place in 0..self.places.len() {
-            let Some(name) = &self.specs[self.places[place].spec].rule.name else {
+        for spec in 0..self.specs.len() {
+            let Some(name) = &self.specs[spec].rule.name else {
                 continue;
             };
-            let state = self.run.store.read(name).ok().flatten();
-            let tracker = self.board.tracker_mut(place);
-            let Some(known) =
-                state.and_then(|mut state| state.markets.remove(&tracker.market.to_string()))
-            else {
-                continue;
-            };
-            if known.hash != self.places[place].hash {
-                continue;
-            }
-            let mut from = marks(&known, tracker);
-            from.retain(|market, _| can_be_late(self.run.ctx, *market));
-            tracker.memory = known.memory;
-            self.places[place].generation = Some(known.generation);
-            if self.run.since_last == SinceLast::On {
-                kept.push((place, from));
+            let state = self.remembered(name).await?;
+            for place in 0..self.places.len() {
+                if self.places[place].spec == spec {
+                    kept.extend(self.take_over(place, name, &state));
+                }
             }
         }
-        kept
+        Ok(kept)
+    }
+
+    async fn remembered(&self, name: &str) -> Result<State, CliError> {
+        if self.run.dry_run {
+            let state = self.run.store.read(name).map_err(unwritten)?;
+            return Ok(state.unwrap_or_else(|| State::new(name)));
+        }
+        // Under the lock: what cannot be trusted is put aside, and told.
+        let locked = lock(self.run.store, name, self.run.ctx).await?;
+        Ok(State::clone(&locked))
+    }
+
+    fn take_over(
+        &mut self,
+        place: usize,
+        name: &str,
+        state: &State,
+    ) -> Option<(usize, HashMap<Market, Mark>)> {
+        let (hash, ctx) = (&self.places[place].hash, self.run.ctx);
+        let tracker = self.board.tracker_mut(place);
+        let key = tracker.market.to_string();
+        let known = state.markets.get(&key)?;
+        if known.hash != *hash {
+            starts_anew(name, &key, ctx);
+            return None;
+        }
+        let mut from = marks(known, tracker);
+        from.retain(|market, _| can_be_late(ctx, *market));
+        tracker.memory = known.memory.clone();
+        self.places[place].generation = Some(known.generation);
+        (self.run.since_last == SinceLast::On).then_some((place, from))
     }
 
     fn catch_up(

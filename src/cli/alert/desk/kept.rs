@@ -69,18 +69,14 @@ impl Desk<'_> {
         let tracker = &self.board.trackers()[place];
         let mut marks = known.map(|known| marks(known, tracker)).unwrap_or_default();
         for market in tracker.priced_markets() {
-            let seen = self.board.views.last_trade(market).map(|trade| Mark {
-                id: Some(trade.id),
-                time: trade.timestamp,
-                price: Some(trade.price),
-            });
+            let seen = self.board.views.last_trade(market);
             let begun = || Mark {
                 id: None,
                 time: self.begun,
                 price: self.board.views.price(market),
             };
             match seen {
-                Some(mark) => marks.insert(market, mark),
+                Some(trade) => marks.insert(market, Mark::of(&trade)),
                 None => Some(*marks.entry(market).or_insert_with(begun)),
             };
         }

@@ -8,6 +8,7 @@ use crate::expression::Truth;
 use crate::model::{Market, Timestamp};
 use crate::store::{MarketState, State};
 
+use super::super::super::Ctx;
 use super::super::super::args::SinceLast;
 use super::super::super::error::CliError;
 use super::super::fetch::{self, Facts};
@@ -35,11 +36,7 @@ pub fn judge(
         let hash = tracker.rule.hash(tracker.market);
         let known = state.markets.get(&key).filter(|known| known.hash == hash);
         if known.is_none() && state.markets.contains_key(&key) {
-            let title = tracker.rule.title();
-            let message = format!(
-                "tickwire: alert `{title}`: its condition has changed: its memory of {key} starts anew"
-            );
-            run.ctx.notices.say("alert", &message);
+            starts_anew(tracker.rule.title(), &key, run.ctx);
         }
         // Another run has judged by newer answers; by ours the rule would go back in time. A moment that lies
         // in the future comes from a clock that was wrong.
@@ -83,7 +80,7 @@ fn decide(
     facts: &Facts,
     run: &Run<'_>,
 ) -> Result<(Checked, Option<CliError>), CliError> {
-    let now = fetch::now();
+    let now = moment(tracker, facts, run.ctx);
     let marks = known.map(|known| marks(known, tracker)).unwrap_or_default();
     let mut evidence = evidence(tracker, facts, run);
     let ticker = |market| evidence.tickers.get(&market).cloned();
@@ -97,6 +94,22 @@ fn decide(
         _ => uncovered(tracker, &evidence.pasts),
     };
     Ok((checked, unknown))
+}
+
+/// The moment of a check: now, or by the clock of a source that has its own.
+pub fn moment(tracker: &Tracker, facts: &Facts, ctx: &Ctx) -> Timestamp {
+    let provider = ctx.engine.provider(tracker.market.exchange().name());
+    let own_clock = provider.is_ok_and(|provider| provider.traits().own_clock);
+    let theirs = answered_at(tracker, facts).filter(|_| own_clock);
+    theirs.unwrap_or_else(fetch::now)
+}
+
+/// Tells that what was remembered is of no use any more.
+pub fn starts_anew(title: &str, market: &str, ctx: &Ctx) {
+    let message = format!(
+        "tickwire: alert `{title}`: its condition has changed: its memory of {market} starts anew"
+    );
+    ctx.notices.say("alert", &message);
 }
 
 /// When the newest of what a rule reads came.

@@ -25,13 +25,15 @@ use super::deliver::Deliverer;
 use super::fetch::{self, Facts};
 use super::markets::{Markets, Ready};
 use super::settings::Spec;
-pub use judge::current_views;
 use judge::{Judged, evidence, judge};
+pub use judge::{current_views, moment, starts_anew};
 pub use marks::{marks, watermarks};
 use why::unknown;
 
 /// How long another run is waited for that has the same rule in hand.
 pub const PATIENCE: Duration = Duration::from_secs(2);
+/// A question that is only good to know is not waited for longer.
+const SOON: Duration = Duration::from_millis(700);
 /// Older values are no answer, unless `--max-age` says otherwise.
 pub const MAX_AGE: Duration = Duration::from_secs(60);
 
@@ -96,6 +98,7 @@ pub async fn run(
         .iter()
         .map(|rule| snapshot(&specs[rule.spec], &rule.trackers, run.store))
         .collect();
+    first_trades(&ready, &snapshots, &mut facts, markets, &run).await;
     let marks = marks_to_replay(&ready, &snapshots, &facts, &run, fetch::now());
     facts.replays = fetch::replays(marks, markets, run.ctx, run.deadline).await;
     let facts = &facts;
@@ -124,6 +127,37 @@ fn snapshot(spec: &Spec, trackers: &[Tracker], store: &AlertStore) -> Snapshot {
         (known.hash == tracker.rule.hash(tracker.market)).then_some((tracker.market, known))
     });
     known.collect()
+}
+
+/// Where a rule is new and the exchange's ticker has no time: the last trade, so that it is known to the trade
+/// from where to go on. Asked for only if it comes soon: many new rules at once must not wait for each other.
+async fn first_trades(
+    ready: &[Ready],
+    snapshots: &[Snapshot],
+    facts: &mut Facts,
+    markets: &Markets,
+    run: &Run<'_>,
+) {
+    let mut wanted = Vec::new();
+    for (rule, snapshot) in ready.iter().zip(snapshots) {
+        let new = rule.trackers.iter().filter(|tracker| {
+            tracker.rule.name.is_some() && !snapshot.contains_key(&tracker.market)
+        });
+        for market in new.flat_map(Tracker::priced_markets) {
+            let timeless = ticker(facts, market).is_some_and(|ticker| ticker.timestamp.is_none());
+            if timeless && !facts.trades.contains_key(&market) && !wanted.contains(&market) {
+                wanted.push(market);
+            }
+        }
+    }
+    let of = wanted
+        .into_iter()
+        .map(|market| markets.instrument(market).clone());
+    let soon = run.deadline.min(Instant::now() + SOON);
+    let trades = fetch::last_trades(of.collect(), run.ctx, soon).await;
+    facts
+        .trades
+        .extend(trades.into_iter().filter(|(_, answer)| answer.is_ok()));
 }
 
 /// For each market the oldest mark of a rule that has to know what happened since.
@@ -199,7 +233,7 @@ async fn check(
 
 /// A rule without memory: whether it is so.
 async fn truth(spec: &Spec, tracker: &Tracker, facts: &Facts, run: &Run<'_>) -> Tally {
-    let now = fetch::now();
+    let now = moment(tracker, facts, run.ctx);
     let evidence = evidence(tracker, facts, run);
     let mut views = Views::default();
     evidence.put_into(&mut views, now);
