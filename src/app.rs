@@ -87,6 +87,7 @@ fn live_options(config: &Config, options: &Options, exchange: Exchange, tls: &Tl
         proxies: options.proxies.clone(),
         tls: tls.clone(),
         timeout: options.timeout,
+        shared_directory: cache_directory().map(|directory| directory.join("shared")),
         ..LiveOptions::default()
     }
 }

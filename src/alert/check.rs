@@ -34,6 +34,32 @@ pub struct Past {
     pub newest: Option<Trade>,
 }
 
+/// What the exchanges said for one check.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// The state of each market that is read.
+    pub tickers: HashMap<Market, Arc<Ticker>>,
+    /// Last trades, where more of them than the price is read.
+    pub trades: HashMap<Market, Trade>,
+    /// What happened since the marks; empty where it does not count or nothing can have happened.
+    pub pasts: HashMap<Market, Arc<Past>>,
+    /// Values that were confirmed longer ago are not known.
+    pub max_age: Option<Duration>,
+}
+
+/// What came of one check.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// Edges, oldest first.
+    pub outcomes: Vec<Outcome>,
+    /// Where the next check goes on.
+    pub marks: HashMap<Market, Mark>,
+    /// Whether the condition holds now.
+    pub truth: Truth,
+    /// What is known now.
+    pub views: Views,
+}
+
 /// How wide the rolling 24 hours of a ticker surely are.
 const DAY: Duration = Duration::from_secs(23 * 3_600 + 55 * 60);
 /// A mark that moves without a replay stays this far behind: the clocks of exchange and machine differ.
@@ -67,30 +93,77 @@ impl Tracker {
         (condition != Truth::Unknown && rearm != Truth::Unknown).then_some((condition, rearm))
     }
 
-    /// Replays the past, then looks at now: `views` has what was learnt in this check.
+    /// One check at `now`: the past since the marks, if evidence of it was brought, then this moment.
+    /// Without marks there is no past.
+    pub fn check(
+        &mut self,
+        mut marks: HashMap<Market, Mark>,
+        evidence: &Evidence,
+        now: Timestamp,
+    ) -> Checked {
+        let mut outcomes = Vec::new();
+        let ticker = |market: Market| evidence.tickers.get(&market).cloned();
+        let steady = self.is_steady(&marks, &ticker, now);
+        let mut views = self.catch_up(&marks, &evidence.pasts, now, &mut outcomes);
+        evidence.put_into(&mut views, now);
+        if let Some((condition, rearm)) = steady.filter(|_| evidence.pasts.is_empty()) {
+            self.observe_as(condition, rearm, &views, now, now, &mut outcomes);
+        } else if evidence.pasts.is_empty() || self.reads_more_than_prices() {
+            // Prices that were replayed have been judged; the rest is judged now.
+            self.observe(
+                &views,
+                evidence.time_of(self.market, now),
+                now,
+                &mut outcomes,
+            );
+        }
+        let truth = self.holds(&views, now);
+        if truth != Truth::Unknown {
+            self.pass(&views, now, now, &mut outcomes);
+        }
+        for market in self.priced_markets() {
+            let before = marks.get(&market).copied();
+            let after = match evidence.pasts.get(&market) {
+                Some(past) => Mark::after(past, before),
+                None => ticker(market).map(|ticker| Mark::at(&ticker, before, steady.is_some())),
+            };
+            if let Some(after) = after {
+                marks.insert(market, after);
+            }
+        }
+        Checked {
+            outcomes,
+            marks,
+            truth,
+            views,
+        }
+    }
+
+    /// Lets the past happen; returns what was known at its end.
     pub fn catch_up(
         &mut self,
         marks: &HashMap<Market, Mark>,
-        pasts: &HashMap<Market, Past>,
+        pasts: &HashMap<Market, Arc<Past>>,
         now: Timestamp,
         out: &mut Vec<Outcome>,
     ) -> Views {
         let mut views = Views::default();
-        for (market, mark) in marks {
+        for (market, mark) in marks
+            .iter()
+            .filter(|(market, _)| pasts.contains_key(market))
+        {
             if let Some(price) = mark.price {
                 views.seed_price(*market, price, mark.time);
             }
         }
         let trades = in_order(pasts, marks);
-        let mut holes: Vec<Timestamp> = pasts
-            .values()
-            .flat_map(|past| past.uncovered.iter().map(|(from, _)| *from))
-            .collect();
+        let holes = pasts.values().flat_map(|past| &past.uncovered);
+        let mut holes: Vec<Timestamp> = holes.map(|(from, _)| *from).collect();
         holes.sort();
         let mut rest = trades.as_slice();
         for hole in holes {
-            let (before, after) =
-                rest.split_at(rest.partition_point(|trade| trade.timestamp <= hole));
+            let before = rest.partition_point(|trade| trade.timestamp <= hole);
+            let (before, after) = rest.split_at(before);
             self.replay(&mut views, before, now, out);
             // Whatever held before it cannot be said to have held all the time.
             self.observe_as(Truth::Unknown, Truth::Unknown, &views, hole, now, out);
@@ -98,6 +171,36 @@ impl Tracker {
         }
         self.replay(&mut views, rest, now, out);
         views
+    }
+}
+
+impl Evidence {
+    /// The values of this moment, over what a replay has left.
+    pub fn put_into(&self, views: &mut Views, now: Timestamp) {
+        for ticker in self.tickers.values() {
+            views.update(&Event::Ticker(ticker.clone()), now);
+        }
+        for (market, past) in &self.pasts {
+            // The newest trade is the last price; the ticker was asked for before.
+            match past.trades.last().or(past.newest.as_ref()) {
+                Some(trade) => views.update(&Event::Trade(*trade), now),
+                None => views.confirm(*market, now),
+            }
+        }
+        for trade in self.trades.values() {
+            views.update(&Event::Trade(*trade), now);
+        }
+        views.max_age = self.max_age;
+    }
+
+    /// The exchange's time of what is known of a market, else `now`.
+    pub fn time_of(&self, market: Market, now: Timestamp) -> Timestamp {
+        let trade = self.trades.get(&market).map(|trade| trade.timestamp);
+        let ticker = || {
+            let ticker = self.tickers.get(&market)?;
+            Some(ticker.timestamp.unwrap_or(ticker.received_at))
+        };
+        trade.or_else(ticker).unwrap_or(now)
     }
 }
 
@@ -111,7 +214,7 @@ fn range(ticker: &Ticker, before: Option<Price>) -> Option<(Decimal, Decimal)> {
 }
 
 /// The trades after the marks, of all markets by time; within a market the order of ids is kept.
-fn in_order(pasts: &HashMap<Market, Past>, marks: &HashMap<Market, Mark>) -> Vec<Trade> {
+fn in_order(pasts: &HashMap<Market, Arc<Past>>, marks: &HashMap<Market, Mark>) -> Vec<Trade> {
     let mut keyed = Vec::new();
     for (market, past) in pasts {
         let mark = marks.get(market);
@@ -149,46 +252,21 @@ impl Mark {
     }
 
     /// Where a check begins without a replay, `steady` where nothing can have happened since the last one.
-    pub fn at(ticker: &Ticker, before: Option<Mark>, steady: bool) -> Option<Mark> {
+    pub fn at(ticker: &Ticker, before: Option<Mark>, steady: bool) -> Mark {
         let time = ticker.timestamp.unwrap_or(ticker.received_at);
+        let mark = |time| Mark {
+            id: None,
+            time,
+            price: ticker.price,
+        };
         let Some(before) = before.filter(|_| steady) else {
-            return Some(Mark {
-                id: None,
-                time,
-                price: ticker.price,
-            });
+            return mark(time);
         };
         let behind = time.plus_nanos(-(CLOCKS.as_nanos() as i64));
-        if behind <= before.time {
-            return Some(before);
+        if behind > before.time {
+            mark(behind)
+        } else {
+            before
         }
-        Some(Mark {
-            id: None,
-            time: behind,
-            price: ticker.price,
-        })
-    }
-}
-
-/// What a check has learnt beside the trades, put into the views that the replay has left.
-pub fn learn(
-    views: &mut Views,
-    tickers: &HashMap<Market, Arc<Ticker>>,
-    trades: &HashMap<Market, Trade>,
-    replayed: &HashMap<Market, Past>,
-    now: Timestamp,
-) {
-    for ticker in tickers.values() {
-        views.update(&Event::Ticker(ticker.clone()), now);
-    }
-    for (market, past) in replayed {
-        // The newest trade is the last price; the ticker was asked for before.
-        match past.trades.last().or(past.newest.as_ref()) {
-            Some(trade) => views.update(&Event::Trade(*trade), now),
-            None => views.confirm(*market, now),
-        }
-    }
-    for trade in trades.values() {
-        views.update(&Event::Trade(*trade), now);
     }
 }

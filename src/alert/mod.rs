@@ -13,7 +13,7 @@ mod tracker;
 mod views;
 
 pub use board::{Board, time_of};
-pub use check::{Mark, Past, learn};
+pub use check::{Checked, Evidence, Mark, Past};
 pub use memory::{Memory, Suppression, Verdict};
 pub use policy::{MaxFires, Policy};
 pub use rule::{Alert, Rule};

@@ -2,6 +2,7 @@
 
 mod examples;
 mod properties;
+mod runs;
 
 use std::time::Duration;
 

@@ -26,7 +26,7 @@ Exit codes:
   1    a clear \"no\": nothing matched; alert: false, not fired
   2    the request is wrong: flag, expression, config, unknown symbol or provider
   3    cannot know: provider unreachable, rate-limited or blocked, no fresh data in time
-  4    could not do: output, disk, an alert's memory or action, an internal error
+  4    could not do: output, disk, memory or action of an alert, an internal error
   129, 130, 143  cut short by SIGHUP, SIGINT, SIGTERM";
 
 impl Exit {

@@ -14,6 +14,7 @@ mod alert_watch;
 mod closed_pipes;
 mod config;
 mod exactness;
+mod many_processes;
 mod mock_market;
 mod once;
 mod output_forms;

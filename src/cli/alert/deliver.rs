@@ -7,8 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::action::{Action, ActionError, Firing, Runner};
-use crate::alert::{Alert, Verdict};
-use crate::model::Timestamp;
+use crate::alert::{Alert, Outcome, Verdict};
 use crate::store::{AlertStore, Claim, Locked, Past, Pending, PendingAction};
 
 use super::super::Ctx;
@@ -18,12 +17,18 @@ use super::line::Printer;
 use super::once::{Tally, lock, unwritten};
 use super::settings::{LINE, Spec};
 
-/// A claim is held for so long at most: longer than any action takes with its retries.
-const CLAIM: Duration = Duration::from_secs(90);
+/// A claim of a process that has not died is held for so long, and for as long as its actions may take.
+const CLAIM: Duration = Duration::from_secs(600);
 /// Runs that may fail at one action before it is given up.
 const ATTEMPTS: u32 = 50;
 /// Claims of one round.
 const AT_ONCE: usize = 64;
+
+/// An action that is ours to do, and the event that it is about.
+pub struct Claimed {
+    claim: Claim,
+    event: String,
+}
 
 /// Prints and acts.
 pub struct Deliverer<'a> {
@@ -112,8 +117,9 @@ impl<'a> Deliverer<'a> {
     }
 
     /// Puts a firing into the memory of its rule: from now on it will be told, by whomever.
-    pub fn record(&self, spec: &Spec, verdict: Verdict, alert: &Alert, locked: &mut Locked) {
-        let outcome = match verdict {
+    pub fn record(&self, spec: &Spec, outcome: &Outcome, locked: &mut Locked) {
+        let Outcome { verdict, alert } = outcome;
+        let how = match verdict {
             Verdict::Fired { .. } => "fired".to_owned(),
             Verdict::Suppressed { why, .. } => format!("suppressed: {why}"),
         };
@@ -122,7 +128,7 @@ impl<'a> Deliverer<'a> {
             market: alert.market.to_string(),
             at: alert.timestamp,
             price: alert.price.map(|price| price.to_string()),
-            outcome,
+            outcome: how,
         });
         if !verdict.is_fired() {
             return;
@@ -137,29 +143,44 @@ impl<'a> Deliverer<'a> {
         });
     }
 
-    /// Does what stands in the outbox of this rule and what nobody else is doing.
-    pub async fn settle(&self, spec: &Spec, name: &str, store: &AlertStore) -> Tally {
+    /// Takes what stands in the outbox of this rule and what nobody else is doing. Save before acting.
+    pub fn claim(&self, spec: &Spec, locked: &mut Locked) -> Vec<Claimed> {
+        let at = now();
+        let longest = spec.actions.iter().map(|(_, action)| longest(action)).max();
+        let patience = CLAIM + longest.unwrap_or_default();
+        let until = at.plus_nanos(i64::try_from(patience.as_nanos()).unwrap_or(i64::MAX));
+        let claims = locked.claim(at, until, std::process::id(), AT_ONCE, &is_alive);
+        let event = |claim: &Claim| {
+            let pending = locked.outbox.iter().find(|pending| pending.id == claim.id);
+            pending
+                .map(|pending| pending.event.clone())
+                .unwrap_or_default()
+        };
+        let claimed = claims.into_iter().map(|claim| Claimed {
+            event: event(&claim),
+            claim,
+        });
+        claimed.collect()
+    }
+
+    /// Does what was claimed and writes down what came of it.
+    pub async fn settle(
+        &self,
+        spec: &Spec,
+        name: &str,
+        claims: Vec<Claimed>,
+        store: &AlertStore,
+    ) -> Tally {
         let mut tally = Tally::default();
-        // Looked at without the lock: nearly always there is nothing.
-        if store
-            .read(name)
-            .is_ok_and(|state| state.is_none_or(|state| state.outbox.is_empty()))
-        {
+        if claims.is_empty() {
             return tally;
         }
-        let claimed = match self.claim(name, store).await {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                tally.failed.push(error);
-                return tally;
-            }
-        };
-        let acts = claimed
+        let acts = claims
             .iter()
-            .map(|(claim, event)| self.act_on(spec, claim, event));
+            .map(|claimed| self.act_on(spec, &claimed.claim, &claimed.event));
         let results = join_all(acts).await;
         let mut done = Vec::new();
-        for ((claim, _), error) in claimed.iter().zip(results) {
+        for (Claimed { claim, .. }, error) in claims.iter().zip(results) {
             tally.fired += u64::from(claim.key == LINE && error.is_none());
             done.push((claim, error.is_none()));
             tally.failed.extend(error);
@@ -170,29 +191,28 @@ impl<'a> Deliverer<'a> {
         tally
     }
 
-    async fn claim(
-        &self,
-        name: &str,
-        store: &AlertStore,
-    ) -> Result<Vec<(Claim, String)>, CliError> {
-        let mut locked = lock(store, name, self.ctx).await?;
-        let (at, pid) = (now(), std::process::id());
-        let until = Timestamp::from_nanos(at.nanos() + CLAIM.as_nanos() as i64);
-        let claims = locked.claim(at, until, pid, AT_ONCE);
-        if claims.is_empty() {
-            return Ok(Vec::new());
-        }
-        locked.save().map_err(unwritten)?;
-        let event = |claim: &Claim| {
-            let pending = locked.outbox.iter().find(|pending| pending.id == claim.id);
-            pending
-                .map(|pending| pending.event.clone())
-                .unwrap_or_default()
+    /// What an earlier run has left undone.
+    pub async fn leftovers(&self, spec: &Spec, name: &str, store: &AlertStore) -> Tally {
+        let failed = |error| Tally {
+            failed: vec![error],
+            ..Tally::default()
         };
-        Ok(claims
-            .iter()
-            .map(|claim| (claim.clone(), event(claim)))
-            .collect())
+        // Looked at without the lock: nearly always there is nothing.
+        let state = store.read(name).ok().flatten();
+        if state.is_none_or(|state| state.outbox.is_empty()) {
+            return Tally::default();
+        }
+        let claims = match lock(store, name, self.ctx).await {
+            Ok(mut locked) => {
+                let claims = self.claim(spec, &mut locked);
+                if let Err(error) = locked.save() {
+                    return failed(unwritten(error));
+                }
+                claims
+            }
+            Err(error) => return failed(error),
+        };
+        self.settle(spec, name, claims, store).await
     }
 
     async fn act_on(&self, spec: &Spec, claim: &Claim, event: &str) -> Option<CliError> {
@@ -221,9 +241,6 @@ impl<'a> Deliverer<'a> {
         done: &[(&Claim, bool)],
         tally: &mut Tally,
     ) -> Result<(), CliError> {
-        if done.is_empty() {
-            return Ok(());
-        }
         let mut locked = lock(store, name, self.ctx).await?;
         for (claim, is_done) in done {
             if *is_done {
@@ -238,4 +255,21 @@ impl<'a> Deliverer<'a> {
         }
         locked.save().map_err(unwritten)
     }
+}
+
+/// How long an action may take with all its tries.
+fn longest(action: &Action) -> Duration {
+    match action {
+        Action::Exec(exec) => exec.timeout,
+        Action::Webhook(webhook) => webhook.timeout * 3,
+        Action::Notify | Action::Bell => Duration::ZERO,
+    }
+}
+
+/// Whether a process still runs, as far as can be seen: one that we may not signal does.
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }

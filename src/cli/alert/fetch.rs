@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::alert::Tracker;
+use crate::alert::{Past, Tracker};
 use crate::engine::Request;
 use crate::feed::{ProviderError, Replay, TradeMark};
 use crate::model::{
@@ -29,7 +29,7 @@ pub struct Facts {
     /// Last trades, of rules that read their size or side.
     pub trades: HashMap<Market, Answer<Trade>>,
     /// What happened since the oldest mark of a rule.
-    pub replays: HashMap<Market, Answer<Replay>>,
+    pub replays: HashMap<Market, Answer<Arc<Past>>>,
 }
 
 /// What one check has to know of one market.
@@ -96,7 +96,7 @@ pub async fn fetch(
     }
 }
 
-async fn rest_tickers(
+pub async fn rest_tickers(
     of: Vec<Arc<Instrument>>,
     ctx: &Ctx,
     deadline: Instant,
@@ -173,7 +173,7 @@ async fn live_tickers(
     answers.into_iter().collect()
 }
 
-pub async fn last_trades(
+async fn last_trades(
     of: Vec<Arc<Instrument>>,
     ctx: &Ctx,
     deadline: Instant,
@@ -201,14 +201,21 @@ pub async fn replays(
     markets: &Markets,
     ctx: &Ctx,
     deadline: Instant,
-) -> HashMap<Market, Answer<Replay>> {
+) -> HashMap<Market, Answer<Arc<Past>>> {
     let asked = marks.into_iter().map(|(market, mark)| async move {
         let answer = match ctx.engine.provider(market.exchange().name()) {
             Ok(provider) => {
                 let instrument = markets.instrument(market);
                 let replay = provider.trades_since(instrument, mark, deadline);
                 let bounded = tokio::time::timeout_at(deadline, replay).await;
-                bounded.unwrap_or_else(|_| Err(late()))
+                let past = |replay: Replay| {
+                    Arc::new(Past {
+                        trades: replay.trades,
+                        uncovered: replay.uncovered,
+                        newest: replay.newest,
+                    })
+                };
+                bounded.unwrap_or_else(|_| Err(late())).map(past)
             }
             Err(error) => Err(ProviderError::Setup(error.to_string())),
         };
@@ -219,11 +226,6 @@ pub async fn replays(
 
 fn late() -> ProviderError {
     ProviderError::Unreachable("no answer in time".into())
-}
-
-/// The exchange's time of a ticker, else when it came.
-pub fn ticker_time(ticker: &Ticker) -> Timestamp {
-    ticker.timestamp.unwrap_or(ticker.received_at)
 }
 
 /// Now, by our clock.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::alert::Outcome;
 use crate::engine::Subscription;
-use crate::model::Event;
+use crate::model::{Event, Market};
 
 use super::super::Ctx;
 use super::super::error::CliError;
@@ -16,7 +16,7 @@ use super::super::exit::Exit;
 use super::super::monitor::progress::{Progress, at, every};
 use super::super::monitor::{engine_stopped, tell};
 use super::super::signals::Signals;
-use super::desk::Desk;
+use super::desk::{Committed, Desk};
 use super::fetch::now;
 use super::liveness::{Liveness, Question};
 use super::markets::{Markets, Ready};
@@ -74,7 +74,8 @@ struct Watch<'a> {
     liveness: Liveness<'a>,
     progress: Progress,
     acting: Acting<'a>,
-    tally: Tally,
+    fired: u64,
+    failed: bool,
     /// Whether any value was learnt.
     data: bool,
     /// What could not be known at the start.
@@ -107,7 +108,8 @@ impl<'a> Watch<'a> {
             desk,
             progress: Progress::new(topics),
             acting: FuturesUnordered::new(),
-            tally: Tally::default(),
+            fired: 0,
+            failed: false,
             data: false,
             unknown,
         })
@@ -140,7 +142,7 @@ impl<'a> Watch<'a> {
         let (mut tick, mut save) = (every(TICK), every(SAVE));
         let mut batch = Vec::new();
         loop {
-            if bounds.count.is_some_and(|count| self.tally.fired >= count) {
+            if self.is_enough(bounds) {
                 return End::Count;
             }
             if let Some(error) = self.progress.all_failed() {
@@ -153,7 +155,7 @@ impl<'a> Watch<'a> {
                     }
                     for event in batch.drain(..) {
                         self.on_event(&event).await;
-                        if bounds.count.is_some_and(|count| self.tally.fired >= count) {
+                        if self.is_enough(bounds) {
                             break;
                         }
                     }
@@ -199,71 +201,63 @@ impl<'a> Watch<'a> {
     /// Firings: written down, told, acted on.
     async fn take(&mut self, found: Vec<(usize, Outcome)>) {
         for (place, outcome) in found {
-            let Some(outcome) = (match self.desk.commit(place, outcome).await {
-                Ok(outcome) => outcome,
-                Err(error) => {
-                    self.run.ctx.notices.error(&error);
-                    self.tally.failed.push(error);
-                    continue;
-                }
-            }) else {
-                continue;
-            };
-            let spec = &self.specs[self.desk.spec(place)];
-            let run = self.run;
-            if spec.rule.name.is_some() && !run.dry_run {
-                self.act(spec);
-                continue;
+            match self.desk.commit(place, outcome).await {
+                Ok(Some(committed)) => self.act(place, committed).await,
+                Ok(None) => {}
+                Err(error) => self.fail(error),
             }
-            if self.acting.len() >= ACTING {
-                let message = format!(
-                    "{}: fired, but {ACTING} earlier firings are still being acted on: left out",
-                    spec.rule.title()
-                );
-                let error = CliError::failed("action", message);
-                run.ctx.notices.error(&error);
-                self.tally.failed.push(error);
-                continue;
-            }
-            self.tally.fired += 1;
-            // The line comes first, in order; the actions go on beside the stream.
-            if let Err(error) = run.deliverer.tell(&outcome.alert).await {
-                self.tally.failed.push(error);
-            }
-            self.acting.push(Box::pin(async move {
-                Tally {
-                    failed: run.deliverer.act_all(spec, &outcome.alert).await,
-                    ..Tally::default()
-                }
-            }));
         }
     }
 
-    /// The outbox of a named rule is done beside the stream.
-    fn act(&mut self, spec: &'a Spec) {
-        let run = self.run;
-        if let Some(name) = &spec.rule.name {
-            self.acting.push(Box::pin(async move {
-                run.deliverer.settle(spec, name, run.store).await
-            }));
+    async fn act(&mut self, place: usize, committed: Committed) {
+        let (run, spec) = (self.run, &self.specs[self.desk.spec(place)]);
+        let Committed { outcome, claims } = committed;
+        self.fired += 1;
+        if let Some(name) = spec.rule.name.as_ref().filter(|_| !run.dry_run) {
+            let settled = run.deliverer.settle(spec, name, claims, run.store);
+            return self.acting.push(Box::pin(settled));
         }
+        // The line comes first, in order; the actions go on beside the stream.
+        if let Err(error) = run.deliverer.tell(&outcome.alert).await {
+            self.fail(error);
+        }
+        if self.acting.len() >= ACTING && !spec.actions.is_empty() {
+            let title = spec.rule.title();
+            let message = format!(
+                "{title}: {ACTING} earlier firings are still being acted on: nothing done for this one"
+            );
+            return self.fail(CliError::failed("action", message));
+        }
+        self.acting.push(Box::pin(async move {
+            Tally {
+                failed: run.deliverer.act_all(spec, &outcome.alert).await,
+                ..Tally::default()
+            }
+        }));
+    }
+
+    fn fail(&mut self, error: CliError) {
+        self.run.ctx.notices.error(&error);
+        self.failed = true;
     }
 
     /// What an earlier run has left undone.
     fn leftovers(&mut self) {
-        if self.run.dry_run {
-            return;
-        }
-        for spec in self.specs {
-            self.act(spec);
+        let run = self.run;
+        for spec in self.specs.iter().filter(|_| !run.dry_run) {
+            if let Some(name) = &spec.rule.name {
+                let left = run.deliverer.leftovers(spec, name, run.store);
+                self.acting.push(Box::pin(left));
+            }
         }
     }
 
     fn acted(&mut self, done: Tally) {
-        for error in &done.failed {
-            self.run.ctx.notices.error(error);
-        }
-        self.tally.add(done);
+        done.failed.into_iter().for_each(|error| self.fail(error));
+    }
+
+    fn is_enough(&self, bounds: &Bounds) -> bool {
+        bounds.count.is_some_and(|count| self.fired >= count)
     }
 
     async fn wind_up(&mut self, in_haste: bool) {
@@ -285,14 +279,13 @@ impl<'a> Watch<'a> {
             }
         }
         if let Err(error) = self.desk.save().await {
-            self.run.ctx.notices.error(&error);
-            self.tally.failed.push(error);
+            self.fail(error);
         }
     }
 
     fn finish(self, end: End, bounds: &Bounds) -> Result<Exit, CliError> {
         // They were told when they happened.
-        if !self.tally.failed.is_empty() {
+        if self.failed {
             return Ok(Exit::Failed);
         }
         match end {
@@ -302,7 +295,7 @@ impl<'a> Watch<'a> {
                 true => exit,
                 false => Exit::Done,
             }),
-            End::TimeIsUp if self.tally.fired > 0 => Ok(Exit::Done),
+            End::TimeIsUp if self.fired > 0 => Ok(Exit::Done),
             End::TimeIsUp if !self.data => Err(self.no_data()),
             End::TimeIsUp if !self.unknown.is_empty() => Ok(Exit::Unknown),
             End::TimeIsUp => Ok(Exit::No),
@@ -337,9 +330,8 @@ async fn next(
     }
 }
 
-/// What `--explain` and the watch have in common: nothing is asked of a source that cannot be late.
-pub fn can_be_late(ctx: &Ctx, exchange: &str) -> bool {
-    ctx.engine
-        .provider(exchange)
-        .is_ok_and(|provider| !provider.traits().can_wait)
+/// Whether what a market says can be late: a source that waits for us cannot be.
+pub fn can_be_late(ctx: &Ctx, market: Market) -> bool {
+    let provider = ctx.engine.provider(market.exchange().name());
+    provider.is_ok_and(|provider| !provider.traits().can_wait)
 }
