@@ -210,26 +210,24 @@ async fn a_market_whose_clock_is_ahead_is_replayed_from_the_right_trade() {
 /// The clock of the exchange is so many milliseconds ahead.
 async fn with_clock(skew: i64) {
     for venue in VENUES {
-        {
-            let sim = start(venue).await;
-            sim.faults().clock_skew_ms = skew;
-            let market = Market {
-                world: World::with(venue, &sim),
-                symbol: format!("BTC/{}", crate::support::quote(venue)),
-                sim,
-            };
-            // What was before the first check is nobody's business.
-            market.print(&["69000", "67000"]);
-            let first = market.check(HIGH, &[]).await;
-            assert_eq!(first.code(), 1, "{venue:?} {skew}: {first:#?}");
-            let again = market.check(HIGH, &[]).await;
-            assert_eq!(again.code(), 1, "{venue:?} {skew}: {again:#?}");
-            market.print(&["68500", "67000"]);
-            let fired = market.check(HIGH, &[]).await;
-            assert_eq!(fired.code(), 0, "{venue:?} {skew}: {fired:#?}");
-            assert_eq!(prices(&fired), ["68500"], "{venue:?} {skew}");
-            market.check(HIGH, &[]).await.exits(1);
-        }
+        let sim = start(venue).await;
+        sim.faults().clock_skew_ms = skew;
+        let market = Market {
+            world: World::with(venue, &sim),
+            symbol: format!("BTC/{}", crate::support::quote(venue)),
+            sim,
+        };
+        // What was before the first check is nobody's business.
+        market.print(&["69000", "67000"]);
+        let first = market.check(HIGH, &[]).await;
+        assert_eq!(first.code(), 1, "{venue:?} {skew}: {first:#?}");
+        let again = market.check(HIGH, &[]).await;
+        assert_eq!(again.code(), 1, "{venue:?} {skew}: {again:#?}");
+        market.print(&["68500", "67000"]);
+        let fired = market.check(HIGH, &[]).await;
+        assert_eq!(fired.code(), 0, "{venue:?} {skew}: {fired:#?}");
+        assert_eq!(prices(&fired), ["68500"], "{venue:?} {skew}");
+        market.check(HIGH, &[]).await.exits(1);
     }
 }
 

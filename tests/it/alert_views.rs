@@ -2,8 +2,8 @@
 
 use tickwire::sim::Venue;
 
-use crate::alert_support::{Market, edit, memories};
-use crate::support::{Record, World, files};
+use crate::alert_support::{Market, memories};
+use crate::support::{World, files};
 
 const HIGH: &str = "price > 68000";
 
@@ -200,20 +200,20 @@ async fn an_explanation_tells_the_tree_and_the_values_and_fires_nothing() {
 }
 
 #[tokio::test]
-async fn a_control_character_in_a_memory_does_not_reach_the_terminal() {
-    let market = market().await;
-    edit(&market.world, "rule", |state| {
-        for past in &mut state.history {
-            past.outcome = "\u{1b}[2Jfired\n".into();
-        }
-    })
-    .await;
-    for form in ["json", "plain", "csv", "table"] {
-        let done = market
-            .world
-            .run(&format!("alert --history rule -o {form}"))
-            .await
-            .exits(0);
+async fn a_control_character_in_a_message_does_not_reach_the_terminal() {
+    let market = Market::open(Venue::Kraken, "69000").await;
+    for form in ["json", "plain", "table"] {
+        let rule = [
+            "BTC",
+            HIGH,
+            "--once",
+            "-o",
+            form,
+            "--message",
+            "\u{1b}[2Jhigh\n",
+        ];
+        let done = market.world.alert(&rule).await.exits(0);
+        assert_eq!(done.lines().len(), 1, "{form}: {done:#?}");
         assert!(!done.stdout.contains('\u{1b}'), "{form}: {done:#?}");
     }
 }

@@ -110,26 +110,27 @@ async fn what_was_seen_is_remembered_on_the_way_out() {
 #[tokio::test]
 async fn a_crossing_while_the_connection_was_down_is_told() {
     for venue in VENUES {
-        for how in [Cut::Close(1001), Cut::Reset] {
-            for name in [&[][..], &["--name", "rule"]] {
-                let market = Market::open(venue, "67000").await;
-                let mut running = watch(&market, name).await;
-                market.print(&["68400", "67000"]);
-                assert_eq!(price(&running.record().await), "68400");
-                let before = market.sim.counters().subscribes;
-                market.sim.cut_all(how);
-                market.print(&["68500", "67000", "68600", "67000"]);
-                let back = || market.sim.counters().subscribes > before;
-                eventually("it is back", back).await;
-                market.print(&["68700", "67000"]);
-                for wanted in ["68500", "68600", "68700"] {
-                    let found = price(&running.record().await);
-                    assert_eq!(found, wanted, "{venue:?} {how:?} {name:?}");
-                }
-                running.signal("TERM").await;
-                let done = running.end().await.exits(0);
-                assert_eq!(done.lines().len(), 4, "{done:#?}");
+        for (how, name) in [
+            (Cut::Close(1001), &[][..]),
+            (Cut::Reset, &["--name", "rule"]),
+        ] {
+            let market = Market::open(venue, "67000").await;
+            let mut running = watch(&market, name).await;
+            market.print(&["68400", "67000"]);
+            assert_eq!(price(&running.record().await), "68400");
+            let before = market.sim.counters().subscribes;
+            market.sim.cut_all(how);
+            market.print(&["68500", "67000", "68600", "67000"]);
+            let back = || market.sim.counters().subscribes > before;
+            eventually("it is back", back).await;
+            market.print(&["68700", "67000"]);
+            for wanted in ["68500", "68600", "68700"] {
+                let found = price(&running.record().await);
+                assert_eq!(found, wanted, "{venue:?} {how:?} {name:?}");
             }
+            running.signal("TERM").await;
+            let done = running.end().await.exits(0);
+            assert_eq!(done.lines().len(), 4, "{done:#?}");
         }
     }
 }
@@ -169,13 +170,11 @@ async fn time_that_is_up_says_whether_it_fired() {
 
 #[tokio::test]
 async fn a_condition_that_has_held_long_enough_fires_without_another_trade() {
-    for venue in VENUES {
-        let market = Market::open(venue, "67000").await;
-        let running = watch(&market, &["--for", "1s", "-n", "1"]).await;
-        market.print(&["69000", "67000", "69500"]);
-        let done = running.end().await.exits(0);
-        assert_eq!(prices(&done), ["69500"], "{venue:?}");
-    }
+    let market = Market::open(Venue::Kraken, "67000").await;
+    let running = watch(&market, &["--for", "1s", "-n", "1"]).await;
+    market.print(&["69000", "67000", "69500"]);
+    let done = running.end().await.exits(0);
+    assert_eq!(prices(&done), ["69500"]);
 }
 
 #[tokio::test]
