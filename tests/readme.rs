@@ -226,6 +226,14 @@ struct Outcome {
     stderr: String,
 }
 
+/// Whether output goes elsewhere: a `>` that is not in quotes.
+fn is_redirected(command: &str) -> bool {
+    command
+        .split('\'')
+        .step_by(2)
+        .any(|part| part.contains('>'))
+}
+
 /// A stream that nothing in the command ends.
 fn is_endless(command: &str) -> bool {
     let ends = [
@@ -319,7 +327,7 @@ fn commands_end_as_told_and_print_what_is_shown() {
                 outcome.stderr
             );
             ran += 1;
-            let silent = line.text.contains('>') && !line.text.contains("2>&1")
+            let silent = is_redirected(&line.text) && !line.text.contains("2>&1")
                 || ["mkdir", "cp"]
                     .iter()
                     .any(|program| line.text.starts_with(program));
@@ -704,12 +712,14 @@ fn every_option_that_is_named_exists() {
             .expect("the binary runs");
         help.push_str(&String::from_utf8(output.stdout).expect("help is UTF-8"));
     }
+    // The only digit that is an option; others are numbers in expressions.
+    let short = |c: char| c.is_ascii_alphabetic() || c == '1';
     let options = |text: &str| -> BTreeSet<String> {
         text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
             .filter(|word| {
                 word.strip_prefix("--")
                     .is_some_and(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
-                    || (word.len() == 2 && word.starts_with('-') && *word != "--")
+                    || (word.len() == 2 && word.starts_with('-') && word.ends_with(short))
             })
             .map(str::to_string)
             .collect()
@@ -756,7 +766,23 @@ fn files_that_are_linked_exist() {
         .filter(|target| !target.starts_with("https://"))
         .collect();
     assert!(links.len() >= 4, "{links:?}");
+    let headings: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            line.trim_start_matches(['#', ' '])
+                .to_lowercase()
+                .replace(' ', "-")
+        })
+        .collect();
     for link in links {
+        if let Some(heading) = link.strip_prefix('#') {
+            assert!(
+                headings.iter().any(|known| known == heading),
+                "README links {link}"
+            );
+            continue;
+        }
         assert!(root().join(link).exists(), "README links {link}");
     }
 }

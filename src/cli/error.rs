@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::engine::EngineError;
+use crate::expression::ExpressionError;
 use crate::feed::ProviderError;
 use crate::symbols::{ListError, ResolveError, Unresolved};
 
@@ -20,6 +21,8 @@ pub struct CliError {
     pub code: &'static str,
     /// `WHAT: WHY`, one line.
     pub message: String,
+    /// Lines that show the place, for people.
+    pub detail: Vec<String>,
     /// How to mend it.
     pub hint: Option<String>,
     /// Whether the same may work later.
@@ -33,6 +36,7 @@ impl CliError {
             exit: Exit::Usage,
             code,
             message: message.into(),
+            detail: Vec::new(),
             hint: None,
             retryable: false,
         }
@@ -44,6 +48,7 @@ impl CliError {
             exit: Exit::Unknown,
             code,
             message: message.into(),
+            detail: Vec::new(),
             hint: None,
             retryable: true,
         }
@@ -55,6 +60,7 @@ impl CliError {
             exit: Exit::Failed,
             code,
             message: message.into(),
+            detail: Vec::new(),
             hint: None,
             retryable: false,
         }
@@ -80,6 +86,7 @@ impl CliError {
         }
         let hint = self.hint.iter().map(|hint| format!("hint: {hint}"));
         std::iter::once(format!("tickwire: error: {}", self.message))
+            .chain(self.detail.iter().map(|line| format!("  {line}")))
             .chain(hint)
             .collect()
     }
@@ -148,6 +155,17 @@ impl From<Unresolved> for CliError {
             Unresolved::Ambiguous { .. } => {
                 CliError::usage("ambiguous_symbol", message).hint("write it as BASE/QUOTE")
             }
+        }
+    }
+}
+
+impl CliError {
+    /// An expression that is wrong, with the place. `what`: where it was given, as in `--where`.
+    pub fn expression(what: &str, error: &ExpressionError) -> Self {
+        Self {
+            detail: error.caret().lines().map(str::to_owned).collect(),
+            hint: error.hint.clone(),
+            ..Self::usage("expression", format!("{what}: {error}"))
         }
     }
 }

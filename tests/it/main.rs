@@ -3,6 +3,7 @@
 mod closed_pipes;
 mod config;
 mod exactness;
+mod expressions;
 mod mock_market;
 mod once;
 mod output_forms;
