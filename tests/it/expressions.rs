@@ -1,9 +1,11 @@
 //! `--where` and computed columns of `monitor`.
 
-use tickwire::model::{Decimal, parse_decimal};
-use tickwire::sim::Venue;
+use std::time::Duration;
 
-use crate::support::{Done, Record, World, eventually, finish, start};
+use tickwire::model::{Decimal, parse_decimal};
+use tickwire::sim::{Cut, Venue};
+
+use crate::support::{Done, Record, Running, World, eventually, finish, start};
 
 /// The same bytes each time.
 const CONFIG: &str =
@@ -144,6 +146,41 @@ async fn another_market_is_read_but_never_shown() {
 }
 
 #[tokio::test]
+async fn nothing_is_known_of_another_market_while_its_connection_is_lost() {
+    let (kraken, binance) = (start(Venue::Kraken).await, start(Venue::Binance).await);
+    let world = World::with(Venue::Binance, &binance).and(Venue::Kraken, &kraken);
+    let mut command = world.command("monitor BTC --stream trades");
+    command.args(["--field", "price, binance:BTC/USDT.price > 0"]);
+    let mut running = Running::new(command.spawn().unwrap());
+    let market = tokio::spawn({
+        let (kraken, binance) = (kraken.clone(), binance.clone());
+        async move {
+            loop {
+                kraken.trade("BTC/USD", 1);
+                binance.trade("BTC/USDT", 1);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    });
+    let mut until = async |known: bool| loop {
+        let line = running.next_line().await.expect("one more line");
+        if line.ends_with("\ttrue") == known {
+            return line;
+        }
+    };
+    until(true).await;
+    binance.faults().handshake_status = Some(503);
+    binance.cut_all(Cut::Reset);
+    let line = until(false).await;
+    assert!(line.ends_with('\t'), "{line:?}");
+    binance.faults().handshake_status = None;
+    until(true).await;
+    market.abort();
+    running.signal("TERM").await;
+    running.end().await.exits(0).says("binance reconnecting");
+}
+
+#[tokio::test]
 async fn a_wrong_expression_is_refused_before_anything_is_asked() {
     let sim = start(Venue::Kraken).await;
     let world = World::with(Venue::Kraken, &sim);
@@ -235,7 +272,7 @@ async fn one_answer_is_the_first_that_passes() {
             eventually("a connection", || sim.counters().subscribes > 0).await;
             loop {
                 sim.trade("BTC/USD", 1);
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
     });
