@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher};
+use tickwire::alert::{Board, Policy, Rule, Tracker};
 use tickwire::expression::{Expression, Truth};
-use tickwire::model::{Event, Exchange, Market, Ticker, Timestamp, Value, parse_decimal};
+use tickwire::model::{
+    Decimal, Event, Exchange, Market, Origin, Side, Ticker, Timestamp, Trade, Value, parse_decimal,
+};
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
@@ -101,4 +104,64 @@ fn nothing_is_known(bencher: Bencher<'_, '_>, text: &str) {
 #[divan::bench(args = CONDITIONS)]
 fn reading(text: &str) -> bool {
     Expression::parse(&black_box(text).replace('N', "50500")).is_ok()
+}
+
+/// All rules on one board, with what they remember; every second event is a trade.
+fn board() -> Board {
+    let mut board = Board::default();
+    for (symbol, rules) in rules().into_iter().enumerate() {
+        let market = Market::new(Exchange::new("bench"), &format!("A{symbol}"), "USD");
+        for condition in rules {
+            let rule = Rule {
+                name: None,
+                condition,
+                rearm: None,
+                margin: None,
+                policy: Policy::default(),
+                message: None,
+            };
+            board.add(Tracker::new(Arc::new(rule), market, &|_| None).expect("one market"));
+        }
+    }
+    board
+}
+
+fn trade_of(event: &Event, id: usize) -> Event {
+    let Event::Ticker(ticker) = event else {
+        unreachable!("only tickers are made");
+    };
+    Event::Trade(Trade {
+        market: ticker.market,
+        id: id as u64,
+        price: ticker.price.expect("it has one"),
+        size: Decimal::ONE.into(),
+        side: Side::Buy,
+        timestamp: ticker.received_at,
+        received_at: ticker.received_at,
+        origin: Origin::Stream,
+        replayed: false,
+    })
+}
+
+#[divan::bench]
+fn a_board_of_all_rules_takes_tickers_and_trades(bencher: Bencher<'_, '_>) {
+    let events: Vec<Event> = events()
+        .into_iter()
+        .enumerate()
+        .map(|(n, (_, event))| {
+            if (n / SYMBOLS).is_multiple_of(2) {
+                event
+            } else {
+                trade_of(&event, n)
+            }
+        })
+        .collect();
+    let mut board = board();
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        let mut edges = 0;
+        for event in &events {
+            board.apply(event, now(), |_, _| edges += 1);
+        }
+        black_box(edges)
+    });
 }

@@ -43,6 +43,7 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('monitor', 'monitor', [CompletionResultType]::ParameterValue, 'Stream prices and trades, or answer once')
+            [CompletionResult]::new('alert', 'alert', [CompletionResultType]::ParameterValue, 'Check a condition, or watch it and act')
             [CompletionResult]::new('symbols', 'symbols', [CompletionResultType]::ParameterValue, 'List what an exchange trades')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -81,6 +82,51 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'tickwire;alert' {
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Symbols, separated by commas')
+            [CompletionResult]::new('--symbols', '--symbols', [CompletionResultType]::ParameterName, 'Symbols, separated by commas')
+            [CompletionResult]::new('--symbol', '--symbol', [CompletionResultType]::ParameterName, 'Symbols, separated by commas')
+            [CompletionResult]::new('--condition', '--condition', [CompletionResultType]::ParameterName, 'What to watch for, as in price > 50000 and spread_bps < 10')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Exit after so many firings')
+            [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'Exit after so many firings')
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Gives the rule a memory: it fires when the condition becomes true, not while it stays so')
+            [CompletionResult]::new('--message', '--message', [CompletionResultType]::ParameterName, 'What the alert says')
+            [CompletionResult]::new('--cooldown', '--cooldown', [CompletionResultType]::ParameterName, 'Silence after a firing')
+            [CompletionResult]::new('--hysteresis', '--hysteresis', [CompletionResultType]::ParameterName, 'How far to fall back before it can fire again: 500 or 1%')
+            [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'The condition must hold this long first')
+            [CompletionResult]::new('--max-fires', '--max-fires', [CompletionResultType]::ParameterName, 'At most so many firings in such a time: 3/1d')
+            [CompletionResult]::new('--rearm', '--rearm', [CompletionResultType]::ParameterName, 'It can fire again once this is true')
+            [CompletionResult]::new('--since-last', '--since-last', [CompletionResultType]::ParameterName, 'Whether what happened since the last check of a named rule counts')
+            [CompletionResult]::new('--webhook', '--webhook', [CompletionResultType]::ParameterName, 'Post the alert to one of the [actions] of the configuration, or to an address')
+            [CompletionResult]::new('--reset', '--reset', [CompletionResultType]::ParameterName, 'Forget what a named rule remembers')
+            [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'The last firings of a named rule')
+            [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'A program to run at each firing, the last flag: it takes the rest of the line. No shell; the alert is JSON on its stdin')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait: for the answer (default 10s), on a stream for each symbol''s first event')
+            [CompletionResult]::new('--max-age', '--max-age', [CompletionResultType]::ParameterName, 'Oldest value that still counts as an answer')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
+            [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
+            [CompletionResult]::new('--once', '--once', [CompletionResultType]::ParameterName, 'Check once and exit: 0 fired, 1 not, 3 not known')
+            [CompletionResult]::new('--notify', '--notify', [CompletionResultType]::ParameterName, 'A desktop notification')
+            [CompletionResult]::new('--bell', '--bell', [CompletionResultType]::ParameterName, 'Ring the terminal')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be done, do nothing, remember nothing')
+            [CompletionResult]::new('--explain', '--explain', [CompletionResultType]::ParameterName, 'Print the condition as it was understood, what it fetches, and the values now')
+            [CompletionResult]::new('--list', '--list', [CompletionResultType]::ParameterName, 'List the named rules that have a memory')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'tickwire;symbols' {
             [CompletionResult]::new('--base', '--base', [CompletionResultType]::ParameterName, 'Only this base')
             [CompletionResult]::new('--quote', '--quote', [CompletionResultType]::ParameterName, 'Only this quote')
@@ -109,11 +155,15 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
         }
         'tickwire;help' {
             [CompletionResult]::new('monitor', 'monitor', [CompletionResultType]::ParameterValue, 'Stream prices and trades, or answer once')
+            [CompletionResult]::new('alert', 'alert', [CompletionResultType]::ParameterValue, 'Check a condition, or watch it and act')
             [CompletionResult]::new('symbols', 'symbols', [CompletionResultType]::ParameterValue, 'List what an exchange trades')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'tickwire;help;monitor' {
+            break
+        }
+        'tickwire;help;alert' {
             break
         }
         'tickwire;help;symbols' {

@@ -51,6 +51,7 @@ complete -c tickwire -n "__fish_tickwire_needs_command" -s v -l verbose -d 'More
 complete -c tickwire -n "__fish_tickwire_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tickwire -n "__fish_tickwire_needs_command" -s V -l version -d 'Print version'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "monitor" -d 'Stream prices and trades, or answer once'
+complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "alert" -d 'Check a condition, or watch it and act'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "symbols" -d 'List what an exchange trades'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s s -l symbols -d 'The same, separated by commas' -r
@@ -81,6 +82,47 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s 1 -l once 
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s q -l quiet -d 'Only data and errors'
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s s -l symbols -l symbol -d 'Symbols, separated by commas' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l condition -d 'What to watch for, as in price > 50000 and spread_bps < 10' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s n -l count -d 'Exit after so many firings' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l name -d 'Gives the rule a memory: it fires when the condition becomes true, not while it stays so' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l message -d 'What the alert says' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l cooldown -d 'Silence after a firing' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l hysteresis -d 'How far to fall back before it can fire again: 500 or 1%' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l for -d 'The condition must hold this long first' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l max-fires -d 'At most so many firings in such a time: 3/1d' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l rearm -d 'It can fire again once this is true' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l since-last -d 'Whether what happened since the last check of a named rule counts' -r -f -a "on\t'Trades since the last check are replayed'
+off\t'Only the moment of the check counts'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l webhook -d 'Post the alert to one of the [actions] of the configuration, or to an address' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l reset -d 'Forget what a named rule remembers' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l history -d 'The last firings of a named rule' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l exec -d 'A program to run at each firing, the last flag: it takes the rest of the line. No shell; the alert is JSON on its stdin' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s c -l config -d 'Configuration file instead of the default one' -r -F
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
+table\t'Redrawn on the screen'
+plain\t'Tab-separated values, no header, one line per event'
+json\t'JSON Lines'
+csv\t'Comma-separated values after a header'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l max-age -d 'Oldest value that still counts as an answer' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l color -d 'Colours on the terminal' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also in a pipe'
+never\t'None'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object per line'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l seed -d 'Seed of the mock market' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l once -d 'Check once and exit: 0 fired, 1 not, 3 not known'
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l notify -d 'A desktop notification'
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l bell -d 'Ring the terminal'
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l dry-run -d 'Say what would be done, do nothing, remember nothing'
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l explain -d 'Print the condition as it was understood, what it fetches, and the values now'
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l list -d 'List the named rules that have a memory'
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s q -l quiet -d 'Only data and errors'
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l base -d 'Only this base' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l quote -d 'Only this quote' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l resolve -d 'How each provider names this symbol' -r
@@ -105,6 +147,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l update -d 
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s q -l quiet -d 'Only data and errors'
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor symbols help" -f -a "monitor" -d 'Stream prices and trades, or answer once'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor symbols help" -f -a "symbols" -d 'List what an exchange trades'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor symbols help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols help" -f -a "monitor" -d 'Stream prices and trades, or answer once'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols help" -f -a "alert" -d 'Check a condition, or watch it and act'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols help" -f -a "symbols" -d 'List what an exchange trades'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -34,6 +34,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Which way out.
     pub proxies: ProxyRules,
+    /// The roots that servers are checked against.
+    pub tls: Tls,
     /// For one REST request.
     pub timeout: Duration,
 }
@@ -42,8 +44,7 @@ pub struct Options {
 ///
 /// Errors: a URL or a header of the configuration that cannot be used.
 pub fn engine(config: &Config, options: &Options) -> Result<Engine, OptionsError> {
-    let tls = Tls::new();
-    let live = |exchange: Exchange| live_options(config, options, exchange, &tls);
+    let live = |exchange: Exchange| live_options(config, options, exchange, &options.tls);
     let mut providers: Vec<Arc<dyn Provider>> = vec![
         connected(Kraken, live(kraken::EXCHANGE))?,
         connected(Binance, live(binance::EXCHANGE))?,
@@ -86,6 +87,7 @@ fn live_options(config: &Config, options: &Options, exchange: Exchange, tls: &Tl
         proxies: options.proxies.clone(),
         tls: tls.clone(),
         timeout: options.timeout,
+        shared_directory: cache_directory().map(|directory| directory.join("shared")),
         ..LiveOptions::default()
     }
 }
@@ -108,17 +110,26 @@ fn mock(config: &Config, seed: Option<u64>) -> Mock {
 
 /// `$XDG_CACHE_HOME/tickwire`, else `~/.cache/tickwire`, else systemd's `CACHE_DIRECTORY`. `None`: nowhere.
 fn cache_directory() -> Option<PathBuf> {
+    directory("XDG_CACHE_HOME", ".cache", "CACHE_DIRECTORY")
+}
+
+/// `$XDG_STATE_HOME/tickwire`, else `~/.local/state/tickwire`, else systemd's `STATE_DIRECTORY`. `None`: nowhere.
+pub fn state_directory() -> Option<PathBuf> {
+    directory("XDG_STATE_HOME", ".local/state", "STATE_DIRECTORY")
+}
+
+fn directory(xdg: &str, below_home: &str, systemd: &str) -> Option<PathBuf> {
     let absolute = |name: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("tickwire"))
+    absolute(xdg)
+        .or_else(|| absolute("HOME").map(|home| home.join(below_home)))
+        .map(|base| base.join("tickwire"))
         // systemd separates several directories by colons; the first is ours.
         .or_else(|| {
-            let directories = std::env::var("CACHE_DIRECTORY").ok()?;
+            let directories = std::env::var(systemd).ok()?;
             directories
                 .split(':')
                 .next()

@@ -46,7 +46,7 @@
 //! | [`symbols`] | lists of instruments, their cache, the spelling of symbols | sockets |
 //! | [`net`] | TLS, proxies, HTTP and its pacing | exchanges |
 //! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
-//! | [`store`] | small local files: locked, replaced as a whole | the engine, the network |
+//! | [`store`] | small local files that processes share: memories of alerts, answers, budgets | the engine, the network |
 //! | [`alert`] | when a rule fires: edges, cooldown, what it remembers | the clock, I/O, tokio |
 //! | [`expression`] | the language of conditions and computed fields: grammar, types, three-valued logic | where values come from, I/O, the clock |
 //! | [`duration`] | durations as people write them | the clock |

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::expression::Truth;
 use crate::model::Timestamp;
 
-use super::{MaxFires, Policy, Truth};
+use super::{MaxFires, Policy};
 
 /// What became of an edge: the change of an armed rule from false to true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,20 @@ pub enum Verdict {
         /// Which limit was reached.
         why: Suppression,
     },
+}
+
+impl Verdict {
+    /// When.
+    pub fn at(self) -> Timestamp {
+        match self {
+            Self::Fired { at } | Self::Suppressed { at, .. } => at,
+        }
+    }
+
+    /// Whether somebody is to be told.
+    pub fn is_fired(self) -> bool {
+        matches!(self, Self::Fired { .. })
+    }
 }
 
 /// Which limit swallowed an edge.

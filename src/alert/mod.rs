@@ -4,13 +4,21 @@
 //! ([`Policy`]). Pure: time is an argument, and a path that is cut into many runs, with the memory written down
 //! in between, gives the same verdicts as one run over the whole path. Never evaluates a condition and never acts.
 
+mod board;
+mod check;
 mod memory;
 mod policy;
-mod truth;
+mod rule;
+mod tracker;
+mod views;
 
+pub use board::{Board, time_of};
+pub use check::{Checked, Evidence, Mark, Past};
 pub use memory::{Memory, Suppression, Verdict};
 pub use policy::{MaxFires, Policy};
-pub use truth::Truth;
+pub use rule::{Alert, Rule};
+pub use tracker::{Outcome, Tracker};
+pub use views::{Slot, Views};
 
 #[cfg(test)]
 mod tests;

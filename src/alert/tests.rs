@@ -2,10 +2,12 @@
 
 mod examples;
 mod properties;
+mod runs;
 
 use std::time::Duration;
 
 use super::*;
+use crate::expression::Truth;
 use crate::model::Timestamp;
 
 /// Nanoseconds are the unit of these tests: nothing depends on the scale.

@@ -1,5 +1,6 @@
 //! The raw command line. Parsing does no I/O; defaults that depend on anything are resolved later.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::OutputFormat;
 
+use super::error::CliError;
 use super::exit;
 
 /// Live crypto market data in the shell
@@ -46,6 +48,8 @@ pub enum Generate {
 pub enum Command {
     /// Stream prices and trades, or answer once
     Monitor(MonitorArgs),
+    /// Check a condition, or watch it and act
+    Alert(Box<AlertArgs>),
     /// List what an exchange trades
     Symbols(SymbolsArgs),
 }
@@ -206,4 +210,164 @@ pub struct SymbolsArgs {
     /// How each provider names this symbol
     #[arg(long, value_name = "SYMBOL", conflicts_with_all = ["query", "base", "quote"])]
     pub resolve: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tickwire alert BTC 'price > 50000' --once              exit code 0: true, 1: false, 3: not known
+  if tickwire alert BTC 'price > 50000' --once -q; then …
+  tickwire alert BTC ETH 'change_percent_24h < -4%'      watch, a line for each firing
+  tickwire alert BTC 'price > 50000' --once --name high --exec notify-send 'BTC is high'
+                                                         fires once for each crossing, under cron, too
+  tickwire alert --once                                  every [[alert]] of the configuration
+
+In a crontab % ends the command: write `pct` for it, as in 'change_percent_24h < -4 pct'.")]
+pub struct AlertArgs {
+    /// Symbols, then the condition: BTC 'price > 50000'; with --condition only symbols
+    #[arg(value_name = "SYMBOL|CONDITION")]
+    pub words: Vec<String>,
+
+    /// Symbols, separated by commas
+    #[arg(
+        short = 's',
+        long = "symbols",
+        visible_alias = "symbol",
+        value_name = "A,B,C",
+        value_delimiter = ','
+    )]
+    pub list: Vec<String>,
+
+    /// What to watch for, as in price > 50000 and spread_bps < 10
+    #[arg(long, value_name = "EXPR")]
+    pub condition: Option<String>,
+
+    /// Check once and exit: 0 fired, 1 not, 3 not known
+    #[arg(long)]
+    pub once: bool,
+
+    /// Exit after so many firings
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "once")]
+    pub count: Option<u64>,
+
+    /// Gives the rule a memory: it fires when the condition becomes true, not while it stays so
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// What the alert says
+    #[arg(long, value_name = "TEXT")]
+    pub message: Option<String>,
+
+    /// Silence after a firing
+    #[arg(long, value_name = "DUR", value_parser = crate::duration::parse)]
+    pub cooldown: Option<Duration>,
+
+    /// How far to fall back before it can fire again: 500 or 1%
+    #[arg(long, value_name = "MARGIN")]
+    pub hysteresis: Option<String>,
+
+    /// The condition must hold this long first
+    #[arg(long = "for", value_name = "DUR", value_parser = crate::duration::parse)]
+    pub hold: Option<Duration>,
+
+    /// At most so many firings in such a time: 3/1d
+    #[arg(long, value_name = "N/DUR")]
+    pub max_fires: Option<String>,
+
+    /// It can fire again once this is true
+    #[arg(long, value_name = "EXPR")]
+    pub rearm: Option<String>,
+
+    /// Whether what happened since the last check of a named rule counts
+    #[arg(long, value_name = "WHEN", default_value = "on")]
+    pub since_last: SinceLast,
+
+    /// Post the alert to one of the [actions] of the configuration, or to an address
+    #[arg(long, value_name = "ACTION|URL")]
+    pub webhook: Option<String>,
+
+    /// A desktop notification
+    #[arg(long)]
+    pub notify: bool,
+
+    /// Ring the terminal
+    #[arg(long)]
+    pub bell: bool,
+
+    /// Say what would be done, do nothing, remember nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Print the condition as it was understood, what it fetches, and the values now
+    #[arg(long, conflicts_with_all = ["once", "count"])]
+    pub explain: bool,
+
+    /// List the named rules that have a memory
+    #[arg(long = "list", conflicts_with_all = ["words", "condition", "once", "reset", "history", "explain"])]
+    pub list_rules: bool,
+
+    /// Forget what a named rule remembers
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["words", "condition", "once", "history", "explain"])]
+    pub reset: Option<String>,
+
+    /// The last firings of a named rule
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["words", "condition", "once", "explain"])]
+    pub history: Option<String>,
+
+    /// A program to run at each firing, the last flag: it takes the rest of the line. No shell; the alert is JSON on its stdin
+    #[arg(long, value_name = "PROGRAM [ARGS…]", num_args = 1.., allow_hyphen_values = true)]
+    pub exec: Vec<OsString>,
+}
+
+impl AlertArgs {
+    /// Whether the `[actions]` of the configuration may be needed, with their secrets.
+    pub fn uses_actions(&self) -> bool {
+        let condition = self.condition.is_some() || !self.words.is_empty();
+        self.webhook.is_some() || !condition
+    }
+}
+
+/// Whether a named rule looks at what happened between two checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SinceLast {
+    /// Trades since the last check are replayed
+    On,
+    /// Only the moment of the check counts
+    Off,
+}
+
+/// Cuts the arguments at `--exec`: what follows belongs to the program, whatever it looks like.
+pub fn split_exec(arguments: &[OsString]) -> (&[OsString], Option<Vec<OsString>>) {
+    let alert = arguments.iter().position(|argument| argument == "alert");
+    let after = alert.map_or(arguments.len(), |alert| alert + 1);
+    let exec = arguments[after..].iter().position(|argument| {
+        argument == "--exec" || argument.as_encoded_bytes().starts_with(b"--exec=")
+    });
+    let Some(at) = exec.map(|at| after + at) else {
+        return (arguments, None);
+    };
+    let mut program = arguments[at + 1..].to_vec();
+    // `--exec=PROGRAM`: an option's value is text here, as everywhere.
+    if let Some(first) = arguments[at]
+        .to_str()
+        .and_then(|text| text.strip_prefix("--exec="))
+    {
+        program.insert(0, first.into());
+    }
+    (&arguments[..at], Some(program))
+}
+
+/// Gives the program back to the command that it was cut from.
+///
+/// Errors: there is none behind the flag.
+pub fn put_exec(cli: &mut Cli, program: Option<Vec<OsString>>) -> Result<(), CliError> {
+    let (Some(program), Some(Command::Alert(alert))) = (program, &mut cli.command) else {
+        return Ok(());
+    };
+    if program.first().is_none_or(|program| program.is_empty()) {
+        return Err(CliError::usage("usage", "--exec needs a program")
+            .hint("--exec PROGRAM ARGS… as the last flag"));
+    }
+    alert.exec = program;
+    Ok(())
 }

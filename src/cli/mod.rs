@@ -1,5 +1,6 @@
 //! The command line: parse, resolve settings, run one command, tell how it ended.
 
+mod alert;
 mod args;
 mod error;
 mod exit;
@@ -20,7 +21,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use crate::config::{self, Config, OutputFormat};
-use crate::net::ProxyRules;
+use crate::net::{ProxyRules, Tls};
 use crate::{app, engine::Engine};
 
 use args::{Cli, Color, Command, GlobalArgs, LogFormat};
@@ -38,6 +39,8 @@ pub struct Ctx {
     config: Config,
     notices: Notices,
     engine: Engine,
+    proxies: ProxyRules,
+    tls: Tls,
     /// The name of the default provider.
     provider: String,
     /// Whether `-p` was given.
@@ -67,8 +70,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// `None`: help or version was asked for and printed.
 fn parse(arguments: &[OsString]) -> Result<Option<Cli>, CliError> {
+    let (arguments, program) = args::split_exec(arguments);
     match Cli::try_parse_from(arguments) {
-        Ok(cli) => Ok(Some(cli)),
+        Ok(mut cli) => {
+            args::put_exec(&mut cli, program)?;
+            Ok(Some(cli))
+        }
         Err(error)
             if matches!(
                 error.kind(),
@@ -105,12 +112,16 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
         json: cli.global.log_format == LogFormat::Json,
         quiet: cli.global.quiet,
     };
-    let config =
-        Config::load(cli.global.config.as_deref(), config::environment()).map_err(|errors| {
-            let errors = errors.errors.into_iter().map(CliError::from).collect();
-            let last = notices.all_but_last(errors);
-            last.unwrap_or_else(|| CliError::failed("internal", "an error without errors"))
-        })?;
+    let (file, env) = (cli.global.config.as_deref(), config::environment());
+    let config = match &command {
+        Command::Alert(args) if args.uses_actions() => Config::load_with_action_secrets(file, env),
+        _ => Config::load(file, env),
+    };
+    let config = config.map_err(|errors| {
+        let errors = errors.errors.into_iter().map(CliError::from).collect();
+        let last = notices.all_but_last(errors);
+        last.unwrap_or_else(|| CliError::failed("internal", "an error without errors"))
+    })?;
     notices::init_log(notices, cli.global.verbose, config.log.as_deref())?;
     for warning in &config.warnings {
         notices.warn("config", warning);
@@ -129,6 +140,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
     let result = runtime.block_on(async {
         let ctx = context(config, notices, &cli.global, started)?;
         match command {
+            Command::Alert(args) => alert::run(*args, ctx).await,
             Command::Monitor(args) => monitor::run(args, ctx).await,
             Command::Symbols(args) => symbols::run(args, ctx).await,
         }
@@ -162,10 +174,12 @@ fn context(
     }
     let proxies = ProxyRules::new(global.proxy.as_deref())
         .map_err(|error| CliError::usage("proxy", error.to_string()))?;
+    let tls = Tls::new();
     let options = app::Options {
         provider: provider.clone(),
         seed: global.seed,
-        proxies,
+        proxies: proxies.clone(),
+        tls: tls.clone(),
         timeout: global.timeout.unwrap_or(ANSWER_TIMEOUT),
     };
     let engine = app::engine(&config, &options)
@@ -173,6 +187,8 @@ fn context(
     Ok(Ctx {
         notices,
         engine,
+        proxies,
+        tls,
         provider,
         provider_named: global.provider.is_some(),
         output: global.output.or(config.output).unwrap_or_default(),

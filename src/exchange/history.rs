@@ -35,7 +35,7 @@ impl Rest {
     ) -> Result<Replay, ProviderError> {
         let newest = async {
             let body = self.get(&self.adapter.ask_trades(of, PAGE)).await?;
-            Ok((self.read_trades(&body, of)?, body.received_at))
+            Ok((self.read_trades(&body, of).await?, body.received_at))
         };
         let (newest, asked_at) = self.within(deadline, newest).await?;
         let mut past = Past::new(after, newest, asked_at);
@@ -46,7 +46,7 @@ impl Rest {
             };
             let answer = async {
                 let body = self.get_history(&ask).await?;
-                self.read_trades(&body, of)
+                self.read_trades(&body, of).await
             };
             let is_further = match self.within(deadline, answer).await {
                 Ok(trades) => past.add(page, trades),
@@ -114,10 +114,10 @@ impl Past {
             (None, None) => State::Joined,
             (None, Some(_)) => State::Anew,
             // A server that lags behind the one which told the mark also has lower ids.
-            (Some(newest), Some(known)) if newest.id < known && newest.time_after(&mark) => {
+            (Some(newest), Some(known)) if newest.id < known && newest.timestamp > mark.time => {
                 State::Anew
             }
-            _ if past.late.iter().any(|trade| mark.is_reached_by(trade)) => State::Joined,
+            _ if past.late.iter().any(|trade| reaches(&mark, trade)) => State::Joined,
             _ => State::Apart,
         };
         past
@@ -153,7 +153,7 @@ impl Past {
         match page {
             TradePage::Before(_) => {
                 trades.retain(|trade| trade.id < oldest);
-                if trades.iter().any(|trade| self.mark.is_reached_by(trade)) {
+                if trades.iter().any(|trade| reaches(&self.mark, trade)) {
                     self.state = State::Joined;
                 }
                 let is_new = !trades.is_empty();
@@ -163,12 +163,12 @@ impl Past {
             }
             TradePage::After(_) => {
                 let known = self.early.last().map(|trade| trade.id);
-                let reaches = trades.iter().any(|t| t.id.saturating_add(1) >= oldest);
+                let touches = trades.iter().any(|t| t.id.saturating_add(1) >= oldest);
                 // Older trades were forgotten where none of them comes and the mark does not either.
                 let begins = known.is_some()
                     || self.mark.id.is_none()
                     || trades.iter().any(|t| t.id < oldest);
-                if reaches && begins {
+                if touches && begins {
                     self.state = State::Joined;
                 }
                 trades.retain(|trade| trade.id < oldest && known.is_none_or(|id| trade.id > id));
@@ -190,7 +190,7 @@ impl Past {
             (state, Some(first), Some(last)) => {
                 // Without an id there is no way to see that the first page begins at the mark: what can be
                 // asked for by time is complete.
-                if mark.id.is_some() && !self.early.iter().any(|t| mark.is_reached_by(t)) {
+                if mark.id.is_some() && !self.early.iter().any(|t| reaches(&mark, t)) {
                     uncovered.push((mark.time, first.timestamp));
                 }
                 if state != State::Joined {
@@ -203,7 +203,7 @@ impl Past {
         trades.append(&mut self.late);
         match (self.state, mark.id) {
             (State::Apart | State::Joined, Some(id)) => trades.retain(|trade| trade.id > id),
-            _ => trades.retain(|trade| trade.time_after(&mark)),
+            _ => trades.retain(|trade| trade.timestamp > mark.time),
         }
         Replay {
             trades,
@@ -213,20 +213,12 @@ impl Past {
     }
 }
 
-impl TradeMark {
-    /// Whether nothing can lie between the mark and this trade.
-    fn is_reached_by(&self, trade: &Trade) -> bool {
-        match self.id {
-            Some(id) => trade.id <= id.saturating_add(1),
-            // A market begins with 0 or 1.
-            None => trade.timestamp <= self.time || trade.id <= 1,
-        }
-    }
-}
-
-impl Trade {
-    fn time_after(&self, mark: &TradeMark) -> bool {
-        self.timestamp > mark.time
+/// Whether nothing can lie between the mark and this trade.
+fn reaches(mark: &TradeMark, trade: &Trade) -> bool {
+    match mark.id {
+        Some(id) => trade.id <= id.saturating_add(1),
+        // A market begins with 0 or 1.
+        None => trade.timestamp <= mark.time || trade.id <= 1,
     }
 }
 

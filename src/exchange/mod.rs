@@ -40,6 +40,7 @@ mod reading;
 mod rest;
 #[cfg(test)]
 mod tests;
+mod tickers;
 
 pub use driver::{Connection, ConnectionOptions, Connects};
 pub use literal::Literal;

@@ -1,5 +1,6 @@
 //! How an exchange is reached, and the addresses that follow from it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ pub struct LiveOptions {
     pub tls: Tls,
     /// For a whole REST request.
     pub timeout: Duration,
+    /// Where processes of one user share answers and budgets; see [`crate::store::shared`]. `None`: nothing
+    /// is shared.
+    pub shared_directory: Option<PathBuf>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -61,6 +65,7 @@ impl Default for LiveOptions {
             proxies: ProxyRules::none(),
             tls: Tls::new(),
             timeout: Duration::from_secs(10),
+            shared_directory: None,
             clock: Arc::new(SystemClock),
         }
     }

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, BoxStream, FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
-use crate::feed::{Answer, ProviderError};
-use crate::model::{Clock, Instrument, Ticker, Timestamp, Trade};
+use crate::feed::ProviderError;
+use crate::model::{Clock, Instrument, Timestamp, Trade};
 use crate::net::{ConnectError, HttpClient, HttpOptions, HttpReply, Pacer, Recovery};
+use crate::store::shared::{Budget, Permit, Question, Shared, key};
 
 use super::driver::host;
 use super::options::LiveOptions;
@@ -29,12 +29,26 @@ pub(super) struct Rest {
     pacer: Pacer,
     /// With an explicit limit every request counts as one.
     counts_requests: bool,
+    /// With the other processes of this user.
+    pub(super) sharing: Option<Sharing>,
     pub(super) clock: Arc<dyn Clock>,
+}
+
+/// What is shared with other processes, and how it is found.
+pub(super) struct Sharing {
+    pub(super) shared: Shared,
+    budget: Budget,
+    /// Of the address and of everything that goes with each request: who asks in another way may get
+    /// another answer.
+    identity: String,
+    patience: Duration,
 }
 
 /// The body of a successful answer.
 pub(super) struct Body {
     pub(super) text: String,
+    /// When the request for it was sent.
+    pub(super) sent_at: Timestamp,
     /// When it reached us.
     pub(super) received_at: Timestamp,
 }
@@ -68,8 +82,21 @@ impl Rest {
             Some(rate) => Pacer::new(Duration::from_secs_f64(1.0 / rate), 1),
             None => Pacer::new(profile.limits.rest_interval, profile.limits.rest_burst),
         };
+        let sharing = options.shared_directory.as_ref().map(|directory| {
+            let shared = Shared::new(directory, options.clock.clone());
+            let (interval, burst) = pacer.limit();
+            let with_each = options.headers.iter().chain(&options.params);
+            let with_each = with_each.flat_map(|(name, value)| [name.as_str(), value]);
+            Sharing {
+                budget: shared.budget(&host_and_port(url), interval, burst),
+                shared,
+                identity: format!("{:x}", key([url].into_iter().chain(with_each))),
+                patience: options.timeout,
+            }
+        });
         Ok(Self {
             adapter,
+            sharing,
             url: base(url),
             history_url: base(history_url),
             http,
@@ -87,7 +114,7 @@ impl Rest {
     /// Everything that is traded.
     pub(super) async fn instruments(&self) -> Result<Vec<Instrument>, ProviderError> {
         let body = self.get(&self.adapter.ask_instruments()).await?;
-        self.heed(self.adapter.read_instruments(&body.text))
+        self.heed(self.adapter.read_instruments(&body.text)).await
     }
 
     /// The newest trades, oldest first, `limit` at most.
@@ -97,104 +124,120 @@ impl Rest {
         limit: usize,
     ) -> Result<Vec<Trade>, ProviderError> {
         let body = self.get(&self.adapter.ask_trades(of, limit)).await?;
-        let mut trades = self.read_trades(&body, of)?;
+        let mut trades = self.read_trades(&body, of).await?;
         trades.drain(..trades.len().saturating_sub(limit));
         Ok(trades)
     }
 
-    /// The tickers of these, each as soon as it is there.
-    pub(super) fn tickers(&self, of: Vec<Arc<Instrument>>) -> BoxStream<'_, Answer<Ticker>> {
-        let asks = self.adapter.ask_tickers(&of).into_iter();
-        let answers: FuturesUnordered<_> = asks
-            .map(|(ask, covered)| self.tickers_of(ask, covered))
-            .collect();
-        answers.flat_map(stream::iter).boxed()
-    }
-
-    /// The answers to one request for tickers.
-    async fn tickers_of(&self, ask: Ask, covered: Vec<Arc<Instrument>>) -> Vec<Answer<Ticker>> {
-        let tickers = self.ticker_answer(&ask, &covered).await;
-        let (Err(ProviderError::Refused(_) | ProviderError::Malformed(_)), 2..) =
-            (&tickers, covered.len())
-        else {
-            return by_instrument(covered, tickers);
-        };
-        // One bad symbol or row fails the request; the others must not suffer for it.
-        let each = covered
-            .chunks(1)
-            .flat_map(|one| self.adapter.ask_tickers(one));
-        let each = each.map(|(ask, one)| async move {
-            let tickers = self.ticker_answer(&ask, &one).await;
-            by_instrument(one, tickers)
-        });
-        futures_util::future::join_all(each).await.concat()
-    }
-
-    async fn ticker_answer(
-        &self,
-        ask: &Ask,
-        of: &[Arc<Instrument>],
-    ) -> Result<Vec<Ticker>, ProviderError> {
-        let body = self.get(ask).await?;
-        self.heed(self.adapter.read_tickers(&body.text, of, body.received_at))
-    }
-
     /// Reads an answer with trades, oldest first.
-    pub(super) fn read_trades(
+    pub(super) async fn read_trades(
         &self,
         body: &Body,
         of: &Instrument,
     ) -> Result<Vec<Trade>, ProviderError> {
         self.heed(self.adapter.read_trades(&body.text, of, body.received_at))
+            .await
     }
 
     /// One question. Answers other than success come back as errors, in the exchange's words.
     pub(super) async fn get(&self, ask: &Ask) -> Result<Body, ProviderError> {
-        self.get_from(&self.url, ask).await
-    }
-
-    /// One question about old trades.
-    pub(super) async fn get_history(&self, ask: &Ask) -> Result<Body, ProviderError> {
-        self.get_from(&self.history_url, ask).await
-    }
-
-    async fn get_from(&self, base: &str, ask: &Ask) -> Result<Body, ProviderError> {
+        let wanted_at = self.clock.now();
         let mut patience = Patience::default();
         loop {
-            match self.send(base, ask).await {
+            match self.get_shared(ask, wanted_at).await {
                 Ok(body) => return Ok(body),
                 Err(error) => patience.wait_after(error).await?,
             }
         }
     }
 
+    /// One question about old trades. Nobody else has the same one: it is not shared.
+    pub(super) async fn get_history(&self, ask: &Ask) -> Result<Body, ProviderError> {
+        let mut patience = Patience::default();
+        loop {
+            match self.send(&self.history_url, ask).await {
+                Ok(body) => return Ok(body),
+                Err(error) => patience.wait_after(error).await?,
+            }
+        }
+    }
+
+    /// Takes the answer that another process got since `wanted_at`, or asks and leaves the answer to those
+    /// that wait for it.
+    async fn get_shared(&self, ask: &Ask, wanted_at: Timestamp) -> Result<Body, ProviderError> {
+        let question = match &self.sharing {
+            Some(sharing) => sharing.question(&ask.path).await,
+            None => None,
+        };
+        let Some(mut question) = question else {
+            return self.send(&self.url, ask).await;
+        };
+        if let Some(answer) = question.answer(wanted_at) {
+            return Ok(Body {
+                text: answer.body,
+                sent_at: answer.sent_at,
+                received_at: answer.received_at,
+            });
+        }
+        let body = self.send(&self.url, ask).await?;
+        question.keep(body.sent_at, body.received_at, "", &body.text);
+        Ok(body)
+    }
+
     /// One paced request.
     async fn send(&self, base: &str, ask: &Ask) -> Result<Body, ProviderError> {
         self.pace(ask.weight).await?;
-        let reply = self.http.get(&format!("{base}{}", ask.path)).await;
-        let reply = reply.map_err(|error| self.failure(error))?;
-        if !reply.is_success() {
-            return Err(self.refusal(base, &reply));
-        }
+        self.send_now(base, ask).await
+    }
+
+    /// One request that [`Rest::pace`] was waited for.
+    pub(super) async fn send_now(&self, base: &str, ask: &Ask) -> Result<Body, ProviderError> {
+        let sent_at = self.clock.now();
+        let reply = match self.http.get(&format!("{base}{}", ask.path)).await {
+            Ok(reply) if reply.is_success() => reply,
+            Ok(reply) => return Err(self.refusal(base, &reply).await),
+            Err(error) => {
+                if let Some(sharing) = &self.sharing
+                    && error.is_before_request()
+                {
+                    sharing.budget.give_back(self.cost(ask.weight)).await;
+                }
+                return Err(self.failure(error).await);
+            }
+        };
         let text = String::from_utf8(reply.body.to_vec()).map_err(|_| {
             let exchange = self.adapter.exchange();
             ProviderError::Malformed(format!("{exchange}: the answer is not text"))
         })?;
         Ok(Body {
             text,
+            sent_at,
             received_at: self.clock.now(),
         })
     }
 
     /// Waits until a request may be sent. Errors: the exchange has asked to be left alone.
-    async fn pace(&self, weight: u32) -> Result<(), ProviderError> {
+    pub(super) async fn pace(&self, weight: u32) -> Result<(), ProviderError> {
         if let Some(until) = self.pacer.paused_until() {
             let retry_after = until.saturating_duration_since(Instant::now());
             return Err(self.paused(retry_after));
         }
-        let cost = if self.counts_requests { 1 } else { weight };
+        let cost = self.cost(weight);
         self.pacer.ready(cost).await;
-        Ok(())
+        let Some(sharing) = &self.sharing else {
+            return Ok(());
+        };
+        loop {
+            match sharing.budget.take(cost).await {
+                Permit::Granted | Permit::Unknown => return Ok(()),
+                Permit::Wait(pause) => tokio::time::sleep(pause).await,
+                Permit::Paused(retry_after) => return Err(self.paused(retry_after)),
+            }
+        }
+    }
+
+    fn cost(&self, weight: u32) -> u32 {
+        if self.counts_requests { 1 } else { weight }
     }
 
     fn paused(&self, retry_after: Duration) -> ProviderError {
@@ -205,27 +248,33 @@ impl Rest {
     }
 
     /// Keeps away where the exchange asked for it inside of an answer.
-    fn heed<T>(&self, answer: Result<T, ProviderError>) -> Result<T, ProviderError> {
+    pub(super) async fn heed<T>(
+        &self,
+        answer: Result<T, ProviderError>,
+    ) -> Result<T, ProviderError> {
         if let Err(ProviderError::RateLimited {
             retry_after: Some(pause),
             ..
         }) = &answer
         {
-            self.pause(*pause);
+            self.pause(*pause).await;
         }
         answer
     }
 
-    fn pause(&self, pause: Duration) {
+    async fn pause(&self, pause: Duration) {
         self.pacer.pause_until(Instant::now() + pause);
+        if let Some(sharing) = &self.sharing {
+            sharing.budget.pause(pause).await;
+        }
     }
 
-    fn failure(&self, error: ConnectError) -> ProviderError {
+    async fn failure(&self, error: ConnectError) -> ProviderError {
         let message = error.to_string();
         match error.recovery() {
             Recovery::Retry => ProviderError::Unreachable(message),
             Recovery::RetryAfter(pause) => {
-                self.pause(pause);
+                self.pause(pause).await;
                 ProviderError::RateLimited {
                     message,
                     retry_after: Some(pause),
@@ -241,7 +290,7 @@ impl Rest {
         }
     }
 
-    fn refusal(&self, base: &str, reply: &HttpReply) -> ProviderError {
+    async fn refusal(&self, base: &str, reply: &HttpReply) -> ProviderError {
         let said = std::str::from_utf8(&reply.body)
             .ok()
             .and_then(|body| self.adapter.read_error(body));
@@ -252,21 +301,44 @@ impl Rest {
             }
             _ => {
                 let host = base.parse().map_or(String::new(), |url| host(&url));
-                self.failure(reply.error(&host))
+                self.failure(reply.error(&host)).await
             }
         }
     }
 }
 
+impl Sharing {
+    /// The right to ask for this, which may be a path or any other name.
+    pub(super) async fn question(&self, of: &str) -> Option<Question> {
+        self.shared.question(self.key(of), self.patience).await
+    }
+
+    pub(super) fn key(&self, of: &str) -> u64 {
+        key([self.identity.as_str(), of])
+    }
+}
+
+/// Whose budget it is. An address that cannot be read is not asked anyway.
+fn host_and_port(url: &str) -> String {
+    let Ok(url) = url.parse::<http::Uri>() else {
+        return String::new();
+    };
+    let port = url.port_u16().unwrap_or(match url.scheme_str() {
+        Some("http") => 80,
+        _ => 443,
+    });
+    format!("{}:{port}", url.host().unwrap_or_default())
+}
+
 /// Asks again a few times where that may help soon.
 #[derive(Default)]
-struct Patience {
+pub(super) struct Patience {
     failures: usize,
 }
 
 impl Patience {
     /// Waits until the question can be asked again. Errors: the one given, where it should not be.
-    async fn wait_after(&mut self, error: ProviderError) -> Result<(), ProviderError> {
+    pub(super) async fn wait_after(&mut self, error: ProviderError) -> Result<(), ProviderError> {
         let Some(&pause) = RETRY_PAUSES.get(self.failures) else {
             return Err(error);
         };
@@ -283,24 +355,4 @@ impl Patience {
         tokio::time::sleep(pause).await;
         Ok(())
     }
-}
-
-fn by_instrument(
-    covered: Vec<Arc<Instrument>>,
-    tickers: Result<Vec<Ticker>, ProviderError>,
-) -> Vec<Answer<Ticker>> {
-    let answer = |instrument: Arc<Instrument>| {
-        let found = match &tickers {
-            Ok(tickers) => tickers
-                .iter()
-                .find(|t| t.market == instrument.market)
-                .cloned()
-                .ok_or_else(|| {
-                    ProviderError::Refused(format!("{}: not in the answer", instrument.market))
-                }),
-            Err(error) => Err(error.clone()),
-        };
-        (instrument, found)
-    };
-    covered.into_iter().map(answer).collect()
 }

@@ -7,4 +7,5 @@ mod history;
 mod kraken;
 mod layout;
 mod live;
+mod sharing;
 mod support;

@@ -33,6 +33,7 @@ mod explain;
 mod lex;
 mod names;
 mod parse;
+mod range;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -180,6 +181,23 @@ impl Expression {
     /// As written, without the space around it.
     pub fn text(&self) -> &str {
         self.0.text.trim()
+    }
+
+    /// Whether it has one and the same answer while its operands move within ranges, from the lowest to the
+    /// highest value; unknown where there may be several, or where there is no range. With a margin, comparisons
+    /// whose sides come that close have no certain answer.
+    pub fn holds_over(
+        &self,
+        range: &dyn Fn(usize) -> Option<range::Range>,
+        margin: Option<Margin>,
+    ) -> Truth {
+        let tree = &self.0.tree;
+        let ranges = range::Ranges {
+            tree,
+            range,
+            margin,
+        };
+        ranges.truth(tree.root)
     }
 
     /// What it comes to.

@@ -188,6 +188,24 @@ impl ConnectError {
         }
     }
 
+    /// Whether it failed on the way to an open connection, so that the host has not seen the request.
+    pub fn is_before_request(&self) -> bool {
+        match self {
+            ConnectError::Dns { .. }
+            | ConnectError::Refused { .. }
+            | ConnectError::Tls { .. }
+            | ConnectError::Proxy { .. }
+            | ConnectError::ProxyAuth { .. }
+            | ConnectError::Invalid { .. } => true,
+            ConnectError::Timeout { phase, .. } => {
+                !matches!(phase, Phase::Upgrade | Phase::Request)
+            }
+            ConnectError::Tcp { .. }
+            | ConnectError::Http { .. }
+            | ConnectError::Protocol { .. } => false,
+        }
+    }
+
     /// Whether the peer's certificate was rejected: a matter of security or of a clock, not of the line.
     #[cfg(test)]
     pub(super) fn is_certificate(&self) -> bool {

@@ -46,6 +46,11 @@ impl Pacer {
         }))
     }
 
+    /// The interval and the burst.
+    pub fn limit(&self) -> (Duration, u32) {
+        (self.0.interval, self.0.burst)
+    }
+
     /// Waits until a request of this cost may be sent, and counts it.
     ///
     /// A cost above the burst waits for a full bucket and is then paid off by those that follow.

@@ -132,18 +132,46 @@ impl Core {
         }
     }
 
-    /// Makes trades and hands them to the sockets; nothing unless the pair is trading.
+    /// So many trades of a pair.
     pub fn trade(&self, symbol: &str, n: usize) -> Vec<LedgerTrade> {
-        let now = self.now_ns();
         let edge_cases = self.faults().number_edge_cases;
+        self.make(symbol, |market, now| {
+            (0..n).map(|_| market.trade(now, edge_cases)).collect()
+        })
+    }
+
+    /// Trades of a pair at these prices.
+    pub fn print(&self, symbol: &str, prices: &[&str]) -> Vec<LedgerTrade> {
+        self.make(symbol, |market, now| {
+            let prices = prices
+                .iter()
+                .map(|text| market.price(text).expect("a plain decimal"));
+            let prices: Vec<_> = prices.collect();
+            prices
+                .into_iter()
+                .map(|price| market.trade_at(price, now, false))
+                .collect()
+        })
+    }
+
+    /// Makes trades and hands them to the sockets; nothing unless the pair is trading.
+    fn make(
+        &self,
+        symbol: &str,
+        make: impl FnOnce(&mut Market, i64) -> Vec<Tick>,
+    ) -> Vec<LedgerTrade> {
+        let now = self.now_ns();
         let mut markets = lock(&self.markets);
         let Some(market) = markets.iter_mut().find(|m| m.info.canonical == symbol) else {
             return Vec::new();
         };
-        if market.status != Status::Trading || n == 0 {
+        if market.status != Status::Trading {
             return Vec::new();
         }
-        let ticks: Vec<Tick> = (0..n).map(|_| market.trade(now, edge_cases)).collect();
+        let ticks = make(market, now);
+        if ticks.is_empty() {
+            return Vec::new();
+        }
         let made = ticks
             .iter()
             .map(|tick| market.ledger_trade(&tick.trade))

@@ -241,8 +241,18 @@ impl Market {
 
     /// Makes one trade at about `now_ns`.
     pub fn trade(&mut self, now_ns: i64, edge_cases: bool) -> Tick {
-        let time_ns = self.next_time(now_ns);
         let price = self.next_price();
+        self.trade_at(price, now_ns, edge_cases)
+    }
+
+    /// Reads a price as this pair writes it.
+    pub fn price(&self, text: &str) -> Option<Dec> {
+        Some(Dec::parse(text)?.rescale(self.stats.last.scale))
+    }
+
+    /// The same at a given price.
+    pub fn trade_at(&mut self, price: Dec, now_ns: i64, edge_cases: bool) -> Tick {
+        let time_ns = self.next_time(now_ns);
         let (size, exponent) = self.next_size(edge_cases);
         let side = if self.rng.bool() {
             Side::Buy

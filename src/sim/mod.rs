@@ -150,6 +150,14 @@ impl Sim {
         self.core.trade(symbol, n)
     }
 
+    /// Makes one trade at each of these prices, in this order, now.
+    ///
+    /// # Panics
+    /// When a price is not a plain decimal.
+    pub fn print(&self, symbol: &str, prices: &[&str]) -> Vec<LedgerTrade> {
+        self.core.print(symbol, prices)
+    }
+
     /// Moves the best bid and ask without a trade.
     pub fn move_quote(&self, symbol: &str) {
         self.core.move_quote(symbol);

@@ -7,6 +7,7 @@
 mod alerts;
 mod error;
 mod replace;
+pub mod shared;
 
 pub use alerts::{
     AlertStore, Claim, HISTORY_MAX, Locked, MarketState, Past, Pending, PendingAction, State,

@@ -1,9 +1,11 @@
 //! The built binary against simulated exchanges on loopback: what scripts and people rely on.
 
+mod alert_memory;
 mod closed_pipes;
 mod config;
 mod exactness;
 mod expressions;
+mod many_processes;
 mod mock_market;
 mod once;
 mod output_forms;

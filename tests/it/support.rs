@@ -145,6 +145,18 @@ impl World {
         command
     }
 
+    /// The same with arguments that hold spaces.
+    pub fn command_of(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command("");
+        command.args(arguments);
+        command
+    }
+
+    /// `alert` with these arguments, to its end.
+    pub async fn alert(&self, arguments: &[&str]) -> Done {
+        finish(self.command_of(&[&["alert"], arguments].concat())).await
+    }
+
     /// Runs it to its end.
     pub async fn run(&self, arguments: &str) -> Done {
         finish(self.command(arguments)).await

@@ -2,8 +2,8 @@
 
 mod once;
 mod others;
-mod progress;
-mod resolve;
+pub(super) mod progress;
+pub(super) mod resolve;
 mod screen;
 mod settings;
 mod slot;
@@ -108,7 +108,7 @@ fn unread(error: std::io::Error) -> CliError {
 }
 
 /// What must be known of the instruments before anything of them is read.
-fn announce(instruments: &[Arc<Instrument>], ctx: &Ctx) -> Result<(), CliError> {
+pub(super) fn announce(instruments: &[Arc<Instrument>], ctx: &Ctx) -> Result<(), CliError> {
     let notices = ctx.notices;
     let mut exchanges: Vec<_> = instruments.iter().map(|i| i.market.exchange()).collect();
     exchanges.sort_by_key(|exchange| exchange.name());
@@ -164,13 +164,13 @@ impl Clocks {
 }
 
 /// The engine has ended by itself, which it never should.
-fn engine_stopped() -> CliError {
+pub(super) fn engine_stopped() -> CliError {
     CliError::failed("internal", "the engine stopped")
         .hint("the lines above tell more; -vv tells everything")
 }
 
 /// Tells a gap or a state on stderr, where the output has no place for it.
-fn tell(event: &Event, notices: Notices) {
+pub(super) fn tell(event: &Event, notices: Notices) {
     match event {
         Event::Gap(gap) => {
             let id = |id: Option<u64>| id.map_or("?".into(), |id| id.to_string());

@@ -31,11 +31,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// `others`: read beside them, and awaited like them.
-    pub fn new(topics: Vec<(Market, Stream)>, others: impl Iterator<Item = Topic>) -> Self {
-        let others = others.map(|topic| (topic.instrument.market, topic.stream));
+    pub fn new(topics: Vec<(Market, Stream)>) -> Self {
         Self {
-            awaited: topics.iter().copied().chain(others).collect(),
+            awaited: topics.iter().copied().collect(),
             failed: HashSet::new(),
             last_trouble: None,
             printed: 0,
@@ -44,6 +42,13 @@ impl Progress {
             recent: None,
             topics,
         }
+    }
+
+    /// Awaits these, too, which are read beside them.
+    pub fn beside(mut self, topics: impl Iterator<Item = Topic>) -> Self {
+        let topics = topics.map(|topic| (topic.instrument.market, topic.stream));
+        self.awaited.extend(topics);
+        self
     }
 
     /// Begins a summary of what comes from now on; returns the one before.

@@ -111,6 +111,42 @@ pub async fn resolve(symbols: &[String], timeout: Duration, ctx: &Ctx) -> Result
     }
 }
 
+/// The same with an answer for each symbol, in their order.
+pub async fn each(
+    symbols: &[String],
+    timeout: Duration,
+    ctx: &Ctx,
+) -> Vec<Result<Arc<Instrument>, CliError>> {
+    let groups = groups(symbols, &ctx.provider);
+    let deadline = (ctx.started + timeout).into();
+    let asked = groups.iter().map(|group| async move {
+        let answers = tokio::time::timeout_at(deadline, look_up(group, ctx)).await;
+        answers.unwrap_or_else(|_| Err(no_answer(&group.provider, timeout)))
+    });
+    let mut found: Vec<_> = symbols.iter().map(|_| None).collect();
+    for (group, answer) in groups.iter().zip(join_all(asked).await) {
+        match answer {
+            Ok(answers) => answers
+                .into_iter()
+                .for_each(|(place, answer)| found[place] = Some(answer)),
+            Err(error) => group
+                .symbols
+                .iter()
+                .for_each(|(place, _)| found[*place] = Some(Err(error.clone()))),
+        }
+    }
+    let unknown_provider = |symbol: &String| {
+        let (name, _) = symbol.split_once(':').unwrap_or((&ctx.provider, ""));
+        Err(super::super::error::unknown_provider(name))
+    };
+    // Of an unknown provider only its first symbol has an answer.
+    symbols
+        .iter()
+        .zip(found)
+        .map(|(symbol, answer)| answer.unwrap_or_else(|| unknown_provider(symbol)))
+        .collect()
+}
+
 /// By provider, in the order in which they are named first.
 fn groups<'a>(symbols: &'a [String], default: &str) -> Vec<Group<'a>> {
     let mut groups = Vec::<Group<'a>>::new();

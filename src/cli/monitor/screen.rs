@@ -45,7 +45,7 @@ pub async fn run(
     let held = Held::start(ctx.notices);
     let mut screen = Screen::open(settings.color).map_err(terminal)?;
     let keys = Keys::read().map_err(terminal)?;
-    let mut progress = Progress::new(settings.topics(instruments), others.topics());
+    let mut progress = Progress::new(settings.topics(instruments)).beside(others.topics());
     let end = follow(
         settings,
         instruments,

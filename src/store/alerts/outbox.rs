@@ -1,8 +1,8 @@
 //! Who does which action of the outbox.
 //!
 //! An action is claimed under the lock, done without it, and told done or failed under the lock again. A process
-//! that dies in between leaves a claim that ends by time: the action is done at least once, and its firing's id
-//! tells the receiver of a second time.
+//! that dies in between leaves a claim that counts no more, or, where its death cannot be seen, ends by time: the
+//! action is done at least once, and its firing's id tells the receiver of a second time.
 
 use crate::model::Timestamp;
 
@@ -22,8 +22,9 @@ pub struct Claim {
 }
 
 impl PendingAction {
-    fn is_free(&self, now: Timestamp) -> bool {
-        self.claimed_until.is_none_or(|until| until <= now)
+    fn is_free(&self, now: Timestamp, is_alive: &dyn Fn(u32) -> bool) -> bool {
+        let over = self.claimed_until.is_none_or(|until| until <= now);
+        over || self.claimed_by.is_some_and(|pid| !is_alive(pid))
     }
 
     fn is_held_by(&self, claim: &Claim) -> bool {
@@ -33,10 +34,22 @@ impl PendingAction {
 
 impl State {
     /// Claims up to `n` actions that nobody works on until `until`, oldest firing first. Save before acting.
-    pub fn claim(&mut self, now: Timestamp, until: Timestamp, pid: u32, n: usize) -> Vec<Claim> {
+    /// `is_alive` says of a process that has claimed one whether it still runs.
+    pub fn claim(
+        &mut self,
+        now: Timestamp,
+        until: Timestamp,
+        pid: u32,
+        n: usize,
+        is_alive: &dyn Fn(u32) -> bool,
+    ) -> Vec<Claim> {
         let mut claims = Vec::new();
         for pending in &mut self.outbox {
-            for action in pending.actions.iter_mut().filter(|a| a.is_free(now)) {
+            for action in pending
+                .actions
+                .iter_mut()
+                .filter(|a| a.is_free(now, is_alive))
+            {
                 if claims.len() == n {
                     return claims;
                 }
@@ -96,6 +109,9 @@ mod tests {
     use super::*;
     use crate::store::{HISTORY_MAX, Pending};
 
+    /// Nobody has died.
+    const ALL: fn(u32) -> bool = |_| true;
+
     fn at(nanos: i64) -> Timestamp {
         Timestamp::from_nanos(nanos)
     }
@@ -123,19 +139,30 @@ mod tests {
     #[test]
     fn the_oldest_are_claimed_first_and_none_twice_until_the_claim_ends() {
         let mut state = state();
-        let first = state.claim(at(0), at(10), 7, 2);
+        let first = state.claim(at(0), at(10), 7, 2, &ALL);
         assert_eq!(whats(&first), [("1", "line"), ("1", "exec")]);
-        assert_eq!(whats(&state.claim(at(9), at(19), 8, 9)), [("2", "line")]);
-        assert_eq!(whats(&state.claim(at(9), at(19), 8, 9)), []);
-        let again = state.claim(at(10), at(20), 9, 1);
+        assert_eq!(
+            whats(&state.claim(at(9), at(19), 8, 9, &ALL)),
+            [("2", "line")]
+        );
+        assert_eq!(whats(&state.claim(at(9), at(19), 8, 9, &ALL)), []);
+        let again = state.claim(at(10), at(20), 9, 1, &ALL);
         assert_eq!(whats(&again), [("1", "line")]);
-        assert_eq!(state.claim(at(10), at(20), 9, 0), []);
+        assert_eq!(state.claim(at(10), at(20), 9, 0, &ALL), []);
+    }
+
+    #[test]
+    fn the_claim_of_a_dead_process_counts_no_more() {
+        let mut state = state();
+        state.claim(at(0), at(10), 7, 1, &ALL);
+        let claims = state.claim(at(1), at(11), 8, 1, &|pid| pid != 7);
+        assert_eq!(whats(&claims), [("1", "line")]);
     }
 
     #[test]
     fn done_leaves_the_outbox_with_its_last_action() {
         let mut state = state();
-        for claim in state.claim(at(0), at(10), 7, 9) {
+        for claim in state.claim(at(0), at(10), 7, 9, &ALL) {
             state.done(&claim);
             // Twice does no harm: two processes may both have done it.
             state.done(&claim);
@@ -147,11 +174,11 @@ mod tests {
     fn a_failure_frees_the_action_until_it_is_given_up() {
         let mut state = state();
         for attempt in 1..3 {
-            let claim = state.claim(at(0), at(10), 7, 1).remove(0);
+            let claim = state.claim(at(0), at(10), 7, 1, &ALL).remove(0);
             assert!(!state.failed(&claim, at(1), 3));
             assert_eq!(state.outbox[0].actions[0].attempts, attempt);
         }
-        let claim = state.claim(at(0), at(10), 7, 1).remove(0);
+        let claim = state.claim(at(0), at(10), 7, 1, &ALL).remove(0);
         assert!(state.failed(&claim, at(5), 3));
         assert_eq!(state.outbox[0].actions.len(), 1);
         let past = state.history.back().unwrap();
@@ -165,12 +192,18 @@ mod tests {
     #[test]
     fn a_late_failure_does_not_free_what_another_process_works_on() {
         let mut state = state();
-        let late = state.claim(at(0), at(10), 7, 1).remove(0);
-        let current = state.claim(at(10), at(20), 8, 1).remove(0);
+        let late = state.claim(at(0), at(10), 7, 1, &ALL).remove(0);
+        let current = state.claim(at(10), at(20), 8, 1, &ALL).remove(0);
         assert!(!state.failed(&late, at(11), 9));
-        assert_eq!(whats(&state.claim(at(12), at(22), 9, 1)), [("1", "exec")]);
+        assert_eq!(
+            whats(&state.claim(at(12), at(22), 9, 1, &ALL)),
+            [("1", "exec")]
+        );
         state.failed(&current, at(13), 9);
-        assert_eq!(whats(&state.claim(at(14), at(24), 9, 1)), [("1", "line")]);
+        assert_eq!(
+            whats(&state.claim(at(14), at(24), 9, 1, &ALL)),
+            [("1", "line")]
+        );
         assert_eq!(state.outbox[0].actions[0].attempts, 2);
     }
 

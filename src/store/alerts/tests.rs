@@ -8,7 +8,8 @@ mod faults;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::alert::{Memory, Policy, Truth};
+use crate::alert::{Memory, Policy};
+use crate::expression::Truth;
 use crate::model::Timestamp;
 
 /// Longer than any lock is held here, so that only a lock that is never released fails a test.
@@ -58,7 +59,7 @@ fn fill(state: &mut State) {
         fired_at: at(5),
         actions: vec![PendingAction::new("line"), PendingAction::new("exec")],
     });
-    state.claim(at(6), at(9), 42, 1);
+    state.claim(at(6), at(9), 42, 1, &|_| true);
     state.remember(past("a-3"));
 }
 

@@ -55,7 +55,7 @@ async fn act(store: &AlertStore, folder: &Path) {
     let now = SystemClock.now();
     let until = now.plus_nanos(20_000_000);
     let mut locked = store.lock("dip", PATIENT).await.unwrap();
-    let claims = locked.claim(now, until, std::process::id(), 4);
+    let claims = locked.claim(now, until, std::process::id(), 4, &|_| true);
     locked.save().unwrap();
     drop(locked);
     for claim in claims {

@@ -1,0 +1,89 @@
+//! Many rules over many markets, driven by one stream of events.
+
+use crate::model::{Event, Market, Stream, Timestamp};
+
+use super::{Outcome, Tracker, Views};
+
+/// All rules of a program. An event wakes only those that read it.
+#[derive(Debug, Default)]
+pub struct Board {
+    /// What is known of the markets.
+    pub views: Views,
+    trackers: Vec<Tracker>,
+    /// Which trackers read what, by [`Market::index`]: tickers, trades.
+    readers: Vec<[Vec<usize>; 2]>,
+    found: Vec<Outcome>,
+}
+
+impl Board {
+    /// Adds a rule; returns its place.
+    pub fn add(&mut self, tracker: Tracker) -> usize {
+        let place = self.trackers.len();
+        let mut topics: Vec<(Market, Stream)> = tracker
+            .slots()
+            .filter_map(|slot| Some((slot.market, slot.stream?)))
+            .collect();
+        topics.sort_by_key(|(market, stream)| (market.index(), *stream));
+        topics.dedup();
+        for (market, stream) in topics {
+            if self.readers.len() <= market.index() {
+                self.readers
+                    .resize_with(market.index() + 1, Default::default);
+            }
+            self.readers[market.index()][stream as usize].push(place);
+        }
+        self.trackers.push(tracker);
+        place
+    }
+
+    /// The rules, in the order in which they were added.
+    pub fn trackers(&self) -> &[Tracker] {
+        &self.trackers
+    }
+
+    /// One of them.
+    pub fn tracker_mut(&mut self, place: usize) -> &mut Tracker {
+        &mut self.trackers[place]
+    }
+
+    /// Takes an event that came at `now`; calls `on` with the place of each rule that it makes fire.
+    pub fn apply(&mut self, event: &Event, now: Timestamp, mut on: impl FnMut(usize, Outcome)) {
+        let (Some(market), Some(stream)) = (event.market(), event.stream()) else {
+            return;
+        };
+        let at = time_of(event);
+        let none = [const { Vec::new() }; 2];
+        let readers = &self.readers.get(market.index()).unwrap_or(&none)[stream as usize];
+        for &place in readers {
+            // Before the event is known: until then the old value held.
+            let tracker = &mut self.trackers[place];
+            tracker.pass(&self.views, at, now, &mut self.found);
+            self.found.drain(..).for_each(|outcome| on(place, outcome));
+        }
+        self.views.update(event, now);
+        for &place in readers {
+            let tracker = &mut self.trackers[place];
+            tracker.observe(&self.views, at, now, &mut self.found);
+            self.found.drain(..).for_each(|outcome| on(place, outcome));
+        }
+    }
+
+    /// Time has passed without an event for the rule at this place: ages have grown, values may have
+    /// become too old, and a condition may have held long enough.
+    pub fn tick(&mut self, place: usize, now: Timestamp, mut on: impl FnMut(Outcome)) {
+        let tracker = &mut self.trackers[place];
+        tracker.observe(&self.views, now, now, &mut self.found);
+        self.found.drain(..).for_each(&mut on);
+    }
+}
+
+/// The exchange's time of an event, else that of its receipt.
+pub fn time_of(event: &Event) -> Timestamp {
+    let own = match event {
+        Event::Ticker(ticker) => ticker.timestamp,
+        Event::Trade(trade) => Some(trade.timestamp),
+        Event::Gap(_) | Event::Status(_) => None,
+    };
+    own.or(event.received_at())
+        .unwrap_or(Timestamp::from_nanos(0))
+}

@@ -1,0 +1,272 @@
+//! One check of a rule with memory: what happened since the last one, then how it is now. Pure.
+//!
+//! Invariant: for a rule over `price`, the firings of any number of checks are those of one that watches
+//! all the time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::expression::Truth;
+use crate::model::{Decimal, Event, Market, Price, Ticker, Timestamp, Trade};
+
+use super::{Outcome, Slot, Tracker, Views};
+
+/// How far a rule has seen the trades of one market.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mark {
+    /// The last trade, where it is known.
+    pub id: Option<u64>,
+    /// Its time, else that of the last price.
+    pub time: Timestamp,
+    /// The price then.
+    pub price: Option<Price>,
+}
+
+/// What happened in one market since a mark.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// Oldest first.
+    pub trades: Vec<Trade>,
+    /// Parts of which nothing is known: after the first time, before the second.
+    pub uncovered: Vec<(Timestamp, Timestamp)>,
+    /// The newest trade of all, also where it lies before the mark.
+    pub newest: Option<Trade>,
+}
+
+/// What the exchanges said for one check.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// The state of each market that is read.
+    pub tickers: HashMap<Market, Arc<Ticker>>,
+    /// Last trades, where more of them than the price is read.
+    pub trades: HashMap<Market, Trade>,
+    /// What happened since the marks; empty where it does not count or nothing can have happened.
+    pub pasts: HashMap<Market, Arc<Past>>,
+    /// Values that were confirmed longer ago are not known.
+    pub max_age: Option<Duration>,
+}
+
+/// What came of one check.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// Edges, oldest first.
+    pub outcomes: Vec<Outcome>,
+    /// Where the next check goes on.
+    pub marks: HashMap<Market, Mark>,
+    /// Whether the condition holds now.
+    pub truth: Truth,
+    /// What is known now.
+    pub views: Views,
+}
+
+/// How wide the rolling 24 hours of a ticker surely are.
+const DAY: Duration = Duration::from_secs(23 * 3_600 + 55 * 60);
+/// A mark that moves without a replay stays this far behind: the clocks of exchange and machine differ.
+/// What lies between is replayed twice then, which changes nothing where nothing could change.
+const CLOCKS: Duration = Duration::from_secs(60);
+
+impl Tracker {
+    /// Whether nothing can have happened since the marks: over all prices of the last 24 hours the condition
+    /// has one and the same answer. Then the tickers alone are enough.
+    ///
+    /// Only for rules that read nothing but prices.
+    pub fn is_steady(
+        &self,
+        marks: &HashMap<Market, Mark>,
+        tickers: &dyn Fn(Market) -> Option<Arc<Ticker>>,
+        now: Timestamp,
+    ) -> Option<(Truth, Truth)> {
+        if self.reads_more_than_prices() {
+            return None;
+        }
+        let mut ranges = HashMap::new();
+        for market in self.priced_markets() {
+            let (mark, ticker) = (marks.get(&market)?, tickers(market)?);
+            if now.nanos().saturating_sub(mark.time.nanos()) as u128 > DAY.as_nanos() {
+                return None;
+            }
+            ranges.insert(market, range(&ticker, mark.price)?);
+        }
+        let over = |slot: &Slot| ranges.get(&slot.market).copied();
+        let (condition, rearm) = self.truths_over(&over);
+        (condition != Truth::Unknown && rearm != Truth::Unknown).then_some((condition, rearm))
+    }
+
+    /// One check at `now`: the past since the marks, if evidence of it was brought, then this moment.
+    /// Without marks there is no past.
+    pub fn check(
+        &mut self,
+        mut marks: HashMap<Market, Mark>,
+        evidence: &Evidence,
+        now: Timestamp,
+    ) -> Checked {
+        let mut outcomes = Vec::new();
+        let ticker = |market: Market| evidence.tickers.get(&market).cloned();
+        let steady = self.is_steady(&marks, &ticker, now);
+        let mut views = self.catch_up(&marks, &evidence.pasts, now, &mut outcomes);
+        evidence.put_into(&mut views, now);
+        if let Some((condition, rearm)) = steady.filter(|_| evidence.pasts.is_empty()) {
+            self.observe_as(condition, rearm, &views, now, now, &mut outcomes);
+        } else if evidence.pasts.is_empty() || self.reads_more_than_prices() {
+            // Prices that were replayed have been judged; the rest is judged now.
+            self.observe(
+                &views,
+                evidence.time_of(self.market, now),
+                now,
+                &mut outcomes,
+            );
+        }
+        let truth = self.holds(&views, now);
+        if truth != Truth::Unknown {
+            self.pass(&views, now, now, &mut outcomes);
+        }
+        for market in self.priced_markets() {
+            let before = marks.get(&market).copied();
+            let after = match evidence.pasts.get(&market) {
+                Some(past) => Mark::after(past, before),
+                None => ticker(market).map(|ticker| Mark::at(&ticker, before, steady.is_some())),
+            };
+            if let Some(after) = after {
+                marks.insert(market, after);
+            }
+        }
+        Checked {
+            outcomes,
+            marks,
+            truth,
+            views,
+        }
+    }
+
+    /// Lets the past happen; returns what was known at its end.
+    pub fn catch_up(
+        &mut self,
+        marks: &HashMap<Market, Mark>,
+        pasts: &HashMap<Market, Arc<Past>>,
+        now: Timestamp,
+        out: &mut Vec<Outcome>,
+    ) -> Views {
+        let mut views = Views::default();
+        for (market, mark) in marks
+            .iter()
+            .filter(|(market, _)| pasts.contains_key(market))
+        {
+            if let Some(price) = mark.price {
+                views.seed_price(*market, price, mark.time);
+            }
+        }
+        let trades = in_order(pasts, marks);
+        let holes = pasts.values().flat_map(|past| &past.uncovered);
+        let mut holes: Vec<Timestamp> = holes.map(|(from, _)| *from).collect();
+        holes.sort();
+        let mut rest = trades.as_slice();
+        for hole in holes {
+            let before = rest.partition_point(|trade| trade.timestamp <= hole);
+            let (before, after) = rest.split_at(before);
+            self.replay(&mut views, before, now, out);
+            // Whatever held before it cannot be said to have held all the time.
+            self.observe_as(Truth::Unknown, Truth::Unknown, &views, hole, now, out);
+            rest = after;
+        }
+        self.replay(&mut views, rest, now, out);
+        views
+    }
+}
+
+impl Evidence {
+    /// The values of this moment, over what a replay has left.
+    pub fn put_into(&self, views: &mut Views, now: Timestamp) {
+        for ticker in self.tickers.values() {
+            views.update(&Event::Ticker(ticker.clone()), now);
+        }
+        for (market, past) in &self.pasts {
+            // The newest trade is the last price; the ticker was asked for before.
+            match past.trades.last().or(past.newest.as_ref()) {
+                Some(trade) => views.update(&Event::Trade(*trade), now),
+                None => views.confirm(*market, now),
+            }
+        }
+        for trade in self.trades.values() {
+            views.update(&Event::Trade(*trade), now);
+        }
+        views.max_age = self.max_age;
+    }
+
+    /// The exchange's time of what is known of a market, else `now`.
+    pub fn time_of(&self, market: Market, now: Timestamp) -> Timestamp {
+        let trade = self.trades.get(&market).map(|trade| trade.timestamp);
+        let ticker = || {
+            let ticker = self.tickers.get(&market)?;
+            Some(ticker.timestamp.unwrap_or(ticker.received_at))
+        };
+        trade.or_else(ticker).unwrap_or(now)
+    }
+}
+
+/// The lowest and the highest price of the last 24 hours.
+fn range(ticker: &Ticker, before: Option<Price>) -> Option<(Decimal, Decimal)> {
+    let (low, high, last) = (ticker.low_24h?, ticker.high_24h?, ticker.price?);
+    // Computed at different moments at the exchange: the last prices are seen for sure.
+    let low = low.min(last).min(before.unwrap_or(last));
+    let high = high.max(last).max(before.unwrap_or(last));
+    Some((low.decimal(), high.decimal()))
+}
+
+/// The trades after the marks, of all markets by time; within a market the order of ids is kept.
+fn in_order(pasts: &HashMap<Market, Arc<Past>>, marks: &HashMap<Market, Mark>) -> Vec<Trade> {
+    let mut keyed = Vec::new();
+    for (market, past) in pasts {
+        let mark = marks.get(market);
+        let is_new = |trade: &&Trade| match mark {
+            Some(Mark { id: Some(id), .. }) => trade.id > *id,
+            Some(mark) => trade.timestamp > mark.time,
+            None => true,
+        };
+        let mut newest = i64::MIN;
+        for trade in past.trades.iter().filter(is_new) {
+            newest = newest.max(trade.timestamp.nanos());
+            keyed.push((newest, trade.market.index(), *trade));
+        }
+    }
+    keyed.sort_by_key(|(time, index, trade)| (*time, *index, trade.id));
+    keyed.into_iter().map(|(.., trade)| trade).collect()
+}
+
+impl Mark {
+    /// After a replay.
+    pub fn after(past: &Past, before: Option<Mark>) -> Option<Mark> {
+        let newest = past.trades.last().or(past.newest.as_ref());
+        let mark = newest.map(|trade| Mark {
+            id: Some(trade.id),
+            time: trade.timestamp,
+            price: Some(trade.price),
+        });
+        match (mark, before) {
+            // A newest trade from before the mark: there has been none since.
+            (Some(mark), Some(before)) if mark.time < before.time && past.uncovered.is_empty() => {
+                Some(before)
+            }
+            (mark, before) => mark.or(before),
+        }
+    }
+
+    /// Where a check begins without a replay, `steady` where nothing can have happened since the last one.
+    pub fn at(ticker: &Ticker, before: Option<Mark>, steady: bool) -> Mark {
+        let time = ticker.timestamp.unwrap_or(ticker.received_at);
+        let mark = |time| Mark {
+            id: None,
+            time,
+            price: ticker.price,
+        };
+        let Some(before) = before.filter(|_| steady) else {
+            return mark(time);
+        };
+        let behind = time.plus_nanos(-(CLOCKS.as_nanos() as i64));
+        if behind > before.time {
+            mark(behind)
+        } else {
+            before
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! One rule over one market: what it reads, what it remembers.
+
+use std::sync::Arc;
+
+use crate::expression::{Reference, Truth};
+use crate::model::{Decimal, Event, Field, Market, Stream, Timestamp, Trade};
+
+use super::{Alert, Memory, Rule, Slot, Verdict, Views};
+
+/// A rule at work. Give it every event of its markets in order, or the trades of the past.
+#[derive(Debug, Clone)]
+pub struct Tracker {
+    /// What is watched.
+    pub rule: Arc<Rule>,
+    /// What its alerts are about.
+    pub market: Market,
+    /// What has happened so far.
+    pub memory: Memory,
+    condition: Vec<Slot>,
+    rearm: Vec<Slot>,
+}
+
+/// What came of an evaluation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Fired or swallowed.
+    pub verdict: Verdict,
+    /// As it would be told.
+    pub alert: Alert,
+}
+
+impl Tracker {
+    /// `other` finds the markets of references. `None`: it could not.
+    pub fn new(
+        rule: Arc<Rule>,
+        market: Market,
+        other: &dyn Fn(&Reference) -> Option<Market>,
+    ) -> Option<Self> {
+        let condition = Slot::of(rule.condition.operands(), market, other)?;
+        let rearm = match &rule.rearm {
+            Some(rearm) => Slot::of(rearm.operands(), market, other)?,
+            None => Vec::new(),
+        };
+        Some(Self {
+            rule,
+            market,
+            memory: Memory::default(),
+            condition,
+            rearm,
+        })
+    }
+
+    /// Everything that it reads.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.condition.iter().chain(&self.rearm)
+    }
+
+    /// The slots of the condition alone, in the order of its operands.
+    pub fn condition_slots(&self) -> &[Slot] {
+        &self.condition
+    }
+
+    /// Whether it reads this stream of this market.
+    pub fn reads(&self, market: Market, stream: Stream) -> bool {
+        self.slots()
+            .any(|slot| slot.market == market && slot.stream == Some(stream))
+    }
+
+    /// The markets whose last price it reads: what happened there between two checks counts.
+    pub fn priced_markets(&self) -> Vec<Market> {
+        let mut markets = Vec::new();
+        for slot in self.slots().filter(|slot| slot.field == Field::Price) {
+            if !markets.contains(&slot.market) {
+                markets.push(slot.market);
+            }
+        }
+        markets
+    }
+
+    /// Whether some of what it reads is known only at the moment of a check.
+    pub fn reads_more_than_prices(&self) -> bool {
+        self.slots()
+            .any(|slot| slot.field != Field::Price && slot.stream.is_some())
+    }
+
+    /// Whether it changes while nothing comes.
+    pub fn reads_ages(&self) -> bool {
+        self.slots().any(|slot| slot.field == Field::Age)
+    }
+
+    /// Whether time alone may have changed something at `now`.
+    pub fn is_due(&self, views: &Views, now: Timestamp) -> bool {
+        let policy = &self.rule.policy;
+        self.reads_ages()
+            || self.memory.due(policy).is_some_and(|due| due <= now)
+            // What is not known any more has not held all the time.
+            || (policy.hold.is_some() && self.holds(views, now) == Truth::Unknown)
+    }
+
+    /// Whether the condition holds now.
+    pub fn holds(&self, views: &Views, now: Timestamp) -> Truth {
+        let input = |i: usize| views.value(&self.condition[i], now);
+        self.rule.condition.holds(&input)
+    }
+
+    /// Evaluates at the event time `at`; `now` is for ages.
+    pub fn observe(
+        &mut self,
+        views: &Views,
+        at: Timestamp,
+        now: Timestamp,
+        out: &mut Vec<Outcome>,
+    ) {
+        let condition = self.holds(views, now);
+        let rearm = self.may_rearm(condition, views, now);
+        self.observe_as(condition, rearm, views, at, now, out);
+    }
+
+    /// The same where the truths are known already.
+    pub fn observe_as(
+        &mut self,
+        condition: Truth,
+        rearm: Truth,
+        views: &Views,
+        at: Timestamp,
+        now: Timestamp,
+        out: &mut Vec<Outcome>,
+    ) {
+        let policy = self.rule.policy;
+        if let Some(verdict) = self.memory.observe(&policy, at, condition, rearm) {
+            out.push(self.outcome(verdict, views, now));
+        }
+    }
+
+    /// Time passes up to `at`: a condition that has held long enough by then fires.
+    pub fn pass(&mut self, views: &Views, at: Timestamp, now: Timestamp, out: &mut Vec<Outcome>) {
+        let policy = self.rule.policy;
+        if let Some(verdict) = self.memory.on_time(&policy, at) {
+            out.push(self.outcome(verdict, views, now));
+        }
+    }
+
+    /// Lets trades of the past happen, oldest first.
+    pub fn replay(
+        &mut self,
+        views: &mut Views,
+        trades: &[Trade],
+        now: Timestamp,
+        out: &mut Vec<Outcome>,
+    ) {
+        for trade in trades {
+            // Before the trade is known: until then the old price held.
+            self.pass(views, trade.timestamp, now, out);
+            views.update(&Event::Trade(*trade), trade.timestamp);
+            if self.reads(trade.market, Stream::Trades) {
+                // The past is complete: at its own time no price in it is old.
+                self.observe(views, trade.timestamp, trade.timestamp, out);
+            }
+        }
+        for outcome in out {
+            outcome.alert.evaluated_at = now;
+        }
+    }
+
+    fn may_rearm(&self, condition: Truth, views: &Views, now: Timestamp) -> Truth {
+        let fallen_back = match self.rule.margin {
+            Some(margin) => {
+                let input = |i: usize| views.value(&self.condition[i], now);
+                self.rule.condition.holds_within(margin, &input).not()
+            }
+            None => condition.not(),
+        };
+        match &self.rule.rearm {
+            Some(rearm) => {
+                let holds = rearm.holds(&|i: usize| views.value(&self.rearm[i], now));
+                if self.rule.margin.is_some() {
+                    holds.and(fallen_back)
+                } else {
+                    holds
+                }
+            }
+            None => fallen_back,
+        }
+    }
+
+    /// Whether the condition holds, and whether the rule may be armed again, while what it reads moves within
+    /// ranges; unknown where that is not one and the same.
+    pub(super) fn truths_over(
+        &self,
+        range: &dyn Fn(&Slot) -> Option<(Decimal, Decimal)>,
+    ) -> (Truth, Truth) {
+        let of_condition = |i: usize| range(&self.condition[i]);
+        let condition = self.rule.condition.holds_over(&of_condition, None);
+        let fallen_back = match self.rule.margin {
+            Some(margin) => self.rule.condition.holds_over(&of_condition, Some(margin)),
+            None => condition,
+        }
+        .not();
+        let rearm = match &self.rule.rearm {
+            Some(rearm) => {
+                let holds = rearm.holds_over(&|i: usize| range(&self.rearm[i]), None);
+                if self.rule.margin.is_some() {
+                    holds.and(fallen_back)
+                } else {
+                    holds
+                }
+            }
+            None => fallen_back,
+        };
+        (condition, rearm)
+    }
+
+    fn outcome(&self, verdict: Verdict, views: &Views, now: Timestamp) -> Outcome {
+        let at = verdict.at();
+        Outcome {
+            verdict,
+            alert: self.alert(views, at, now),
+        }
+    }
+
+    /// The alert of this moment.
+    pub fn alert(&self, views: &Views, at: Timestamp, now: Timestamp) -> Alert {
+        let price = views.price(self.market);
+        let operands = self.rule.condition.operands().iter();
+        // Too old or not, these are the values that decided.
+        let values = operands
+            .zip(&self.condition)
+            .map(|(operand, slot)| (operand.text.clone(), views.value(slot, now)))
+            .collect();
+        let message = self.rule.message.clone().unwrap_or_else(|| {
+            let (symbol, condition) = (self.market.symbol(), self.rule.condition.text());
+            match price {
+                Some(price) => format!("{symbol}: {condition} (price {price})"),
+                None => format!("{symbol}: {condition}"),
+            }
+        });
+        Alert {
+            id: self.id(views, at),
+            name: self.rule.name.clone(),
+            market: self.market,
+            condition: self.rule.condition.text().to_owned(),
+            message,
+            price,
+            values,
+            timestamp: at,
+            evaluated_at: now,
+        }
+    }
+
+    /// The same firing gets the same id whoever finds it: its rule, its moment and the trade that made it.
+    fn id(&self, views: &Views, at: Timestamp) -> String {
+        let what = format!(
+            "{}\n{}\n{}\n{}\n{:?}",
+            self.rule.name.as_deref().unwrap_or_default(),
+            self.market,
+            self.rule.condition.text(),
+            at.nanos(),
+            views.last_trade(self.market).map(|trade| trade.id),
+        );
+        let (one, other) = (what.as_bytes(), format!("{what}\n2"));
+        format!(
+            "{:016x}{:016x}",
+            crate::model::fnv1a_64(one),
+            crate::model::fnv1a_64(other.as_bytes())
+        )
+    }
+}

@@ -1,0 +1,188 @@
+//! The newest that is known of each market, and since when it is confirmed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::expression::{Operand, Reference};
+use crate::model::{Decimal, Event, Field, Market, Price, Stream, Ticker, Timestamp, Trade, Value};
+
+/// Where the value of one operand comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// Of which market.
+    pub market: Market,
+    /// Which field.
+    pub field: Field,
+    /// Which of its streams has it; `None`: it is known without any data.
+    pub stream: Option<Stream>,
+}
+
+impl Slot {
+    /// The slots of these operands. `own` is the market that an unqualified field belongs to, `other` finds
+    /// the market of a reference; `None` where it cannot be found.
+    pub fn of(
+        operands: &[Operand],
+        own: Market,
+        other: &dyn Fn(&Reference) -> Option<Market>,
+    ) -> Option<Vec<Slot>> {
+        let markets: Vec<Market> = operands
+            .iter()
+            .map(|operand| match &operand.of {
+                Reference::Own => Some(own),
+                reference => other(reference),
+            })
+            .collect::<Option<_>>()?;
+        let of_trades = |market: Market| {
+            let mut pairs = operands.iter().zip(&markets);
+            pairs.any(|(operand, m)| {
+                *m == market && stream_of(operand.field) == Some(Stream::Trades)
+            })
+        };
+        let slot = |(operand, &market): (&Operand, &Market)| Slot {
+            market,
+            field: operand.field,
+            stream: match operand.field {
+                // Times and ages are those of what else the rule reads.
+                Field::Timestamp | Field::ReceivedAt | Field::Age if of_trades(market) => {
+                    Some(Stream::Trades)
+                }
+                field => stream_of(field),
+            },
+        };
+        Some(operands.iter().zip(&markets).map(slot).collect())
+    }
+}
+
+/// The stream that says most about a field.
+fn stream_of(field: Field) -> Option<Stream> {
+    match field {
+        Field::Type | Field::Exchange | Field::Symbol => None,
+        // Every trade counts; a ticker may leave some out.
+        Field::Price | Field::Id | Field::Size | Field::Side | Field::Origin => {
+            Some(Stream::Trades)
+        }
+        _ => Some(Stream::Ticker),
+    }
+}
+
+/// One event and when it was last confirmed to be the newest, by our clock.
+#[derive(Debug, Clone)]
+struct Seen {
+    event: Event,
+    confirmed: Timestamp,
+}
+
+#[derive(Debug, Clone, Default)]
+struct View {
+    ticker: Option<Seen>,
+    trade: Option<Seen>,
+}
+
+/// All markets of a set of rules.
+#[derive(Debug, Clone, Default)]
+pub struct Views {
+    /// By [`Market::index`].
+    markets: Vec<View>,
+    /// What was confirmed longer ago is not known any more; `None`: it stays known.
+    pub max_age: Option<Duration>,
+}
+
+impl Views {
+    /// Takes a ticker or a trade; gaps and states say nothing about a value.
+    pub fn update(&mut self, event: &Event, confirmed: Timestamp) {
+        let (Some(market), Some(stream)) = (event.market(), event.stream()) else {
+            return;
+        };
+        let seen = Some(Seen {
+            event: event.clone(),
+            confirmed,
+        });
+        match stream {
+            Stream::Ticker => self.view_mut(market).ticker = seen,
+            Stream::Trades => self.view_mut(market).trade = seen,
+        }
+    }
+
+    /// Where trades are replayed: the price before the first of them.
+    pub fn seed_price(&mut self, market: Market, price: Price, at: Timestamp) {
+        let ticker = Ticker {
+            price: Some(price),
+            timestamp: Some(at),
+            ..Ticker::empty(market, at)
+        };
+        self.update(&Event::Ticker(Arc::new(ticker)), at);
+    }
+
+    /// The exchange has confirmed that there is nothing newer.
+    pub fn confirm(&mut self, market: Market, at: Timestamp) {
+        let view = self.view_mut(market);
+        for seen in [&mut view.ticker, &mut view.trade].into_iter().flatten() {
+            seen.confirmed = seen.confirmed.max(at);
+        }
+    }
+
+    /// When the newest of this stream was confirmed.
+    pub fn confirmed(&self, market: Market, stream: Stream) -> Option<Timestamp> {
+        self.seen(market, stream).map(|seen| seen.confirmed)
+    }
+
+    /// The last price, whatever its age.
+    pub fn price(&self, market: Market) -> Option<Price> {
+        match self.seen(market, Stream::Trades).map(|seen| &seen.event) {
+            Some(Event::Trade(trade)) => Some(trade.price),
+            Some(Event::Ticker(ticker)) => ticker.price,
+            _ => None,
+        }
+    }
+
+    /// The last trade, where trades are read.
+    pub fn last_trade(&self, market: Market) -> Option<Trade> {
+        match self.markets.get(market.index())?.trade.as_ref()?.event {
+            Event::Trade(trade) => Some(trade),
+            _ => None,
+        }
+    }
+
+    /// The value of a slot at `now`, unknown where it is missing or too old.
+    pub fn value(&self, slot: &Slot, now: Timestamp) -> Value {
+        let Some(stream) = slot.stream else {
+            return match slot.field {
+                Field::Exchange => Value::Text(slot.market.exchange().name().into()),
+                Field::Symbol => Value::Text(slot.market.symbol().into()),
+                _ => Value::Null,
+            };
+        };
+        let Some(seen) = self.seen(slot.market, stream) else {
+            return Value::Null;
+        };
+        let age = now.nanos().saturating_sub(seen.confirmed.nanos()).max(0);
+        if slot.field == Field::Age {
+            return Value::Number(Decimal::new(age / 1_000_000, 3));
+        }
+        let too_old = |most: Duration| age as u128 > most.as_nanos();
+        if self.max_age.is_some_and(too_old) {
+            return Value::Null;
+        }
+        match (slot.field, &seen.event) {
+            // A number in expressions, and nothing is allocated.
+            (Field::Id, Event::Trade(trade)) => Value::Number(trade.id.into()),
+            (field, event) => field.value(event, now),
+        }
+    }
+
+    /// The newest of a stream. A ticker knows the last price, too: it stands in until the first trade.
+    fn seen(&self, market: Market, stream: Stream) -> Option<&Seen> {
+        let view = self.markets.get(market.index())?;
+        match stream {
+            Stream::Ticker => view.ticker.as_ref(),
+            Stream::Trades => view.trade.as_ref().or(view.ticker.as_ref()),
+        }
+    }
+
+    fn view_mut(&mut self, market: Market) -> &mut View {
+        if self.markets.len() <= market.index() {
+            self.markets.resize_with(market.index() + 1, View::default);
+        }
+        &mut self.markets[market.index()]
+    }
+}

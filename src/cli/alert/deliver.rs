@@ -1,0 +1,275 @@
+//! From a firing to its line and its actions. Firings of named rules go through the outbox of their memory,
+//! so that a run that dies leaves them to the next.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::action::{Action, ActionError, Firing, Runner};
+use crate::alert::{Alert, Outcome, Verdict};
+use crate::store::{AlertStore, Claim, Locked, Past, Pending, PendingAction};
+
+use super::super::Ctx;
+use super::super::error::CliError;
+use super::fetch::now;
+use super::line::Printer;
+use super::once::{Tally, lock, unwritten};
+use super::settings::{LINE, Spec};
+
+/// A claim of a process that has not died is held for so long, and for as long as its actions may take.
+const CLAIM: Duration = Duration::from_secs(600);
+/// Runs that may fail at one action before it is given up.
+const ATTEMPTS: u32 = 50;
+/// Claims of one round.
+const AT_ONCE: usize = 64;
+
+/// An action that is ours to do, and the event that it is about.
+pub struct Claimed {
+    claim: Claim,
+    event: String,
+}
+
+/// Prints and acts.
+pub struct Deliverer<'a> {
+    ctx: &'a Ctx,
+    runner: Runner,
+    printer: Printer,
+    dry_run: bool,
+    said_dry: AtomicBool,
+}
+
+impl<'a> Deliverer<'a> {
+    pub fn new(ctx: &'a Ctx, runner: Runner, printer: Printer, dry_run: bool) -> Self {
+        Self {
+            ctx,
+            runner,
+            printer,
+            dry_run,
+            said_dry: AtomicBool::new(false),
+        }
+    }
+
+    /// Tells and acts at once, for rules without memory. What could not be done comes back.
+    pub async fn deliver(&self, spec: &Spec, alert: &Alert) -> Vec<CliError> {
+        let mut failed: Vec<_> = self.tell(alert).await.err().into_iter().collect();
+        failed.extend(self.act_all(spec, alert).await);
+        failed
+    }
+
+    /// Prints the line.
+    pub async fn tell(&self, alert: &Alert) -> Result<(), CliError> {
+        self.printer.print(&alert.json()).await
+    }
+
+    /// Does what the rule asks for, all at once.
+    pub async fn act_all(&self, spec: &Spec, alert: &Alert) -> Vec<CliError> {
+        if self.dry_run {
+            self.say_dry(spec);
+            return Vec::new();
+        }
+        let json = alert.json();
+        let acts = spec
+            .actions
+            .iter()
+            .map(|(key, action)| self.act(key, action, &json));
+        join_all(acts).await.into_iter().flatten().collect()
+    }
+
+    fn say_dry(&self, spec: &Spec) {
+        for (key, action) in &spec.actions {
+            let what = match action {
+                Action::Exec(exec) => format!("run {}", exec.argv.join(" ")),
+                Action::Webhook(webhook) => format!("post to {}", webhook.label),
+                Action::Notify => "notify".into(),
+                Action::Bell => "ring".into(),
+            };
+            self.ctx.notices.say(
+                "dry_run",
+                &format!("tickwire: dry run: would {what} ({key})"),
+            );
+        }
+        if spec.actions.is_empty() && !self.said_dry.swap(true, Ordering::Relaxed) {
+            self.ctx
+                .notices
+                .say("dry_run", "tickwire: dry run: nothing is remembered");
+        }
+    }
+
+    async fn act(&self, key: &str, action: &Action, json: &str) -> Option<CliError> {
+        let failed = |why: &str| CliError::failed("action", format!("action {key}: {why}"));
+        let firing = match Firing::from_json(json) {
+            Ok(firing) => firing,
+            Err(why) => return Some(failed(&why.to_string())),
+        };
+        match self.runner.run(action, &firing).await {
+            Ok(()) => None,
+            Err(ActionError {
+                message,
+                hint,
+                retryable,
+            }) => Some(CliError {
+                retryable,
+                hint,
+                ..failed(&message)
+            }),
+        }
+    }
+
+    /// Puts a firing into the memory of its rule: from now on it will be told, by whomever.
+    pub fn record(&self, spec: &Spec, outcome: &Outcome, locked: &mut Locked) {
+        let Outcome { verdict, alert } = outcome;
+        let how = match verdict {
+            Verdict::Fired { .. } => "fired".to_owned(),
+            Verdict::Suppressed { why, .. } => format!("suppressed: {why}"),
+        };
+        locked.remember(Past {
+            id: alert.id.clone(),
+            market: alert.market.to_string(),
+            at: alert.timestamp,
+            price: alert.price.map(|price| price.to_string()),
+            outcome: how,
+        });
+        if !verdict.is_fired() {
+            return;
+        }
+        let keys = std::iter::once(LINE).chain(spec.actions.iter().map(|(key, _)| key.as_str()));
+        locked.outbox.push(Pending {
+            id: alert.id.clone(),
+            market: alert.market.to_string(),
+            event: alert.json(),
+            fired_at: alert.timestamp,
+            actions: keys.map(PendingAction::new).collect(),
+        });
+    }
+
+    /// Takes what stands in the outbox of this rule and what nobody else is doing. Save before acting.
+    pub fn claim(&self, spec: &Spec, locked: &mut Locked) -> Vec<Claimed> {
+        let at = now();
+        let longest = spec.actions.iter().map(|(_, action)| longest(action)).max();
+        let patience = CLAIM + longest.unwrap_or_default();
+        let until = at.plus_nanos(i64::try_from(patience.as_nanos()).unwrap_or(i64::MAX));
+        let claims = locked.claim(at, until, std::process::id(), AT_ONCE, &is_alive);
+        let event = |claim: &Claim| {
+            let pending = locked.outbox.iter().find(|pending| pending.id == claim.id);
+            pending
+                .map(|pending| pending.event.clone())
+                .unwrap_or_default()
+        };
+        let claimed = claims.into_iter().map(|claim| Claimed {
+            event: event(&claim),
+            claim,
+        });
+        claimed.collect()
+    }
+
+    /// Does what was claimed and writes down what came of it.
+    pub async fn settle(
+        &self,
+        spec: &Spec,
+        name: &str,
+        claims: Vec<Claimed>,
+        store: &AlertStore,
+    ) -> Tally {
+        let mut tally = Tally::default();
+        if claims.is_empty() {
+            return tally;
+        }
+        let acts = claims
+            .iter()
+            .map(|claimed| self.act_on(spec, &claimed.claim, &claimed.event));
+        let results = join_all(acts).await;
+        let mut done = Vec::new();
+        for (Claimed { claim, .. }, error) in claims.iter().zip(results) {
+            tally.fired += u64::from(claim.key == LINE && error.is_none());
+            done.push((claim, error.is_none()));
+            tally.failed.extend(error);
+        }
+        if let Err(error) = self.settled(name, store, &done, &mut tally).await {
+            tally.failed.push(error);
+        }
+        tally
+    }
+
+    /// What an earlier run has left undone.
+    pub async fn leftovers(&self, spec: &Spec, name: &str, store: &AlertStore) -> Tally {
+        let failed = |error| Tally {
+            failed: vec![error],
+            ..Tally::default()
+        };
+        // Looked at without the lock: nearly always there is nothing.
+        let state = store.read(name).ok().flatten();
+        if state.is_none_or(|state| state.outbox.is_empty()) {
+            return Tally::default();
+        }
+        let claims = match lock(store, name, self.ctx).await {
+            Ok(mut locked) => {
+                let claims = self.claim(spec, &mut locked);
+                if let Err(error) = locked.save() {
+                    return failed(unwritten(error));
+                }
+                claims
+            }
+            Err(error) => return failed(error),
+        };
+        self.settle(spec, name, claims, store).await
+    }
+
+    async fn act_on(&self, spec: &Spec, claim: &Claim, event: &str) -> Option<CliError> {
+        if claim.key == LINE {
+            return self.printer.print(event).await.err();
+        }
+        match spec.actions.iter().find(|(key, _)| *key == claim.key) {
+            Some((key, action)) => self.act(key, action, event).await,
+            None => {
+                // The rule was changed after it had fired: there is nothing left to do it with.
+                let message = format!(
+                    "alert `{}`: the action {} is gone",
+                    spec.rule.title(),
+                    claim.key
+                );
+                self.ctx.notices.warn("action", &message);
+                None
+            }
+        }
+    }
+
+    async fn settled(
+        &self,
+        name: &str,
+        store: &AlertStore,
+        done: &[(&Claim, bool)],
+        tally: &mut Tally,
+    ) -> Result<(), CliError> {
+        let mut locked = lock(store, name, self.ctx).await?;
+        for (claim, is_done) in done {
+            if *is_done {
+                locked.done(claim);
+            } else if locked.failed(claim, now(), ATTEMPTS) {
+                let message = format!(
+                    "alert `{name}`: the action {} is given up after {ATTEMPTS} runs",
+                    claim.key
+                );
+                tally.failed.push(CliError::failed("action", message));
+            }
+        }
+        locked.save().map_err(unwritten)
+    }
+}
+
+/// How long an action may take with all its tries.
+fn longest(action: &Action) -> Duration {
+    match action {
+        Action::Exec(exec) => exec.timeout,
+        Action::Webhook(webhook) => webhook.timeout * 3,
+        Action::Notify | Action::Bell => Duration::ZERO,
+    }
+}
+
+/// Whether a process still runs, as far as can be seen: one that we may not signal does.
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}

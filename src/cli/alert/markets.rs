@@ -1,0 +1,115 @@
+//! From the symbols of rules to instruments and trackers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::Tracker;
+use crate::expression::Reference;
+use crate::model::{Instrument, Market};
+
+use super::super::Ctx;
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::super::monitor::{announce, resolve};
+use super::settings::Spec;
+
+/// What the symbols of all rules mean.
+pub struct Markets {
+    instruments: HashMap<Market, Arc<Instrument>>,
+    answers: HashMap<String, Result<Arc<Instrument>, CliError>>,
+}
+
+/// A rule that could be set up, and one that could not for now.
+pub struct Ready {
+    pub spec: usize,
+    pub trackers: Vec<Tracker>,
+    /// Symbols of which nothing is known, for want of a list.
+    pub unknown: Vec<CliError>,
+}
+
+impl Markets {
+    /// Looks all symbols up.
+    ///
+    /// Errors: those that do not exist; all but the last are told.
+    pub async fn find(specs: &[Spec], timeout: Duration, ctx: &Ctx) -> Result<Self, CliError> {
+        let mut texts: Vec<String> = specs.iter().flat_map(Spec::lookups).collect();
+        texts.sort();
+        texts.dedup();
+        let answers = resolve::each(&texts, timeout, ctx).await;
+        let wrong: Vec<_> = answers
+            .iter()
+            .filter_map(|answer| answer.as_ref().err())
+            .filter(|error| error.exit == Exit::Usage)
+            .cloned()
+            .collect();
+        if let Some(last) = ctx.notices.all_but_last(wrong) {
+            return Err(last);
+        }
+        let found: Vec<_> = answers.iter().flatten().cloned().collect();
+        let instruments: HashMap<_, _> = found.into_iter().map(|i| (i.market, i)).collect();
+        let mut sorted: Vec<_> = instruments.values().cloned().collect();
+        sorted.sort_by_key(|instrument| instrument.market.index());
+        announce(&sorted, ctx)?;
+        Ok(Self {
+            instruments,
+            answers: texts.into_iter().zip(answers).collect(),
+        })
+    }
+
+    /// The instrument of a market that was found.
+    pub fn instrument(&self, market: Market) -> &Arc<Instrument> {
+        &self.instruments[&market]
+    }
+
+    /// One tracker for each symbol of the rule.
+    pub fn ready(&self, index: usize, spec: &Spec) -> Ready {
+        let (mut trackers, mut unknown) = (Vec::new(), Vec::<CliError>::new());
+        let mut seen = Vec::new();
+        for symbol in self.symbols(spec) {
+            match self.tracker(spec, &symbol) {
+                Ok(tracker) if seen.contains(&tracker.market) => {}
+                Ok(tracker) => {
+                    seen.push(tracker.market);
+                    trackers.push(tracker);
+                }
+                Err(error) => unknown.push(CliError {
+                    message: format!("{symbol}: {}", error.message),
+                    ..error
+                }),
+            }
+        }
+        Ready {
+            spec: index,
+            trackers,
+            unknown,
+        }
+    }
+
+    /// Those of the rule; where it has none, the first that its condition names.
+    fn symbols(&self, spec: &Spec) -> Vec<String> {
+        if !spec.symbols.is_empty() {
+            return spec
+                .symbols
+                .iter()
+                .map(|symbol| spec.lookup(symbol))
+                .collect();
+        }
+        let first = spec.rule.references().find_map(|r| spec.reference(r));
+        first.into_iter().collect()
+    }
+
+    fn tracker(&self, spec: &Spec, symbol: &str) -> Result<Tracker, CliError> {
+        let market = |text: &str| match &self.answers[text] {
+            Ok(instrument) => Ok(instrument.market),
+            Err(error) => Err(error.clone()),
+        };
+        let own = market(symbol)?;
+        for reference in spec.rule.references().filter_map(|r| spec.reference(r)) {
+            market(&reference)?;
+        }
+        let other = |reference: &Reference| market(&spec.reference(reference)?).ok();
+        Tracker::new(spec.rule.clone(), own, &other)
+            .ok_or_else(|| CliError::failed("internal", "a symbol was lost"))
+    }
+}

@@ -1,0 +1,337 @@
+//! `alert` without `--once`: watches until it is told to stop.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::Instant;
+
+use crate::alert::Outcome;
+use crate::engine::Subscription;
+use crate::model::{Event, Market};
+
+use super::super::Ctx;
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::super::monitor::progress::{Progress, at, every};
+use super::super::monitor::{engine_stopped, tell};
+use super::super::signals::Signals;
+use super::desk::{Committed, Desk};
+use super::fetch::now;
+use super::liveness::{Liveness, Question};
+use super::markets::{Markets, Ready};
+use super::once::{Run, Tally};
+use super::settings::Spec;
+
+/// How often ages are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// How often memories are written while nothing fires.
+const SAVE: Duration = Duration::from_secs(60);
+/// Firings whose actions are not done yet; of further ones the actions are left out, and that is told.
+const ACTING: usize = 100;
+/// What is still to be done after a signal may take so long.
+const LAST_ACTIONS: Duration = Duration::from_secs(5);
+
+/// When to stop.
+pub struct Bounds {
+    pub count: Option<u64>,
+    pub timeout: Option<Duration>,
+}
+
+/// Why it stopped.
+enum End {
+    Count,
+    TimeIsUp,
+    Signal(Exit),
+    Error(CliError),
+}
+
+/// Actions on their way.
+type Acting<'a> = FuturesUnordered<BoxFuture<'a, Tally>>;
+
+/// Watches until the bounds, a signal or an error.
+pub async fn run(
+    specs: &[Spec],
+    ready: Vec<Ready>,
+    markets: &Markets,
+    bounds: Bounds,
+    run: &Run<'_>,
+    mut signals: Signals,
+) -> Result<Exit, CliError> {
+    let mut watch = Watch::new(specs, ready, markets, run)?;
+    let mut feeds = watch.subscribe().await?;
+    let end = watch.follow(&mut feeds, &bounds, &mut signals).await;
+    signals.exit_on_next();
+    watch.wind_up(matches!(end, End::Signal(_))).await;
+    let _ = tokio::time::timeout(Duration::from_millis(250), run.ctx.engine.shutdown()).await;
+    watch.finish(end, &bounds)
+}
+
+struct Watch<'a> {
+    run: &'a Run<'a>,
+    specs: &'a [Spec],
+    desk: Desk<'a>,
+    liveness: Liveness<'a>,
+    progress: Progress,
+    acting: Acting<'a>,
+    fired: u64,
+    failed: bool,
+    /// Whether any value was learnt.
+    data: bool,
+    /// What could not be known at the start.
+    unknown: Vec<CliError>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(
+        specs: &'a [Spec],
+        mut ready: Vec<Ready>,
+        markets: &'a Markets,
+        run: &'a Run<'a>,
+    ) -> Result<Self, CliError> {
+        let unknown: Vec<_> = ready
+            .iter_mut()
+            .flat_map(|rule| std::mem::take(&mut rule.unknown))
+            .collect();
+        let desk = Desk::new(specs, ready, markets, run)?;
+        let topics = desk.topics();
+        if let (true, Some(error)) = (topics.is_empty(), unknown.first()) {
+            return Err(error.clone());
+        }
+        for error in &unknown {
+            run.ctx.notices.error(error);
+        }
+        Ok(Self {
+            run,
+            specs,
+            liveness: Liveness::new(run.ctx, markets, desk.checked_markets()),
+            desk,
+            progress: Progress::new(topics),
+            acting: FuturesUnordered::new(),
+            fired: 0,
+            failed: false,
+            data: false,
+            unknown,
+        })
+    }
+
+    async fn subscribe(&self) -> Result<Vec<Subscription>, CliError> {
+        let mut feeds = Vec::new();
+        for request in self.desk.requests() {
+            feeds.push(self.run.ctx.engine.subscribe(request).await?);
+        }
+        Ok(feeds)
+    }
+
+    async fn follow(
+        &mut self,
+        feeds: &mut [Subscription],
+        bounds: &Bounds,
+        signals: &mut Signals,
+    ) -> End {
+        let end_at = bounds.timeout.map(|timeout| Instant::now() + timeout);
+        // What happened before now: live events wait in their queues meanwhile.
+        let begun = tokio::select! {
+            begun = self.desk.begin() => begun,
+            exit = signals.next() => return End::Signal(exit),
+            () = at(end_at) => return End::TimeIsUp,
+        };
+        self.data |= self.desk.knows_something();
+        self.take(begun).await;
+        self.leftovers();
+        let (mut tick, mut save) = (every(TICK), every(SAVE));
+        let mut batch = Vec::new();
+        loop {
+            if self.is_enough(bounds) {
+                return End::Count;
+            }
+            if let Some(error) = self.progress.all_failed() {
+                return End::Error(error);
+            }
+            tokio::select! {
+                taken = next(feeds, &mut batch) => {
+                    if taken.is_err() {
+                        return End::Error(engine_stopped());
+                    }
+                    for event in batch.drain(..) {
+                        self.on_event(&event).await;
+                        if self.is_enough(bounds) {
+                            break;
+                        }
+                    }
+                }
+                _ = tick.tick() => {
+                    let found = self.desk.tick(now());
+                    self.take(found).await;
+                    self.liveness.look(&self.desk.board().views);
+                }
+                answer = self.liveness.next() => self.on_answer(answer).await,
+                repaired = self.desk.repaired() => {
+                    let found = self.desk.mend(repaired);
+                    self.take(found).await;
+                }
+                Some(done) = self.acting.next(), if !self.acting.is_empty() => self.acted(done),
+                _ = save.tick() => {
+                    if let Err(error) = self.desk.save().await {
+                        return End::Error(error);
+                    }
+                }
+                exit = signals.next() => return End::Signal(exit),
+                () = at(end_at) => return End::TimeIsUp,
+            }
+        }
+    }
+
+    async fn on_event(&mut self, event: &Event) {
+        self.progress.see(event);
+        if event.stream().is_none() {
+            tell(event, self.run.ctx.notices);
+        } else {
+            self.data = true;
+        }
+        let found = self.desk.on_event(event, now());
+        self.take(found).await;
+    }
+
+    async fn on_answer(&mut self, answer: Question) {
+        let found = self.desk.on_answer(answer, now());
+        self.take(found).await;
+    }
+
+    /// Firings: written down, told, acted on.
+    async fn take(&mut self, found: Vec<(usize, Outcome)>) {
+        for (place, outcome) in found {
+            match self.desk.commit(place, outcome).await {
+                Ok(Some(committed)) => self.act(place, committed).await,
+                Ok(None) => {}
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    async fn act(&mut self, place: usize, committed: Committed) {
+        let (run, spec) = (self.run, &self.specs[self.desk.spec(place)]);
+        let Committed { outcome, claims } = committed;
+        self.fired += 1;
+        if let Some(name) = spec.rule.name.as_ref().filter(|_| !run.dry_run) {
+            let settled = run.deliverer.settle(spec, name, claims, run.store);
+            return self.acting.push(Box::pin(settled));
+        }
+        // The line comes first, in order; the actions go on beside the stream.
+        if let Err(error) = run.deliverer.tell(&outcome.alert).await {
+            self.fail(error);
+        }
+        if self.acting.len() >= ACTING && !spec.actions.is_empty() {
+            let title = spec.rule.title();
+            let message = format!(
+                "{title}: {ACTING} earlier firings are still being acted on: nothing done for this one"
+            );
+            return self.fail(CliError::failed("action", message));
+        }
+        self.acting.push(Box::pin(async move {
+            Tally {
+                failed: run.deliverer.act_all(spec, &outcome.alert).await,
+                ..Tally::default()
+            }
+        }));
+    }
+
+    fn fail(&mut self, error: CliError) {
+        self.run.ctx.notices.error(&error);
+        self.failed = true;
+    }
+
+    /// What an earlier run has left undone.
+    fn leftovers(&mut self) {
+        let run = self.run;
+        for spec in self.specs.iter().filter(|_| !run.dry_run) {
+            if let Some(name) = &spec.rule.name {
+                let left = run.deliverer.leftovers(spec, name, run.store);
+                self.acting.push(Box::pin(left));
+            }
+        }
+    }
+
+    fn acted(&mut self, done: Tally) {
+        done.failed.into_iter().for_each(|error| self.fail(error));
+    }
+
+    fn is_enough(&self, bounds: &Bounds) -> bool {
+        bounds.count.is_some_and(|count| self.fired >= count)
+    }
+
+    async fn wind_up(&mut self, in_haste: bool) {
+        let patience = if in_haste {
+            LAST_ACTIONS
+        } else {
+            Duration::from_secs(120)
+        };
+        let deadline = Instant::now() + patience;
+        while !self.acting.is_empty() {
+            match tokio::time::timeout_at(deadline, self.acting.next()).await {
+                Ok(Some(done)) => self.acted(done),
+                Ok(None) => break,
+                Err(_) => {
+                    let left = self.acting.len();
+                    self.run.ctx.notices.warn("action", &format!("tickwire: {left} firings were not acted on to the end; those of named rules are left to the next run"));
+                    break;
+                }
+            }
+        }
+        if let Err(error) = self.desk.save().await {
+            self.fail(error);
+        }
+    }
+
+    fn finish(self, end: End, bounds: &Bounds) -> Result<Exit, CliError> {
+        // They were told when they happened.
+        if self.failed {
+            return Ok(Exit::Failed);
+        }
+        match end {
+            End::Error(error) => Err(error),
+            End::Count => Ok(Exit::Done),
+            End::Signal(exit) => Ok(match bounds.count.is_some() || bounds.timeout.is_some() {
+                true => exit,
+                false => Exit::Done,
+            }),
+            End::TimeIsUp if self.fired > 0 => Ok(Exit::Done),
+            End::TimeIsUp if !self.data => Err(self.no_data()),
+            End::TimeIsUp if !self.unknown.is_empty() => Ok(Exit::Unknown),
+            End::TimeIsUp => Ok(Exit::No),
+        }
+    }
+
+    fn no_data(&self) -> CliError {
+        self.progress
+            .nothing_learnt(false)
+            .unwrap_or_else(|| CliError::unknown("no_data", "no data"))
+    }
+}
+
+/// The next events of any of these.
+async fn next(
+    feeds: &mut [Subscription],
+    batch: &mut Vec<Event>,
+) -> Result<(), crate::engine::End> {
+    match feeds {
+        [] => std::future::pending().await,
+        [one] => one.next_batch(batch).await,
+        [one, other, ..] => {
+            let mut second = Vec::new();
+            tokio::select! {
+                taken = one.next_batch(batch) => taken,
+                taken = other.next_batch(&mut second) => {
+                    std::mem::swap(batch, &mut second);
+                    taken
+                }
+            }
+        }
+    }
+}
+
+/// Whether what a market says can be late: a source that waits for us cannot be.
+pub fn can_be_late(ctx: &Ctx, market: Market) -> bool {
+    let provider = ctx.engine.provider(market.exchange().name());
+    provider.is_ok_and(|provider| !provider.traits().can_wait)
+}
