@@ -1,40 +1,7 @@
 //! `alert --name`: what it remembers, and what happened between two checks.
 
-use tickwire::sim::{Sim, Venue};
-
-use crate::support::{Record, VENUES, World, quote, same_number, start};
-
-/// A pair that trades only when told to, and a rule on it.
-struct Market {
-    sim: Sim,
-    world: World,
-    symbol: String,
-}
-
-impl Market {
-    async fn open(venue: Venue, price: &str) -> Self {
-        let sim = start(venue).await;
-        let market = Self {
-            world: World::with(venue, &sim),
-            symbol: format!("BTC/{}", quote(venue)),
-            sim,
-        };
-        market.print(&[price]);
-        market
-    }
-
-    fn print(&self, prices: &[&str]) {
-        assert_eq!(self.sim.print(&self.symbol, prices).len(), prices.len());
-        // Times of trades are told in milliseconds, and marks without an id go by time.
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-
-    /// One check of the rule by a cron line.
-    async fn check(&self, condition: &str, flags: &[&str]) -> crate::support::Done {
-        let arguments = [&["BTC", condition, "--once", "--name", "rule"], flags].concat();
-        self.world.alert(&arguments).await
-    }
-}
+use crate::alert_support::Market;
+use crate::support::{Record, VENUES, same_number};
 
 #[tokio::test]
 async fn fires_when_it_becomes_true_and_not_while_it_stays_so() {

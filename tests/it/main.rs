@@ -1,6 +1,16 @@
 //! The built binary against simulated exchanges on loopback: what scripts and people rely on.
 
+mod alert_actions;
+mod alert_between;
+mod alert_codes;
+mod alert_config;
+mod alert_crash;
 mod alert_memory;
+mod alert_parallel;
+mod alert_secrets;
+mod alert_support;
+mod alert_views;
+mod alert_watch;
 mod closed_pipes;
 mod config;
 mod exactness;

@@ -1,0 +1,217 @@
+//! The rules of a watch: their board, their memories on disk, and trades that were missed.
+
+mod begin;
+mod kept;
+mod trades;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+
+use crate::alert::{Board, Outcome, Past};
+use crate::engine::{Delivery, Overflow, Request, SLOW_READER_PATIENCE};
+use crate::model::{Event, Market, Stream, Timestamp, Trade};
+
+use super::super::error::CliError;
+use super::deliver::Claimed;
+use super::fetch::{self, Answer};
+use super::liveness::Question;
+use super::markets::{Markets, Ready};
+use super::once::{MAX_AGE, Run};
+use super::settings::Spec;
+use super::watch::can_be_late;
+
+/// One rule on the board.
+struct Place {
+    spec: usize,
+    /// Where it is remembered, if it is, and the last version that we know.
+    generation: Option<u64>,
+    hash: String,
+}
+
+/// A firing that is to be told, and what is to be done of a named rule.
+pub struct Committed {
+    pub outcome: Outcome,
+    pub claims: Vec<Claimed>,
+}
+
+/// Trades that are asked for while later ones wait.
+struct Repair {
+    waiting: Vec<Trade>,
+}
+
+/// What was asked for a hole, with the market.
+pub type Repaired = (Market, Answer<Arc<Past>>);
+
+pub struct Desk<'a> {
+    specs: &'a [Spec],
+    run: &'a Run<'a>,
+    markets: &'a Markets,
+    board: Board,
+    places: Vec<Place>,
+    /// The newest trade of each market that was judged.
+    seen: HashMap<Market, u64>,
+    repairs: HashMap<Market, Repair>,
+    asking: FuturesUnordered<BoxFuture<'a, Repaired>>,
+    /// When the watch began.
+    begun: Timestamp,
+}
+
+impl<'a> Desk<'a> {
+    pub fn new(
+        specs: &'a [Spec],
+        ready: Vec<Ready>,
+        markets: &'a Markets,
+        run: &'a Run<'a>,
+    ) -> Result<Self, CliError> {
+        let (mut board, mut places) = (Board::default(), Vec::new());
+        board.views.max_age = Some(run.ctx.max_age.unwrap_or(MAX_AGE));
+        for rule in ready {
+            for tracker in rule.trackers {
+                places.push(Place {
+                    spec: rule.spec,
+                    generation: specs[rule.spec].rule.name.as_ref().map(|_| 0),
+                    hash: tracker.rule.hash(tracker.market),
+                });
+                board.add(tracker);
+            }
+        }
+        Ok(Self {
+            specs,
+            run,
+            markets,
+            board,
+            places,
+            seen: HashMap::new(),
+            repairs: HashMap::new(),
+            asking: FuturesUnordered::new(),
+            begun: fetch::now(),
+        })
+    }
+
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The index of the rule at this place.
+    pub fn spec(&self, place: usize) -> usize {
+        self.places[place].spec
+    }
+
+    /// Everything that is read.
+    pub fn topics(&self) -> Vec<(Market, Stream)> {
+        let mut topics: Vec<_> = self
+            .board
+            .trackers()
+            .iter()
+            .flat_map(fetch::topics)
+            .collect();
+        topics.sort_by_key(|(market, stream)| (market.index(), *stream));
+        topics.dedup();
+        topics
+    }
+
+    /// One subscription for tickers, one for trades.
+    pub fn requests(&self) -> Vec<Request> {
+        let topics = self.topics();
+        let of = |stream: Stream| {
+            let markets = topics.iter().filter(move |topic| topic.1 == stream);
+            let instruments: Vec<_> = markets
+                .map(|(market, _)| self.markets.instrument(*market).clone())
+                .collect();
+            let can_wait = instruments
+                .iter()
+                .all(|i| !can_be_late(self.run.ctx, i.market));
+            let overflow = match can_wait {
+                true => Overflow::Wait,
+                false => Overflow::WaitThenGap(SLOW_READER_PATIENCE),
+            };
+            let request = Request::instruments(instruments.clone())
+                .streams([stream])
+                .delivery(Delivery::Every {
+                    capacity: self.run.ctx.config.engine.buffer_size,
+                    overflow,
+                });
+            (!instruments.is_empty()).then_some(request)
+        };
+        [Stream::Ticker, Stream::Trades]
+            .into_iter()
+            .filter_map(of)
+            .collect()
+    }
+
+    /// What is read of each market that can fall silent.
+    pub fn checked_markets(&self) -> HashMap<Market, Vec<Stream>> {
+        let mut checked = HashMap::<Market, Vec<Stream>>::new();
+        for (market, stream) in self.topics() {
+            if can_be_late(self.run.ctx, market) {
+                checked.entry(market).or_default().push(stream);
+            }
+        }
+        checked
+    }
+
+    /// Whether any value is known.
+    pub fn knows_something(&self) -> bool {
+        let views = &self.board.views;
+        self.topics()
+            .iter()
+            .any(|(market, stream)| views.confirmed(*market, *stream).is_some())
+    }
+
+    /// One live event.
+    pub fn on_event(&mut self, event: &Event, now: Timestamp) -> Vec<(usize, Outcome)> {
+        match event {
+            Event::Trade(trade) => return self.on_trade(trade, now),
+            Event::Gap(gap) if gap.stream == Stream::Trades => self.repair(gap.market, Vec::new()),
+            _ => {}
+        }
+        self.apply(event, now)
+    }
+
+    fn apply(&mut self, event: &Event, now: Timestamp) -> Vec<(usize, Outcome)> {
+        let mut found = Vec::new();
+        self.board
+            .apply(event, now, |place, outcome| found.push((place, outcome)));
+        found
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<(usize, Outcome)> {
+        let mut found = Vec::new();
+        for place in 0..self.places.len() {
+            let tracker = &self.board.trackers()[place];
+            let own_clock = self
+                .run
+                .ctx
+                .engine
+                .provider(tracker.market.exchange().name());
+            let own_clock = own_clock.is_ok_and(|provider| provider.traits().own_clock);
+            if !own_clock && tracker.is_due(&self.board.views, now) {
+                self.board
+                    .tick(place, now, |outcome| found.push((place, outcome)));
+            }
+        }
+        found
+    }
+
+    /// Tickers over REST: they confirm what is known, where nothing newer is in them.
+    pub fn on_answer(&mut self, answers: Question, now: Timestamp) -> Vec<(usize, Outcome)> {
+        let mut found = Vec::new();
+        for ticker in answers {
+            let market = ticker.market;
+            if self
+                .board
+                .views
+                .price(market)
+                .is_none_or(|price| Some(price) == ticker.price)
+            {
+                self.board.views.confirm(market, now);
+            }
+            found.extend(self.apply(&Event::Ticker(ticker), now));
+        }
+        found
+    }
+}

@@ -1,0 +1,284 @@
+//! `alert --once`: is it so, yes or no, or can it not be known.
+
+mod judge;
+mod marks;
+mod why;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::alert::{Tracker, Views};
+use crate::expression::Truth;
+use crate::feed::TradeMark;
+use crate::model::{Market, Ticker, Timestamp};
+use crate::store::{AlertStore, Locked, MarketState, State, StoreError};
+
+use super::super::Ctx;
+use super::super::args::SinceLast;
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::deliver::Deliverer;
+use super::fetch::{self, Facts};
+use super::markets::{Markets, Ready};
+use super::settings::Spec;
+pub use judge::current_views;
+use judge::{Judged, evidence, judge};
+pub use marks::{marks, watermarks};
+use why::unknown;
+
+/// How long another run is waited for that has the same rule in hand.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+/// Older values are no answer, unless `--max-age` says otherwise.
+pub const MAX_AGE: Duration = Duration::from_secs(60);
+
+/// What the rules of one run have come to.
+#[derive(Default)]
+pub struct Tally {
+    pub fired: u64,
+    /// What could not be known.
+    pub unknown: Vec<CliError>,
+    /// What could not be done.
+    pub failed: Vec<CliError>,
+}
+
+impl Tally {
+    /// Adds another rule's.
+    pub fn add(&mut self, other: Tally) {
+        self.fired += other.fired;
+        self.unknown.extend(other.unknown);
+        self.failed.extend(other.failed);
+    }
+
+    /// Tells what went wrong. Failed comes before fired: an action that was not done must be seen.
+    pub fn finish(self, ctx: &Ctx) -> Result<Exit, CliError> {
+        let (fired, failed) = (self.fired > 0, !self.failed.is_empty());
+        let mut errors = self.unknown;
+        errors.extend(self.failed);
+        if fired && !failed {
+            errors.iter().for_each(|error| ctx.notices.error(error));
+            return Ok(Exit::Done);
+        }
+        match ctx.notices.all_but_last(errors) {
+            Some(last) => Err(last),
+            None => Ok(Exit::No),
+        }
+    }
+}
+
+/// What every rule of a run needs.
+pub struct Run<'a> {
+    pub ctx: &'a Ctx,
+    pub store: &'a AlertStore,
+    pub since_last: SinceLast,
+    pub dry_run: bool,
+    pub deadline: Instant,
+    pub deliverer: &'a Deliverer<'a>,
+}
+
+/// What is remembered of a rule's symbols before anything is asked.
+type Snapshot = HashMap<Market, MarketState>;
+
+pub async fn run(
+    specs: &[Spec],
+    ready: Vec<Ready>,
+    markets: &Markets,
+    run: Run<'_>,
+) -> Result<Tally, CliError> {
+    let trackers = || ready.iter().flat_map(|rule| &rule.trackers);
+    let needs = fetch::needs(trackers(), run.ctx)?;
+    let started = fetch::now();
+    let mut facts = fetch::fetch(&needs, markets, run.ctx, run.deadline).await;
+    let snapshots: Vec<Snapshot> = ready
+        .iter()
+        .map(|rule| snapshot(&specs[rule.spec], &rule.trackers, run.store))
+        .collect();
+    let marks = marks_to_replay(&ready, &snapshots, &facts, &run, fetch::now());
+    facts.replays = fetch::replays(marks, markets, run.ctx, run.deadline).await;
+    let facts = &facts;
+    let checks = ready.into_iter().map(|rule| {
+        let spec = &specs[rule.spec];
+        let run = &run;
+        async move { check(spec, rule, facts, started, run).await }
+    });
+    let mut tally = Tally::default();
+    for one in join_all(checks).await {
+        tally.add(one);
+    }
+    Ok(tally)
+}
+
+/// Read without a lock: it only tells what to ask for.
+fn snapshot(spec: &Spec, trackers: &[Tracker], store: &AlertStore) -> Snapshot {
+    let Some(name) = &spec.rule.name else {
+        return Snapshot::new();
+    };
+    let Ok(Some(mut state)) = store.read(name) else {
+        return Snapshot::new();
+    };
+    let known = trackers.iter().filter_map(|tracker| {
+        let known = state.markets.remove(&tracker.market.to_string())?;
+        (known.hash == tracker.rule.hash(tracker.market)).then_some((tracker.market, known))
+    });
+    known.collect()
+}
+
+/// For each market the oldest mark of a rule that has to know what happened since.
+fn marks_to_replay(
+    ready: &[Ready],
+    snapshots: &[Snapshot],
+    facts: &Facts,
+    run: &Run<'_>,
+    now: Timestamp,
+) -> HashMap<Market, TradeMark> {
+    let mut oldest = HashMap::<Market, TradeMark>::new();
+    if run.since_last == SinceLast::Off {
+        return oldest;
+    }
+    for (rule, snapshot) in ready.iter().zip(snapshots) {
+        for tracker in &rule.trackers {
+            let Some(known) = snapshot.get(&tracker.market) else {
+                continue;
+            };
+            let marks = marks(known, tracker);
+            let mut tracker = tracker.clone();
+            tracker.memory = known.memory.clone();
+            if tracker
+                .is_steady(&marks, &|market| ticker(facts, market), now)
+                .is_some()
+            {
+                continue;
+            }
+            for (market, mark) in marks {
+                let mark = TradeMark {
+                    id: mark.id,
+                    time: mark.time,
+                };
+                let kept = oldest.entry(market).or_insert(mark);
+                if mark.time < kept.time {
+                    *kept = mark;
+                }
+            }
+        }
+    }
+    oldest
+}
+
+fn ticker(facts: &Facts, market: Market) -> Option<Arc<Ticker>> {
+    facts.tickers.get(&market)?.as_ref().ok().cloned()
+}
+
+async fn check(
+    spec: &Spec,
+    rule: Ready,
+    facts: &Facts,
+    started: Timestamp,
+    run: &Run<'_>,
+) -> Tally {
+    let mut tally = Tally {
+        unknown: rule.unknown,
+        ..Tally::default()
+    };
+    match &spec.rule.name {
+        None => {
+            for tracker in rule.trackers {
+                tally.add(truth(spec, &tracker, facts, run).await);
+            }
+        }
+        Some(name) => match remembered(spec, name, rule.trackers, facts, started, run).await {
+            Ok(named) => tally.add(named),
+            Err(error) if error.exit == Exit::Unknown => tally.unknown.push(error),
+            Err(error) => tally.failed.push(error),
+        },
+    }
+    tally
+}
+
+/// A rule without memory: whether it is so.
+async fn truth(spec: &Spec, tracker: &Tracker, facts: &Facts, run: &Run<'_>) -> Tally {
+    let now = fetch::now();
+    let evidence = evidence(tracker, facts, run);
+    let mut views = Views::default();
+    evidence.put_into(&mut views, now);
+    let mut tally = Tally::default();
+    match tracker.holds(&views, now) {
+        Truth::True => {
+            let alert = tracker.alert(&views, evidence.time_of(tracker.market, now), now);
+            tally.fired = 1;
+            tally.failed = run.deliverer.deliver(spec, &alert).await;
+        }
+        Truth::False => {}
+        Truth::Unknown => tally.unknown.push(unknown(tracker, &views, facts, now)),
+    }
+    tally
+}
+
+/// A rule with memory: whether it has become so since the last check.
+async fn remembered(
+    spec: &Spec,
+    name: &str,
+    trackers: Vec<Tracker>,
+    facts: &Facts,
+    started: Timestamp,
+    run: &Run<'_>,
+) -> Result<Tally, CliError> {
+    if run.dry_run {
+        let state = run.store.read(name).map_err(unwritten)?;
+        let state = state.unwrap_or_else(|| State::new(name));
+        let judged = judge(trackers, &state, facts, started, run);
+        return Ok(rehearse(spec, judged, run).await);
+    }
+    let mut locked = lock(run.store, name, run.ctx).await?;
+    let judged = judge(trackers, &locked, facts, started, run);
+    let changed = !judged.changes.is_empty();
+    locked.markets.extend(judged.changes);
+    for outcome in &judged.outcomes {
+        run.deliverer.record(spec, outcome, &mut locked);
+    }
+    let claims = run.deliverer.claim(spec, &mut locked);
+    if changed || !claims.is_empty() {
+        locked.save().map_err(unwritten)?;
+    }
+    drop(locked);
+    let mut tally = run.deliverer.settle(spec, name, claims, run.store).await;
+    tally.unknown.extend(judged.unknown);
+    Ok(tally)
+}
+
+/// `--dry-run`: what would be told and done.
+async fn rehearse(spec: &Spec, judged: Judged, run: &Run<'_>) -> Tally {
+    let mut tally = Tally {
+        unknown: judged.unknown,
+        ..Tally::default()
+    };
+    for outcome in judged.outcomes.iter().filter(|o| o.verdict.is_fired()) {
+        tally.fired += 1;
+        let failed = run.deliverer.deliver(spec, &outcome.alert).await;
+        tally.failed.extend(failed);
+    }
+    tally
+}
+
+/// Takes a rule's lock and tells if its memory was lost.
+pub async fn lock(store: &AlertStore, name: &str, ctx: &Ctx) -> Result<Locked, CliError> {
+    let locked = store.lock(name, PATIENCE).await.map_err(unwritten)?;
+    if let Some(path) = locked.set_aside() {
+        let message = format!(
+            "alert `{name}`: its memory could not be read and was put aside as {}; it starts anew",
+            path.display()
+        );
+        ctx.notices.warn("alert_memory", &message);
+    }
+    Ok(locked)
+}
+
+/// An error of the store: busy is "not known", the rest could not be done.
+pub fn unwritten(error: StoreError) -> CliError {
+    match &error {
+        StoreError::Busy { .. } => CliError::unknown("busy", error.to_string()),
+        _ => CliError::failed("state", error.to_string()).hint(error.hint()),
+    }
+}
