@@ -149,7 +149,7 @@ fn a_board_of_all_rules_takes_tickers_and_trades(bencher: Bencher<'_, '_>) {
         .into_iter()
         .enumerate()
         .map(|(n, (_, event))| {
-            if n / SYMBOLS % 2 == 0 {
+            if (n / SYMBOLS).is_multiple_of(2) {
                 event
             } else {
                 trade_of(&event, n)

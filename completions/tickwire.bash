@@ -317,7 +317,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__monitor)
-            opts="-s -1 -n -d -p -c -o -q -v -h --symbols --stream --once --count --duration --refresh --summary --field --provider --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
+            opts="-s -1 -n -d -p -c -o -q -v -h --symbols --stream --once --count --duration --refresh --summary --field --where --provider --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -360,6 +360,10 @@ _tickwire() {
                     return 0
                     ;;
                 --field)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --where)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

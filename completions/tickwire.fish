@@ -60,7 +60,8 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s n -l count
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s d -l duration -d 'Exit after so long' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l refresh -d 'How often the screen is redrawn; nothing with -1' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l summary -d 'A market summary on stderr that often, told after the table is left; nothing with -1' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l field -d 'Only these fields: price, bid, ask, spread, volume_24h, timestamp and more' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l field -d 'Only these fields (price, bid, ask, spread, volume_24h, timestamp and more) or what is computed from them' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l where -d 'Only events for which this holds, as in price > 50000 and spread_bps < 5' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'

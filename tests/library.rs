@@ -12,7 +12,7 @@ use tickwire::exchange::coinbase::Coinbase;
 use tickwire::exchange::kraken::Kraken;
 use tickwire::exchange::mock::{Mock, Pace};
 use tickwire::exchange::{Adapter, Live, LiveOptions};
-use tickwire::feed::{Answer, FeedIo, Provider, ProviderError, Traits};
+use tickwire::feed::{Answer, FeedIo, Provider, ProviderError, Topic, Traits};
 use tickwire::model::{
     Event, Exchange, Instrument, Market, Origin, Side, Stream, Ticker, Timestamp, Trade,
 };
@@ -203,6 +203,44 @@ async fn a_filter_sees_data_and_latest_refuses_trades() {
         .delivery(Delivery::Latest);
     assert_eq!(
         engine.subscribe(request).await.unwrap_err(),
+        EngineError::LatestTrades
+    );
+}
+
+#[tokio::test]
+async fn one_subscription_can_ask_each_symbol_for_another_stream() {
+    let engine = Engine::builder()
+        .provider(Mock {
+            pace: Pace::Max,
+            ..Mock::default()
+        })
+        .build();
+    let trades_of_eth = Topic {
+        instrument: engine.resolve("ETH").await.unwrap(),
+        stream: Stream::Trades,
+    };
+    let request = || Request::new(["BTC"]).also([trades_of_eth.clone(), trades_of_eth.clone()]);
+    let mut subscription = engine.subscribe(request()).await.unwrap();
+    let (mut tickers, mut last_id) = (0, 0);
+    while tickers == 0 || last_id == 0 {
+        match within(subscription.next()).await.unwrap() {
+            Event::Ticker(ticker) => {
+                assert_eq!(ticker.market.base(), "BTC");
+                tickers += 1;
+            }
+            Event::Trade(trade) => {
+                assert_eq!(trade.market.base(), "ETH");
+                assert!(trade.id > last_id, "asked for twice, delivered once");
+                last_id = trade.id;
+            }
+            trouble => panic!("{trouble:?}"),
+        }
+    }
+    assert_eq!(
+        engine
+            .subscribe(request().delivery(Delivery::Latest))
+            .await
+            .unwrap_err(),
         EngineError::LatestTrades
     );
 }

@@ -126,6 +126,7 @@ Examples:
   tickwire monitor BTC ETH                      a live table
   tickwire monitor BTC -1 --field price         one number
   tickwire monitor BTC --stream trades | jq     JSON Lines
+  tickwire monitor BTC --stream trades --where 'price * size > 100000'
   tickwire monitor BTC ETH -p mock              without any exchange")]
 pub struct MonitorArgs {
     /// Symbols in any spelling: BTC, btc-usd, BTC/USD, BTCUSDT, kraken:BTC/USD; - reads them from stdin
@@ -170,9 +171,13 @@ pub struct MonitorArgs {
     #[arg(long, value_name = "DUR", value_parser = crate::duration::parse)]
     pub summary: Option<Duration>,
 
-    /// Only these fields: price, bid, ask, spread, volume_24h, timestamp and more
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    /// Only these fields (price, bid, ask, spread, volume_24h, timestamp and more) or what is computed from them
+    #[arg(long, value_name = "A,B")]
     pub field: Vec<String>,
+
+    /// Only events for which this holds, as in price > 50000 and spread_bps < 5
+    #[arg(long = "where", value_name = "EXPR")]
+    pub filter: Option<String>,
 }
 
 #[derive(Debug, Args)]

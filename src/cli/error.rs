@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::engine::EngineError;
+use crate::expression::ExpressionError;
 use crate::feed::ProviderError;
 use crate::symbols::{ListError, ResolveError, Unresolved};
 
@@ -154,6 +155,17 @@ impl From<Unresolved> for CliError {
             Unresolved::Ambiguous { .. } => {
                 CliError::usage("ambiguous_symbol", message).hint("write it as BASE/QUOTE")
             }
+        }
+    }
+}
+
+impl CliError {
+    /// An expression that is wrong, with the place. `what`: where it was given, as in `--where`.
+    pub fn expression(what: &str, error: &ExpressionError) -> Self {
+        Self {
+            detail: error.caret().lines().map(str::to_owned).collect(),
+            hint: error.hint.clone(),
+            ..Self::usage("expression", format!("{what}: {error}"))
         }
     }
 }

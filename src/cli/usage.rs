@@ -6,13 +6,12 @@ use super::definition;
 use super::error::CliError;
 
 /// What belongs to tickwire and is not there yet.
-const FLAGS_TO_COME: [&str; 6] = [
+const FLAGS_TO_COME: [&str; 5] = [
     "--fallback",
     "--history",
     "--interval",
     "--since",
     "--until",
-    "--where",
 ];
 const COMMANDS_TO_COME: [&str; 3] = ["start", "status", "test"];
 

@@ -185,7 +185,9 @@ impl Engine {
     /// Errors: a symbol that cannot be resolved (then nothing is subscribed), or trades over
     /// [`Delivery::Latest`].
     pub async fn subscribe(&self, request: Request) -> Result<Subscription, EngineError> {
-        if request.delivery == Delivery::Latest && request.streams.contains(&Stream::Trades) {
+        let also = request.also.iter().map(|topic| topic.stream);
+        let mut streams = request.streams.iter().copied().chain(also);
+        if request.delivery == Delivery::Latest && streams.any(|stream| stream == Stream::Trades) {
             return Err(EngineError::LatestTrades);
         }
         let mut instruments = request.instruments;
@@ -194,7 +196,12 @@ impl Engine {
         }
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
         let mailbox = Arc::new(Mailbox::new(request.delivery));
-        let topics = topics(&instruments, &request.streams);
+        let mut topics = topics(&instruments, &request.streams);
+        for topic in request.also {
+            if !topics.contains(&topic) {
+                topics.push(topic);
+            }
+        }
         // Made before anything is asked: dropped on an error, or when the caller does not wait for the
         // answer, it takes back what was asked.
         let subscription = Subscription::new(id, self.clone(), mailbox.clone(), request.streams);

@@ -21,6 +21,7 @@ pub struct Request {
     pub(crate) symbols: Vec<String>,
     pub(crate) instruments: Vec<Arc<Instrument>>,
     pub(crate) streams: Vec<Stream>,
+    pub(crate) also: Vec<Topic>,
     pub(crate) delivery: Delivery,
     pub(crate) filter: Option<Filter>,
 }
@@ -48,6 +49,12 @@ impl Request {
     /// These streams instead of tickers.
     pub fn streams(mut self, streams: impl IntoIterator<Item = Stream>) -> Self {
         self.streams = streams.into_iter().collect();
+        self
+    }
+
+    /// These besides, whatever is asked of the others.
+    pub fn also(mut self, topics: impl IntoIterator<Item = Topic>) -> Self {
+        self.also.extend(topics);
         self
     }
 

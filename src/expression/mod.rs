@@ -221,6 +221,23 @@ impl Expression {
         }
     }
 
+    /// The values of the operands for an event of the own market: its own from the event itself, the others' from
+    /// `others`. `now` is for `age`.
+    pub fn input<'a>(
+        &'a self,
+        event: &'a Event,
+        now: Timestamp,
+        others: &'a dyn Fn(&Operand) -> Value,
+    ) -> impl Fn(usize) -> Value + 'a {
+        move |place| {
+            let operand = &self.operands()[place];
+            match operand.of {
+                Reference::Own => operand.value(event, now),
+                Reference::Other { .. } => others(operand),
+            }
+        }
+    }
+
     /// The value now. `input` gives that of the operand at a place, `Value::Null` where it is unknown; `age` is a
     /// number of seconds. The result is `Null` where it is unknown, a number of seconds for a duration, points
     /// for a percentage. Allocation-free but for a text.

@@ -30,14 +30,26 @@ impl JsonWriter {
         now: Timestamp,
         out: &mut Vec<u8>,
     ) {
+        let values = fields
+            .iter()
+            .map(|field| (field.name(), field.value(event, now)));
+        self.write_values(values, out);
+    }
+
+    /// Appends an object of these names and values.
+    pub fn write_values<'a>(
+        &mut self,
+        values: impl IntoIterator<Item = (&'a str, Value)>,
+        out: &mut Vec<u8>,
+    ) {
         out.push(b'{');
-        for (i, field) in fields.iter().enumerate() {
+        for (i, (name, value)) in values.into_iter().enumerate() {
             if i > 0 {
                 out.push(b',');
             }
-            write_json_string(field.name(), out);
+            write_json_string(name, out);
             out.push(b':');
-            match field.value(event, now) {
+            match value {
                 Value::Null => out.extend_from_slice(b"null"),
                 Value::Number(number) => write_decimal(number, out),
                 Value::Text(text) => write_json_string(&text, out),

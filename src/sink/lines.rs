@@ -1,5 +1,6 @@
 //! Events as lines: JSON Lines, tab-separated values, csv.
 
+use crate::expression::{Expression, Operand};
 use crate::model::{
     Event, Field, JsonWriter, Stream, TimeWriter, Timestamp, Value, write_decimal, yes_no,
 };
@@ -15,11 +16,55 @@ pub enum Format {
     Csv,
 }
 
+/// What stands in a column.
+#[derive(Debug, Clone)]
+pub enum Column {
+    /// A field of the event, in the form that it has in events.
+    Field(Field),
+    /// What is computed from it; empty or `null` where that is unknown.
+    Computed(Expression),
+}
+
+impl Column {
+    /// Its name in headers and as a key.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Field(field) => field.name(),
+            Self::Computed(expression) => expression.text(),
+        }
+    }
+
+    /// What is computed for it; `None` for a field.
+    pub fn expression(&self) -> Option<&Expression> {
+        match self {
+            Self::Field(_) => None,
+            Self::Computed(expression) => Some(expression),
+        }
+    }
+
+    fn value(&self, event: &Event, now: Timestamp, others: &dyn Fn(&Operand) -> Value) -> Value {
+        match self {
+            Self::Field(field) => field.value(event, now),
+            Self::Computed(expression) => {
+                expression.evaluate(&expression.input(event, now, others))
+            }
+        }
+    }
+}
+
+impl From<Field> for Column {
+    fn from(field: Field) -> Self {
+        Self::Field(field)
+    }
+}
+
 /// Writes events as lines.
 ///
 /// ```
 /// use tickwire::model::{Event, Exchange, Field, Market, Stream, Ticker, Timestamp};
-/// use tickwire::sink::lines::{Format, Lines};
+/// use tickwire::expression::Expression;
+/// use tickwire::model::Value;
+/// use tickwire::sink::lines::{Column, Format, Lines};
 /// # use std::sync::Arc;
 ///
 /// let now = Timestamp::from_nanos(1_790_000_000_000_000_000);
@@ -29,28 +74,30 @@ pub enum Format {
 ///     ..Ticker::empty(market, now)
 /// }));
 ///
-/// let mut lines = Lines::new(Format::Csv, Some(vec![Field::Symbol, Field::Price]));
+/// let ten = Column::Computed(Expression::parse("price * 10")?);
+/// let columns = vec![Field::Symbol.into(), Field::Price.into(), ten];
+/// let mut lines = Lines::new(Format::Csv, Some(columns));
 /// let mut out = Vec::new();
 /// lines.begin(Stream::Ticker, &mut out);
-/// lines.write(&event, now, &mut out);
-/// assert_eq!(out, b"symbol,price\nBTC/USD,61000.10\n");
-/// # Ok::<(), tickwire::model::DecimalError>(())
+/// lines.write(&event, now, &|_| Value::Null, &mut out);
+/// assert_eq!(out, b"symbol,price,price * 10\nBTC/USD,61000.10,610001.00\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Lines {
     format: Format,
     /// `None`: every field, or the main ones in `plain`.
-    fields: Option<Vec<Field>>,
+    columns: Option<Vec<Column>>,
     json: JsonWriter,
     time: TimeWriter,
 }
 
 impl Lines {
-    /// Lines of this form with these fields.
-    pub fn new(format: Format, fields: Option<Vec<Field>>) -> Self {
+    /// Lines of this form with these columns.
+    pub fn new(format: Format, columns: Option<Vec<Column>>) -> Self {
         Self {
             format,
-            fields,
+            columns,
             json: JsonWriter::default(),
             time: TimeWriter::default(),
         }
@@ -64,53 +111,74 @@ impl Lines {
     /// Appends what stands before the first event.
     pub fn begin(&mut self, stream: Stream, out: &mut Vec<u8>) {
         if self.format == Format::Csv {
-            let fields = self.fields.as_deref().unwrap_or(Field::of(stream));
-            let names: Vec<_> = fields.iter().map(|field| field.name()).collect();
-            out.extend_from_slice(names.join(",").as_bytes());
-            out.push(b'\n');
+            match &self.columns {
+                Some(columns) => header(columns.iter().map(Column::name), out),
+                None => header(Field::of(stream).iter().map(|field| field.name()), out),
+            }
         }
     }
 
-    /// Appends the line of one event. `now` is for `age`.
-    pub fn write(&mut self, event: &Event, now: Timestamp, out: &mut Vec<u8>) {
-        match (self.format, &self.fields, event.stream()) {
+    /// Appends the line of one event. `now` is for `age`; `others` gives the values of other markets that computed
+    /// columns name.
+    pub fn write(
+        &mut self,
+        event: &Event,
+        now: Timestamp,
+        others: &dyn Fn(&Operand) -> Value,
+        out: &mut Vec<u8>,
+    ) {
+        let value = |column: &Column| column.value(event, now, others);
+        match (self.format, &self.columns, event.stream()) {
             // Gaps and states are never cut down to fields that they do not have.
-            (Format::Json, Some(fields), Some(_)) => {
-                self.json.write_fields(event, fields, now, out)
+            (Format::Json, Some(columns), Some(_)) => {
+                let values = columns.iter().map(|column| (column.name(), value(column)));
+                self.json.write_values(values, out);
             }
             (Format::Json, _, _) => self.json.write(event, out),
             (_, _, None) => return,
-            (Format::Plain, fields, Some(stream)) => {
-                let fields = fields.as_deref().unwrap_or(Field::main(stream));
-                values(fields, event, now, b'\t', &mut self.time, out);
+            (format, Some(columns), Some(_)) => {
+                cells(format, columns.iter().map(value), &mut self.time, out);
             }
-            (Format::Csv, fields, Some(stream)) => {
-                let fields = fields.as_deref().unwrap_or(Field::of(stream));
-                values(fields, event, now, b',', &mut self.time, out);
+            (format, None, Some(stream)) => {
+                let fields = match format {
+                    Format::Plain => Field::main(stream),
+                    _ => Field::of(stream),
+                };
+                let values = fields.iter().map(|field| field.value(event, now));
+                cells(format, values, &mut self.time, out);
             }
         }
         out.push(b'\n');
     }
 }
 
-fn values(
-    fields: &[Field],
-    event: &Event,
-    now: Timestamp,
-    separator: u8,
+fn header<'a>(names: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
+    for (n, name) in names.enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        csv_text(name, out);
+    }
+    out.push(b'\n');
+}
+
+fn cells(
+    format: Format,
+    values: impl Iterator<Item = Value>,
     time: &mut TimeWriter,
     out: &mut Vec<u8>,
 ) {
-    for (n, field) in fields.iter().enumerate() {
+    let separator = if format == Format::Csv { b',' } else { b'\t' };
+    for (n, value) in values.enumerate() {
         if n > 0 {
             out.push(separator);
         }
-        match field.value(event, now) {
+        match value {
             Value::Null => {}
             Value::Number(number) => write_decimal(number, out),
             Value::Time(at) => time.write(at, out),
             Value::YesNo(answer) => out.extend_from_slice(yes_no(answer)),
-            Value::Text(text) if separator == b',' => csv_text(&text, out),
+            Value::Text(text) if format == Format::Csv => csv_text(&text, out),
             Value::Text(text) => plain_text(&text, out),
         }
     }
@@ -171,9 +239,14 @@ mod tests {
     }
 
     fn line(format: Format, fields: Option<&[Field]>, event: &Event) -> String {
-        let mut lines = Lines::new(format, fields.map(<[Field]>::to_vec));
+        let columns = fields.map(|fields| fields.iter().map(|field| (*field).into()).collect());
+        written(Lines::new(format, columns), event)
+    }
+
+    fn written(mut lines: Lines, event: &Event) -> String {
         let mut out = Vec::new();
-        lines.write(event, Timestamp::from_nanos(1_500_000_000), &mut out);
+        let now = Timestamp::from_nanos(1_500_000_000);
+        lines.write(event, now, &|_| Value::Null, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -216,6 +289,37 @@ mod tests {
             ),
             "{\"symbol\":\"BTC/USD\",\"price\":50000.10,\"ask\":null}\n"
         );
+    }
+
+    #[test]
+    fn a_computed_column_is_named_by_its_text() {
+        let columns = || {
+            let texts = [
+                "max(price, 1)",
+                "price > 1",
+                "-price",
+                "ETH/USD.price + 1",
+                "id + 1",
+            ];
+            let parsed = texts.map(|text| Column::Computed(Expression::parse(text).unwrap()));
+            Some(parsed.to_vec())
+        };
+        assert_eq!(
+            written(Lines::new(Format::Json, columns()), &trade()),
+            "{\"max(price, 1)\":1.50,\"price > 1\":true,\"-price\":-1.50,\"ETH/USD.price + 1\":null,\"id + 1\":8}\n"
+        );
+        assert_eq!(
+            written(Lines::new(Format::Plain, columns()), &trade()),
+            "1.50\ttrue\t-1.50\t\t8\n"
+        );
+        let mut header = Vec::new();
+        let mut csv = Lines::new(Format::Csv, columns());
+        csv.begin(Stream::Trades, &mut header);
+        assert_eq!(
+            String::from_utf8(header).unwrap(),
+            "\"max(price, 1)\",price > 1,\"'-price\",ETH/USD.price + 1,id + 1\n"
+        );
+        assert_eq!(written(csv, &trade()), "1.50,true,-1.50,,8\n");
     }
 
     #[test]

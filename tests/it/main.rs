@@ -14,6 +14,7 @@ mod alert_watch;
 mod closed_pipes;
 mod config;
 mod exactness;
+mod expressions;
 mod many_processes;
 mod mock_market;
 mod once;

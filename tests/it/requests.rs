@@ -114,7 +114,6 @@ async fn wrong_flags_and_values_are_refused_with_a_hint() {
 async fn what_is_to_come_is_told_in_one_clear_line() {
     let world = World::new();
     for (arguments, name, hint) in [
-        ("monitor BTC --where price>5", "--where", "monitor --help"),
         ("monitor BTC --interval=1m", "--interval", "monitor --help"),
         ("monitor BTC --history 5", "--history", "monitor --help"),
         ("monitor BTC --since 1h", "--since", "monitor --help"),

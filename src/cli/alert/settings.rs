@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::action::{Action, Exec, NOTIFY_AVAILABLE, Template, Webhook};
 use crate::alert::{MaxFires, Policy, Rule};
 use crate::config::{ActionSettings, AlertSettings, AlertWebhook, Config};
-use crate::expression::{Expression, ExpressionError, Margin, Reference};
+use crate::expression::{Expression, Margin, Reference};
 use crate::net::WebhookUrl;
 
 use super::super::args::AlertArgs;
@@ -239,11 +239,11 @@ fn spec(
 fn rule(settings: &AlertSettings) -> Result<Rule, CliError> {
     let wrong = |what: &str, why: String| CliError::usage("usage", format!("{what}: {why}"));
     let condition = Expression::parse_condition(&settings.condition)
-        .map_err(|error| expression("condition", &error))?;
+        .map_err(|error| CliError::expression("condition", &error))?;
     let rearm = settings.rearm.as_deref().map(Expression::parse_condition);
     let rearm = rearm
         .transpose()
-        .map_err(|error| expression("rearm", &error))?;
+        .map_err(|error| CliError::expression("rearm", &error))?;
     let margin = settings.hysteresis.as_deref().map(str::parse::<Margin>);
     let margin = margin
         .transpose()
@@ -282,16 +282,6 @@ fn name(name: &str) -> Result<Option<String>, CliError> {
         .hint("at most 200 characters, without control characters and blanks at the ends"));
     }
     Ok(Some(name.to_owned()))
-}
-
-/// An expression that is wrong, with the place.
-pub fn expression(what: &str, error: &ExpressionError) -> CliError {
-    let cli = CliError::usage("expression", format!("{what}: {error}"));
-    CliError {
-        detail: error.caret().lines().map(str::to_owned).collect(),
-        hint: error.hint.clone(),
-        ..cli
-    }
 }
 
 fn actions(

@@ -1,10 +1,12 @@
 //! `tickwire monitor`: streams events, or answers once.
 
 mod once;
+mod others;
 pub(super) mod progress;
 pub(super) mod resolve;
 mod screen;
 mod settings;
+mod slot;
 mod stream;
 
 use std::io::{BufRead, ErrorKind, IsTerminal};
@@ -18,6 +20,7 @@ use super::error::{CliError, clipped};
 use super::exit::Exit;
 use super::notices::Notices;
 use super::signals::Signals;
+use others::Others;
 use resolve::{Found, Unlisted, resolve};
 use settings::{Settings, Shape};
 
@@ -39,17 +42,35 @@ pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
         let last = ctx.notices.all_but_last(errors);
         return Err(last.unwrap_or_else(|| CliError::failed("internal", "no symbol is left")));
     }
-    announce(&instruments, &ctx)?;
+    let others = tokio::select! {
+        others = Others::find(&settings, &instruments, &ctx) => others?,
+        exit = signals.next() => return Ok(settings.exit_on(exit)),
+    };
+    let mut all = instruments.clone();
+    all.extend(others.instruments());
+    all.sort_by_key(|instrument| instrument.market.index());
+    all.dedup_by_key(|instrument| instrument.market.index());
+    announce(&all, &ctx)?;
     if settings.once {
         let missing = unlisted.into_iter().flat_map(Unlisted::by_symbol);
-        return once::run(&settings, &instruments, missing.collect(), &ctx, signals).await;
+        return once::run(
+            &settings,
+            &instruments,
+            others,
+            missing.collect(),
+            &ctx,
+            signals,
+        )
+        .await;
     }
     for list in &unlisted {
         ctx.notices.warn(list.error.code, &list.warning());
     }
     match settings.shape {
-        Shape::Table => screen::run(&settings, &instruments, ctx, signals).await,
-        Shape::Lines(format) => stream::run(&settings, format, &instruments, ctx, signals).await,
+        Shape::Table => screen::run(&settings, &instruments, others, ctx, signals).await,
+        Shape::Lines(format) => {
+            stream::run(&settings, format, &instruments, others, ctx, signals).await
+        }
     }
 }
 
@@ -179,6 +200,13 @@ pub(super) fn tell(event: &Event, notices: Notices) {
         }
         Event::Status(status) => notices.say("status", &format!("tickwire: {}", describe(status))),
         Event::Ticker(_) | Event::Trade(_) => {}
+    }
+}
+
+/// Tells a state of a market that is not shown. Its holes are nobody's loss: only its latest value counts.
+fn tell_of_other(event: &Event, notices: Notices) {
+    if matches!(event, Event::Status(_)) {
+        tell(event, notices);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+use crate::feed::Topic;
 use crate::model::{Event, Market, StatusState, Stream};
 use crate::sink::summary::Summary;
 
@@ -21,6 +22,8 @@ pub struct Progress {
     pub last_trouble: Option<String>,
     /// Events of the asked streams that were shown.
     pub printed: u64,
+    /// Those that were left out because of what they say.
+    pub filtered: u64,
     /// Everything.
     pub total: Summary,
     /// What came since it was last asked for, where that is wanted.
@@ -34,10 +37,18 @@ impl Progress {
             failed: HashSet::new(),
             last_trouble: None,
             printed: 0,
+            filtered: 0,
             total: Summary::new(markets(&topics)),
             recent: None,
             topics,
         }
+    }
+
+    /// Awaits these, too, which are read beside them.
+    pub fn beside(mut self, topics: impl Iterator<Item = Topic>) -> Self {
+        let topics = topics.map(|topic| (topic.instrument.market, topic.stream));
+        self.awaited.extend(topics);
+        self
     }
 
     /// Begins a summary of what comes from now on; returns the one before.
@@ -68,6 +79,13 @@ impl Progress {
         }
     }
 
+    /// Takes an event of what is only read beside.
+    pub fn see_other(&mut self, event: &Event) {
+        if let (Some(market), Some(stream)) = (event.market(), event.stream()) {
+            self.awaited.remove(&(market, stream));
+        }
+    }
+
     /// Whether some topic has shown nothing yet.
     pub fn awaits(&self) -> bool {
         !self.awaited.is_empty()
@@ -91,7 +109,7 @@ impl Progress {
     /// The end without a single event, and with a reason for that: trouble, or nobody there (`alive` says
     /// whether anything was heard of the exchange).
     pub fn nothing_learnt(&self, alive: bool) -> Option<CliError> {
-        if self.printed > 0 || (alive && self.last_trouble.is_none()) {
+        if self.printed + self.filtered > 0 || (alive && self.last_trouble.is_none()) {
             return None;
         }
         let why = self.last_trouble.as_deref().unwrap_or("not connected yet");
@@ -100,11 +118,20 @@ impl Progress {
 
     /// The topics that have shown nothing in time.
     pub fn late(&self, timeout: Duration) -> Option<CliError> {
-        let late: Vec<_> = self
+        let own = |topic: &(Market, Stream)| self.topics.contains(topic);
+        let asked = self
             .topics
             .iter()
-            .filter(|topic| self.awaited.contains(topic))
+            .filter(|topic| self.awaited.contains(topic));
+        let mut late: Vec<_> = asked.copied().collect();
+        let mut others: Vec<_> = self
+            .awaited
+            .iter()
+            .copied()
+            .filter(|topic| !own(topic))
             .collect();
+        others.sort_by_key(|(market, stream)| (market.index(), *stream));
+        late.extend(others);
         let names: Vec<_> = late
             .iter()
             .map(|(market, stream)| format!("{market} {}", stream.name()))

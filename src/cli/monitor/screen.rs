@@ -16,9 +16,10 @@ use super::super::exit::Exit;
 use super::super::notices::Held;
 use super::super::output;
 use super::super::signals::Signals;
+use super::others::Others;
 use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
-use super::{Clocks, engine_stopped, tell};
+use super::{Clocks, engine_stopped, tell, tell_of_other};
 
 /// What a key that ends the table counts as: the terminal is in raw mode, so Ctrl-C is a key, too.
 const SIGINT: u8 = 2;
@@ -33,6 +34,7 @@ enum End {
 pub async fn run(
     settings: &Settings,
     instruments: &[Arc<Instrument>],
+    mut others: Others,
     ctx: Ctx,
     mut signals: Signals,
 ) -> Result<Exit, CliError> {
@@ -43,10 +45,12 @@ pub async fn run(
     let held = Held::start(ctx.notices);
     let mut screen = Screen::open(settings.color).map_err(terminal)?;
     let keys = Keys::read().map_err(terminal)?;
-    let mut progress = Progress::new(settings.topics(instruments));
+    let mut progress = Progress::new(settings.topics(instruments)).beside(others.topics());
     let end = follow(
         settings,
         instruments,
+        &mut others,
+        &clocks,
         &ctx,
         &mut table,
         &mut screen,
@@ -75,6 +79,8 @@ pub async fn run(
 async fn follow(
     settings: &Settings,
     instruments: &[Arc<Instrument>],
+    others: &mut Others,
+    clocks: &Clocks,
     ctx: &Ctx,
     table: &mut TableState,
     screen: &mut Screen,
@@ -84,7 +90,8 @@ async fn follow(
 ) -> End {
     let request = Request::instruments(instruments.iter().cloned())
         .streams(settings.streams.iter().copied())
-        .delivery(settings.delivery(ctx, instruments));
+        .also(others.topics())
+        .delivery(settings.delivery(ctx, instruments, others));
     let mut subscription = match ctx.engine.subscribe(request).await {
         Ok(subscription) => subscription,
         Err(error) => return End::Error(error.into()),
@@ -106,7 +113,18 @@ async fn follow(
                 }
                 let now = SystemClock.now();
                 for event in &batch {
+                    others.see(event);
+                    if !others.is_shown(event) {
+                        progress.see_other(event);
+                        tell_of_other(event, ctx.notices);
+                        continue;
+                    }
                     progress.see(event);
+                    let passes = others.pass(settings.filter.as_ref(), event, clocks.now(event, now));
+                    if event.stream().is_some() && !passes {
+                        progress.filtered += 1;
+                        continue;
+                    }
                     table.apply(event, now);
                     tell(event, ctx.notices);
                     if event.stream().is_some() {

@@ -5,20 +5,25 @@ use std::time::Duration;
 
 use crate::config::OutputFormat;
 use crate::engine::{DEFAULT_CAPACITY, Delivery, Overflow, SLOW_READER_PATIENCE};
+use crate::expression::{ErrorKind, Expression, Operand, Reference, split_top_level};
+use crate::feed::Topic;
 use crate::model::{Field, Instrument, Market, Stream};
-use crate::sink::lines::Format;
+use crate::sink::lines::{Column, Format};
 
 use super::super::args::MonitorArgs;
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::{ANSWER_TIMEOUT, Ctx, is_dumb};
+use super::others::Others;
 
 /// What to do, decided.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub streams: Vec<Stream>,
     /// As asked; `None`: the form's own choice.
-    pub fields: Option<Vec<Field>>,
+    pub columns: Option<Vec<Column>>,
+    /// What an event must fulfil to be shown.
+    pub filter: Option<Expression>,
     pub shape: Shape,
     pub once: bool,
     pub count: Option<u64>,
@@ -44,19 +49,22 @@ impl Settings {
     /// Errors: flags that are wrong, or wrong together.
     pub fn resolve(args: &MonitorArgs, ctx: &Ctx, terminal: bool) -> Result<Self, CliError> {
         let streams = streams(&args.stream)?;
-        let fields = if args.field.is_empty() {
+        let columns = if args.field.is_empty() {
             None
         } else {
-            Some(fields(&args.field, &streams)?)
+            Some(columns(&args.field, &streams)?)
         };
-        let shape = shape(ctx.output, fields.is_some(), args.once, terminal)?;
+        let filter = args.filter.as_deref();
+        let filter = filter.map(|text| filter_of(text, &streams)).transpose()?;
+        let shape = shape(ctx.output, columns.is_some(), args.once, terminal)?;
         if shape == Shape::Lines(Format::Csv) && streams.len() > 1 {
             return Err(CliError::usage("usage", "csv takes one stream only")
                 .hint("--stream ticker, or -o json"));
         }
         Ok(Self {
             streams,
-            fields,
+            columns,
+            filter,
             shape,
             once: args.once,
             count: args.count,
@@ -71,8 +79,15 @@ impl Settings {
     }
 
     /// A source that can wait is slowed down by a slow reader; the market cannot be.
-    pub fn delivery(&self, ctx: &Ctx, instruments: &[Arc<Instrument>]) -> Delivery {
-        let providers = || instruments.iter().map(|i| i.market.exchange().name());
+    pub fn delivery(
+        &self,
+        ctx: &Ctx,
+        instruments: &[Arc<Instrument>],
+        others: &Others,
+    ) -> Delivery {
+        let others = others.instruments();
+        let instruments = || instruments.iter().chain(&others);
+        let providers = || instruments().map(|i| i.market.exchange().name());
         let can_wait = providers().all(|name| {
             ctx.engine
                 .provider(name)
@@ -92,12 +107,38 @@ impl Settings {
         }
     }
 
+    /// What is computed for events.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let columns = self.columns.iter().flatten();
+        let columns = columns.filter_map(Column::expression);
+        columns.chain(&self.filter)
+    }
+
+    /// The fields of the event itself that the columns need; `None` where none were asked for.
+    pub fn own_fields(&self) -> Option<Vec<Field>> {
+        let columns = self.columns.as_ref()?;
+        let fields = columns.iter().flat_map(|column| match column {
+            Column::Field(field) => vec![*field],
+            Column::Computed(expression) => own_operands(expression).map(|o| o.field).collect(),
+        });
+        Some(fields.collect())
+    }
+
     /// Every stream of every instrument, in the order asked for.
     pub fn topics(&self, instruments: &[Arc<Instrument>]) -> Vec<(Market, Stream)> {
-        instruments
-            .iter()
-            .flat_map(|i| self.streams.iter().map(|&stream| (i.market, stream)))
-            .collect()
+        let topics = self.topics_of(instruments);
+        let named = topics.map(|topic| (topic.instrument.market, topic.stream));
+        named.collect()
+    }
+
+    /// The same with all that is known of the instruments.
+    pub fn topics_of(&self, instruments: &[Arc<Instrument>]) -> impl Iterator<Item = Topic> {
+        instruments.iter().flat_map(|instrument| {
+            self.streams.iter().map(|&stream| Topic {
+                instrument: instrument.clone(),
+                stream,
+            })
+        })
     }
 
     /// How it ends by a signal: cut short where an end was asked for, else as it should.
@@ -134,47 +175,73 @@ fn streams(names: &[String]) -> Result<Vec<Stream>, CliError> {
     Ok(streams)
 }
 
-fn fields(names: &[String], streams: &[Stream]) -> Result<Vec<Field>, CliError> {
-    names
-        .iter()
-        .map(|name| field(name.trim(), streams))
-        .collect()
+fn columns(texts: &[String], streams: &[Stream]) -> Result<Vec<Column>, CliError> {
+    let texts = texts.iter().flat_map(|text| split_top_level(text));
+    texts.map(|text| column(text, streams)).collect()
 }
 
-fn field(name: &str, streams: &[Stream]) -> Result<Field, CliError> {
-    let known = |field: &Field| streams.iter().any(|stream| field.exists_in(*stream));
-    if let Some(field) = Field::named(name) {
-        if known(&field) {
-            return Ok(field);
+fn column(text: &str, streams: &[Stream]) -> Result<Column, CliError> {
+    // A plain name that is none is told with all that there are.
+    if text.chars().all(|c| c.is_alphanumeric() || c == '_') && Field::named(text).is_none() {
+        match Expression::parse(text) {
+            Err(error) if error.kind == ErrorKind::Unknown => return Err(no_field(text, streams)),
+            _ => {}
         }
-        let streams: Vec<_> = streams.iter().map(|stream| stream.name()).collect();
-        return Err(CliError::usage(
-            "unknown_field",
-            format!("--field: {} has no `{name}`", streams.join(" and ")),
-        ));
     }
-    if name.contains(|c: char| !c.is_alphanumeric() && c != '_') {
-        return Err(CliError::usage(
-            "unknown_field",
-            format!("--field: `{name}`: expressions are not available yet"),
-        ));
-    }
-    let names = Field::ALL
-        .iter()
-        .filter(|field| known(field))
-        .map(|field| field.name());
+    let expression =
+        Expression::parse(text).map_err(|error| CliError::expression("--field", &error))?;
+    has_own_fields("--field", &expression, streams)?;
+    Ok(match expression.as_field() {
+        Some(field) => Column::Field(field),
+        None => Column::Computed(expression),
+    })
+}
+
+fn filter_of(text: &str, streams: &[Stream]) -> Result<Expression, CliError> {
+    let wrong = |error| CliError::expression("--where", &error);
+    let filter = Expression::parse_condition(text).map_err(wrong)?;
+    has_own_fields("--where", &filter, streams)?;
+    Ok(filter)
+}
+
+fn own_operands(expression: &Expression) -> impl Iterator<Item = &Operand> {
+    let operands = expression.operands().iter();
+    operands.filter(|operand| operand.of == Reference::Own)
+}
+
+/// Errors: a field that no event of these streams can have.
+fn has_own_fields(flag: &str, expression: &Expression, streams: &[Stream]) -> Result<(), CliError> {
+    let missing = own_operands(expression)
+        .map(|operand| operand.field)
+        .find(|field| !streams.iter().any(|stream| field.exists_in(*stream)));
+    let Some(field) = missing else {
+        return Ok(());
+    };
+    let names: Vec<_> = streams.iter().map(|stream| stream.name()).collect();
+    let message = format!("{flag}: {} has no `{}`", names.join(" and "), field.name());
+    let error = CliError::usage("unknown_field", message);
+    let having = Stream::ALL.iter().find(|stream| field.exists_in(**stream));
+    Err(match having {
+        Some(stream) => error.hint(format!("--stream {} has it", stream.name())),
+        None => error,
+    })
+}
+
+fn no_field(name: &str, streams: &[Stream]) -> CliError {
+    let known = |field: &&Field| streams.iter().any(|stream| field.exists_in(*stream));
+    let names = Field::ALL.iter().filter(known).map(|field| field.name());
     let near = names
         .clone()
         .min_by_key(|known| strsim::damerau_levenshtein(known, name));
-    let error = CliError::usage("unknown_field", format!("--field: no field `{name}`"));
     let near = near
         .filter(|known| strsim::damerau_levenshtein(known, name) <= 3)
         .map(|known| format!("did you mean {known}? "));
-    Err(error.hint(format!(
+    let error = CliError::usage("unknown_field", format!("--field: no field `{name}`"));
+    error.hint(format!(
         "{}there are {}",
         near.unwrap_or_default(),
         names.collect::<Vec<_>>().join(", ")
-    )))
+    ))
 }
 
 fn shape(
@@ -224,23 +291,69 @@ mod tests {
 
     #[test]
     fn an_unknown_field_brings_the_nearest() {
-        let error = field("prise", &[Stream::Ticker]).unwrap_err();
+        let error = column("prise", &[Stream::Ticker]).unwrap_err();
+        assert_eq!(error.to_string(), "--field: no field `prise`");
         assert!(
             error.hint.is_some_and(
                 |hint| hint.starts_with("did you mean price? there are type, exchange")
             )
         );
-        assert_eq!(
-            field("side", &[Stream::Ticker]).unwrap_err().to_string(),
-            "--field: ticker has no `side`"
-        );
-        assert_eq!(
-            field("price * 2", &[Stream::Ticker])
-                .unwrap_err()
-                .to_string(),
-            "--field: `price * 2`: expressions are not available yet"
-        );
-        assert_eq!(field("spread_bps", &[Stream::Ticker]), Ok(Field::SpreadBps));
+        let error = column("side", &[Stream::Ticker]).unwrap_err();
+        assert_eq!(error.to_string(), "--field: ticker has no `side`");
+        assert_eq!(error.hint.as_deref(), Some("--stream trades has it"));
+    }
+
+    #[test]
+    fn plain_fields_stay_fields_and_the_rest_is_computed() {
+        let texts = [
+            "symbol, max(bid, ask)".to_string(),
+            " spread_bps".to_string(),
+        ];
+        let columns = columns(&texts, &[Stream::Ticker]).unwrap();
+        assert!(matches!(
+            columns.as_slice(),
+            [
+                Column::Field(Field::Symbol),
+                Column::Computed(_),
+                Column::Field(Field::SpreadBps)
+            ]
+        ));
+        assert_eq!(columns[1].name(), "max(bid, ask)");
+        for (text, message) in [
+            (
+                "price *",
+                "--field: `price *`: column 8: expected a value, found the end",
+            ),
+            ("size * 2", "--field: ticker has no `size`"),
+            ("", "--field: ``: column 1: expected a value, found the end"),
+            (
+                "close",
+                "--field: `close`: column 1: `close` is not available yet",
+            ),
+        ] {
+            let error = column(text, &[Stream::Ticker]).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_filter_is_a_yes_or_no_over_what_the_streams_have() {
+        assert!(filter_of("side == buy", &[Stream::Ticker, Stream::Trades]).is_ok());
+        assert!(filter_of("ETH/USD.side == buy", &[Stream::Ticker]).is_ok());
+        for (text, message) in [
+            ("side == buy", "--where: ticker has no `side`"),
+            (
+                "price",
+                "--where: `price`: column 1: a number, not a yes/no",
+            ),
+            (
+                "prise > 1",
+                "--where: `prise > 1`: column 1: no field `prise`",
+            ),
+        ] {
+            let error = filter_of(text, &[Stream::Ticker]).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
     }
 
     #[test]

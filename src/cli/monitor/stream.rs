@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::engine::{Request, SLOW_READER_PATIENCE, Subscription};
+use crate::expression::Operand;
 use crate::model::{Clock, Event, Instrument, SystemClock};
 use crate::sink::lines::{Format, Lines};
 
@@ -14,9 +15,10 @@ use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::output::{Closed, Output, reader_is_gone};
 use super::super::signals::Signals;
+use super::others::Others;
 use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
-use super::{Clocks, engine_stopped, tell};
+use super::{Clocks, engine_stopped, tell, tell_of_other};
 
 /// What is formatted before it is handed to the writer; beyond this nothing is taken from the engine.
 const CHUNK: usize = 64 * 1024;
@@ -45,14 +47,16 @@ pub async fn run(
     settings: &Settings,
     format: Format,
     instruments: &[Arc<Instrument>],
+    others: Others,
     ctx: Ctx,
     signals: Signals,
 ) -> Result<Exit, CliError> {
     let request = Request::instruments(instruments.iter().cloned())
         .streams(settings.streams.iter().copied())
-        .delivery(settings.delivery(&ctx, instruments));
+        .also(others.topics())
+        .delivery(settings.delivery(&ctx, instruments, &others));
     let clocks = Clocks::new(instruments, &ctx)?;
-    let mut view = View::new(settings, format, instruments, clocks, &ctx);
+    let mut view = View::new(settings, format, instruments, others, clocks, &ctx);
     // Opened before anything is connected.
     let output = Output::stdout();
     let subscription = ctx.engine.subscribe(request).await?;
@@ -88,6 +92,7 @@ struct View<'a> {
     settings: &'a Settings,
     ctx: &'a Ctx,
     clocks: Clocks,
+    others: Others,
     lines: Lines,
     buffer: Vec<u8>,
     /// Events that were taken, and how many of them are formatted.
@@ -101,13 +106,14 @@ impl<'a> View<'a> {
         settings: &'a Settings,
         format: Format,
         instruments: &[Arc<Instrument>],
+        others: Others,
         clocks: Clocks,
         ctx: &'a Ctx,
     ) -> Self {
-        let mut lines = Lines::new(format, settings.fields.clone());
+        let mut lines = Lines::new(format, settings.columns.clone());
         let mut buffer = Vec::new();
         lines.begin(settings.streams[0], &mut buffer);
-        let mut progress = Progress::new(settings.topics(instruments));
+        let mut progress = Progress::new(settings.topics(instruments)).beside(others.topics());
         if settings.summary.is_some() {
             progress.restart_recent();
         }
@@ -115,6 +121,7 @@ impl<'a> View<'a> {
             settings,
             ctx,
             clocks,
+            others,
             lines,
             buffer,
             batch: Vec::new(),
@@ -214,14 +221,25 @@ impl<'a> View<'a> {
         while self.formatted < batch.len() && self.buffer.len() < CHUNK && !self.is_full() {
             let event = &batch[self.formatted];
             self.formatted += 1;
+            self.others.see(event);
+            if !self.others.is_shown(event) {
+                self.progress.see_other(event);
+                tell_of_other(event, self.ctx.notices);
+                continue;
+            }
             self.progress.see(event);
+            let now = self.clocks.now(event, now);
             if event.stream().is_some() {
+                if !self.others.pass(self.settings.filter.as_ref(), event, now) {
+                    self.progress.filtered += 1;
+                    continue;
+                }
                 self.progress.printed += 1;
             } else if !self.lines.takes_notices() {
                 tell(event, self.ctx.notices);
             }
-            let now = self.clocks.now(event, now);
-            self.lines.write(event, now, &mut self.buffer);
+            let others = |operand: &Operand| self.others.value(operand);
+            self.lines.write(event, now, &others, &mut self.buffer);
         }
         self.batch = batch;
     }

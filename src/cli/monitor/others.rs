@@ -1,0 +1,194 @@
+//! Other markets that expressions name: read beside those that are shown, never shown themselves.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+
+use crate::expression::{Expression, Operand, Reference, Truth};
+use crate::feed::Topic;
+use crate::model::{
+    Clock, Event, Field, Instrument, Market, StatusState, Stream, SystemClock, Timestamp, Value,
+};
+
+use super::super::Ctx;
+use super::super::error::CliError;
+use super::Clocks;
+use super::resolve::resolve;
+use super::settings::Settings;
+
+/// The latest that is known of them.
+pub struct Others {
+    meanings: Vec<(Reference, Arc<Instrument>)>,
+    /// What of each is needed, and for which fields.
+    needs: Vec<(Topic, Vec<Field>)>,
+    /// What was asked for by its own name.
+    shown: HashSet<(Market, Stream)>,
+    latest: HashMap<(Market, Stream), Event>,
+    clocks: Clocks,
+    max_age: Option<Duration>,
+}
+
+impl Others {
+    /// Looks up what the expressions name; a symbol without a provider is one of the default provider.
+    ///
+    /// Errors: a symbol that does not exist or cannot be looked up.
+    pub async fn find(
+        settings: &Settings,
+        shown: &[Arc<Instrument>],
+        ctx: &Ctx,
+    ) -> Result<Self, CliError> {
+        let operands = || settings.expressions().flat_map(Expression::operands);
+        let mut references: Vec<_> = operands().map(|operand| &operand.of).collect();
+        references.sort_by_key(|reference| spelling(reference));
+        references.dedup();
+        let named = references
+            .into_iter()
+            .filter_map(|reference| Some((reference, spelling(reference)?)));
+        let meanings = try_join_all(named.map(|(reference, text)| async move {
+            let found = resolve(&[text], settings.answer_timeout, ctx).await?;
+            let instrument = found.instruments.into_iter().next();
+            let unlisted = found.unlisted.into_iter().next().map(|list| list.error);
+            let lost = || CliError::failed("internal", "a symbol was lost");
+            let instrument = instrument.ok_or_else(|| unlisted.unwrap_or_else(lost))?;
+            Ok::<_, CliError>((reference.clone(), instrument))
+        }))
+        .await?;
+        let instruments: Vec<_> = meanings.iter().map(|(_, i)| i.clone()).collect();
+        let mut others = Self {
+            clocks: Clocks::new(&instruments, ctx)?,
+            meanings,
+            needs: Vec::new(),
+            shown: settings.topics(shown).into_iter().collect(),
+            latest: HashMap::new(),
+            max_age: settings.max_age,
+        };
+        operands().for_each(|operand| others.need(operand));
+        Ok(others)
+    }
+
+    fn need(&mut self, operand: &Operand) {
+        let Some(instrument) = self.meaning(operand) else {
+            return;
+        };
+        let topic = Topic {
+            instrument: instrument.clone(),
+            stream: stream_of(operand.field),
+        };
+        match self.needs.iter_mut().find(|(known, _)| *known == topic) {
+            Some((_, fields)) => fields.push(operand.field),
+            None => self.needs.push((topic, vec![operand.field])),
+        }
+    }
+
+    fn meaning(&self, operand: &Operand) -> Option<&Arc<Instrument>> {
+        let mut meanings = self.meanings.iter();
+        let meaning = meanings.find(|(reference, _)| *reference == operand.of);
+        meaning.map(|(_, instrument)| instrument)
+    }
+
+    /// Each once.
+    pub fn instruments(&self) -> Vec<Arc<Instrument>> {
+        let mut seen = HashSet::new();
+        let instruments = self.meanings.iter().map(|(_, instrument)| instrument);
+        instruments
+            .filter(|instrument| seen.insert(instrument.market))
+            .cloned()
+            .collect()
+    }
+
+    /// What is read of them, and the fields that are needed of it.
+    pub fn needs(&self) -> &[(Topic, Vec<Field>)] {
+        &self.needs
+    }
+
+    /// What is read of them.
+    pub fn topics(&self) -> impl Iterator<Item = Topic> + '_ {
+        self.needs.iter().map(|(topic, _)| topic.clone())
+    }
+
+    /// Takes what an event tells of them. Where the connection is lost nothing is known until it is there again.
+    pub fn see(&mut self, event: &Event) {
+        if self.needs.is_empty() {
+            return;
+        }
+        match (event, event.market(), event.stream()) {
+            (_, Some(market), Some(stream)) => {
+                let needed =
+                    |topic: &Topic| topic.instrument.market == market && topic.stream == stream;
+                if self.needs.iter().any(|(topic, _)| needed(topic)) {
+                    self.latest.insert((market, stream), event.clone());
+                }
+            }
+            (Event::Status(status), market, _) if status.state != StatusState::Connected => {
+                self.latest.retain(|(known, _), _| {
+                    market.map_or(known.exchange() != status.exchange, |market| {
+                        *known != market
+                    })
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an event is about what was asked for by its own name.
+    pub fn is_shown(&self, event: &Event) -> bool {
+        if self.needs.is_empty() {
+            return true;
+        }
+        let mut shown = self.shown.iter();
+        match (event, event.market(), event.stream()) {
+            (_, Some(market), Some(stream)) => self.shown.contains(&(market, stream)),
+            (Event::Gap(gap), ..) => self.shown.contains(&(gap.market, gap.stream)),
+            (_, Some(market), None) => shown.any(|(known, _)| *known == market),
+            (_, None, _) => shown.any(|(known, _)| known.exchange() == event.exchange()),
+        }
+    }
+
+    /// Whether an event is to be shown; not where that is unknown. `now` is for its age.
+    pub fn pass(&self, filter: Option<&Expression>, event: &Event, now: Timestamp) -> bool {
+        filter.is_none_or(|filter| {
+            let others = |operand: &Operand| self.value(operand);
+            filter.holds(&filter.input(event, now, &others)) == Truth::True
+        })
+    }
+
+    /// The latest value of another market's operand; `Null` where there is none, or only an old one.
+    pub fn value(&self, operand: &Operand) -> Value {
+        let event = self.meaning(operand).and_then(|instrument| {
+            let topic = (instrument.market, stream_of(operand.field));
+            self.latest.get(&topic)
+        });
+        let Some(event) = event else {
+            return Value::Null;
+        };
+        let now = self.clocks.now(event, SystemClock.now());
+        let age = event.received_at().map(|at| now.seconds_since(at));
+        match (self.max_age, age) {
+            (Some(most), Some(age)) if age > most.as_secs_f64() => Value::Null,
+            _ => operand.value(event, now),
+        }
+    }
+}
+
+/// As a symbol is written on the command line; `None` for the own one.
+fn spelling(reference: &Reference) -> Option<String> {
+    match reference {
+        Reference::Own => None,
+        Reference::Other {
+            provider: Some(provider),
+            symbol,
+        } => Some(format!("{provider}:{symbol}")),
+        Reference::Other { symbol, .. } => Some(symbol.clone()),
+    }
+}
+
+/// The stream that tells a field of another market: tickers come more rarely than trades.
+fn stream_of(field: Field) -> Stream {
+    if field.exists_in(Stream::Ticker) {
+        Stream::Ticker
+    } else {
+        Stream::Trades
+    }
+}
