@@ -213,7 +213,7 @@ async fn with_clock(skew: i64) {
         let sim = start(venue).await;
         sim.faults().clock_skew_ms = skew;
         let market = Market {
-            world: World::with(venue, &sim),
+            world: World::with(venue, &sim).env("TICKWIRE_ENGINE__RATE_LIMIT", "1000"),
             symbol: format!("BTC/{}", crate::support::quote(venue)),
             sim,
         };
@@ -278,23 +278,23 @@ async fn limits_hold_over_scripted_paths() {
 #[tokio::test]
 async fn a_condition_must_hold_between_the_runs_too() {
     let market = Market::open(Venue::Kraken, "67000").await;
-    let flags = ["--for", "300ms"];
+    let (long, short) = (["--for", "1h"], ["--for", "300ms"]);
     let wait = || tokio::time::sleep(std::time::Duration::from_millis(400));
-    market.check(HIGH, &flags).await.exits(1);
+    market.check(HIGH, &long).await.exits(1);
     market.print(&["68500"]);
-    market.check(HIGH, &flags).await.exits(1);
+    market.check(HIGH, &long).await.exits(1);
     market.print(&["67000", "68600"]);
     wait().await;
-    let fired = market.check(HIGH, &flags).await.exits(0);
+    let fired = market.check(HIGH, &short).await.exits(0);
     assert_eq!(prices(&fired), ["68600"]);
-    market.check(HIGH, &flags).await.exits(1);
+    market.check(HIGH, &short).await.exits(1);
     // It held and fell back before anybody looked.
     market.print(&["67000", "68700"]);
     wait().await;
     market.print(&["67000"]);
-    let fired = market.check(HIGH, &flags).await.exits(0);
+    let fired = market.check(HIGH, &short).await.exits(0);
     assert_eq!(prices(&fired), ["68700"]);
-    market.check(HIGH, &flags).await.exits(1);
+    market.check(HIGH, &short).await.exits(1);
 }
 
 #[tokio::test]

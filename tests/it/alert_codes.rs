@@ -131,7 +131,7 @@ async fn cannot_know_is_never_a_no() {
     let market = Market::open(Venue::Kraken, "67000").await;
     let quick = ["--once", "--timeout", "2s"];
     let arguments = [&["BTC", HIGH][..], &quick].concat();
-    for status in [429, 451, 500] {
+    for status in [451, 500] {
         market.sim.faults().rest_status = Some((status, "{}".into()));
         let plain = market.world.alert(&arguments).await.exits(3);
         plain.prints_nothing().says("kraken:BTC/USD");
@@ -167,6 +167,20 @@ async fn cannot_know_is_never_a_no() {
         .prints_nothing();
     let offline = World::new().alert(&arguments).await.exits(3);
     offline.prints_nothing().says("hint:");
+}
+
+#[tokio::test]
+async fn an_exchange_that_asks_for_a_pause_gives_no_answer() {
+    for venue in crate::support::VENUES {
+        let market = Market::open(venue, "67000").await;
+        market.sim.faults().rest_status = Some((429, "{}".into()));
+        // The later runs know of the pause from the first.
+        for _ in 0..3 {
+            let arguments = ["BTC", HIGH, "--once", "--timeout", "2s"];
+            let done = market.world.alert(&arguments).await.exits(3);
+            done.prints_nothing().says(&market.symbol);
+        }
+    }
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ fn told(checks: &[Done], what: &str) -> usize {
 #[tokio::test]
 async fn each_of_ten_crossings_is_told_once_by_twenty_checks() {
     for venue in VENUES {
-        let market = Market::open(venue, "67000").await;
+        let market = Market::open_with_limits(venue, "67000").await;
         let file = market.world.path("notified");
         let path = file.to_str().unwrap().to_owned();
         let flags = ["--timeout", "20s", "--exec", "sh", "-c", APPEND_ID, &path];
@@ -60,7 +60,7 @@ async fn each_of_ten_crossings_is_told_once_by_twenty_checks() {
 #[tokio::test]
 async fn the_first_checks_of_all_fire_once() {
     for venue in VENUES {
-        let market = Market::open(venue, "69000").await;
+        let market = Market::open_with_limits(venue, "69000").await;
         let checks = at_once(&market, &["--timeout", "20s"]).await;
         assert_eq!(told(&checks, name(venue)), 1, "{venue:?}");
     }
@@ -99,7 +99,7 @@ async fn checks_while_the_market_moves_tell_each_crossing_once() {
 #[tokio::test]
 async fn a_watch_and_checks_of_one_name_tell_each_crossing_once() {
     for venue in VENUES {
-        let market = Market::open(venue, "67000").await;
+        let market = Market::open_with_limits(venue, "67000").await;
         market.check(HIGH, &[]).await.exits(1);
         // From here on the last trade is known by its id.
         market.print(&["69000", "67000"]);
@@ -111,7 +111,7 @@ async fn a_watch_and_checks_of_one_name_tell_each_crossing_once() {
 #[tokio::test]
 async fn a_watch_and_checks_that_begin_together_tell_each_crossing_once() {
     for venue in VENUES {
-        let market = Market::open(venue, "67000").await;
+        let market = Market::open_with_limits(venue, "67000").await;
         market.check(HIGH, &[]).await.exits(1);
         told_once_by_both(&market, 0).await;
     }
