@@ -58,12 +58,18 @@ impl Board {
         for &place in readers {
             // Before the event is known: until then the old value held.
             let tracker = &mut self.trackers[place];
+            if tracker.has_judged(event) {
+                continue;
+            }
             tracker.pass(&self.views, at, now, &mut self.found);
             self.found.drain(..).for_each(|outcome| on(place, outcome));
         }
         self.views.update(event, now);
         for &place in readers {
             let tracker = &mut self.trackers[place];
+            if tracker.has_judged(event) {
+                continue;
+            }
             tracker.observe(&self.views, at, now, &mut self.found);
             self.found.drain(..).for_each(|outcome| on(place, outcome));
         }

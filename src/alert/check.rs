@@ -62,6 +62,8 @@ pub struct Checked {
 
 /// How wide the rolling 24 hours of a ticker surely are.
 const DAY: Duration = Duration::from_secs(23 * 3_600 + 55 * 60);
+/// How far marks may stay behind where nothing can have happened.
+const SELDOM: Duration = Duration::from_secs(600);
 /// A mark that moves without a replay stays this far behind: the clocks of exchange and machine differ.
 /// What lies between is replayed twice then, which changes nothing where nothing could change.
 const CLOCKS: Duration = Duration::from_secs(60);
@@ -221,11 +223,7 @@ fn in_order(pasts: &HashMap<Market, Arc<Past>>, marks: &HashMap<Market, Mark>) -
     let mut keyed = Vec::new();
     for (market, past) in pasts {
         let mark = marks.get(market);
-        let is_new = |trade: &&Trade| match mark {
-            Some(Mark { id: Some(id), .. }) => trade.id > *id,
-            Some(mark) => trade.timestamp > mark.time,
-            None => true,
-        };
+        let is_new = |trade: &&Trade| !mark.is_some_and(|mark| mark.covers(trade));
         let mut newest = i64::MIN;
         for trade in past.trades.iter().filter(is_new) {
             newest = newest.max(trade.timestamp.nanos());
@@ -237,6 +235,14 @@ fn in_order(pasts: &HashMap<Market, Arc<Past>>, marks: &HashMap<Market, Mark>) -
 }
 
 impl Mark {
+    /// Whether a trade lies up to here.
+    pub fn covers(&self, trade: &Trade) -> bool {
+        match self.id {
+            Some(id) => trade.id <= id,
+            None => trade.timestamp <= self.time,
+        }
+    }
+
     /// At a trade.
     pub fn of(trade: &Trade) -> Mark {
         Mark {
@@ -270,11 +276,9 @@ impl Mark {
         let Some(before) = before.filter(|_| steady) else {
             return mark(time);
         };
+        // Seldom, so that checks without news need not write anything down.
         let behind = time.plus_nanos(-(CLOCKS.as_nanos() as i64));
-        if behind > before.time {
-            mark(behind)
-        } else {
-            before
-        }
+        let far = before.time.plus_nanos(SELDOM.as_nanos() as i64);
+        if behind > far { mark(behind) } else { before }
     }
 }

@@ -149,6 +149,13 @@ impl Memory {
         })
     }
 
+    /// Whether this one would decide as the other whatever comes: they may differ in when they were last asked.
+    pub fn is_like(&self, other: &Memory) -> bool {
+        self.armed == other.armed
+            && self.true_since == other.true_since
+            && self.fired == other.fired
+    }
+
     /// Whether the next time that the condition becomes true is an edge.
     pub fn is_armed(&self) -> bool {
         self.armed

@@ -1,11 +1,12 @@
 //! One rule over one market: what it reads, what it remembers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::expression::{Reference, Truth};
-use crate::model::{Decimal, Event, Field, Market, Stream, Timestamp, Trade};
+use crate::model::{Decimal, Event, Field, Market, Stream, Timestamp, Trade, fnv1a_64};
 
-use super::{Alert, Memory, Rule, Slot, Verdict, Views};
+use super::{Alert, Mark, Memory, Rule, Slot, Verdict, Views};
 
 /// A rule at work. Give it every event of its markets in order, or the trades of the past.
 #[derive(Debug, Clone)]
@@ -16,6 +17,9 @@ pub struct Tracker {
     pub market: Market,
     /// What has happened so far.
     pub memory: Memory,
+    /// How far the trades of its markets were judged before, by it or by another that has written its memory:
+    /// those up to there are not judged again.
+    pub judged: HashMap<Market, Mark>,
     condition: Vec<Slot>,
     rearm: Vec<Slot>,
 }
@@ -45,6 +49,7 @@ impl Tracker {
             rule,
             market,
             memory: Memory::default(),
+            judged: HashMap::new(),
             condition,
             rearm,
         })
@@ -81,6 +86,19 @@ impl Tracker {
     pub fn reads_more_than_prices(&self) -> bool {
         self.slots()
             .any(|slot| slot.field != Field::Price && slot.stream.is_some())
+    }
+
+    /// Whether an event is one that was judged before.
+    pub(super) fn has_judged(&self, event: &Event) -> bool {
+        let Event::Trade(trade) = event else {
+            return false;
+        };
+        // Empty as a rule.
+        !self.judged.is_empty()
+            && self
+                .judged
+                .get(&trade.market)
+                .is_some_and(|mark| mark.covers(trade))
     }
 
     /// Whether it changes while nothing comes.
@@ -247,21 +265,23 @@ impl Tracker {
         }
     }
 
-    /// The same firing gets the same id whoever finds it: its rule, its moment and the trade that made it.
+    /// The same firing gets the same id whoever finds it: of its rule and of the trade that made it, else of its
+    /// moment.
     fn id(&self, views: &Views, at: Timestamp) -> String {
-        let what = format!(
-            "{}\n{}\n{}\n{}\n{:?}",
-            self.rule.name.as_deref().unwrap_or_default(),
+        let trade = views.last_trade(self.market);
+        let cause = match trade.filter(|_| !self.reads_more_than_prices()) {
+            // A hold that is over has no trade of its own: its moment is after that of the last.
+            Some(trade) if self.rule.policy.hold.is_none() => {
+                format!("{} {}", trade.id, trade.timestamp.nanos())
+            }
+            _ => at.nanos().to_string(),
+        };
+        let rule = (
+            self.rule.name.as_deref(),
             self.market,
             self.rule.condition.text(),
-            at.nanos(),
-            views.last_trade(self.market).map(|trade| trade.id),
         );
-        let (one, other) = (what.as_bytes(), format!("{what}\n2"));
-        format!(
-            "{:016x}{:016x}",
-            crate::model::fnv1a_64(one),
-            crate::model::fnv1a_64(other.as_bytes())
-        )
+        let half = |n: u8| fnv1a_64(format!("{n} {rule:?} {cause}").as_bytes());
+        format!("{:016x}{:016x}", half(0), half(1))
     }
 }

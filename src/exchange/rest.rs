@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::duration;
 use crate::feed::ProviderError;
 use crate::model::{Clock, Instrument, Timestamp, Trade};
 use crate::net::{ConnectError, HttpClient, HttpOptions, HttpReply, Pacer, Recovery};
@@ -242,7 +243,12 @@ impl Rest {
 
     fn paused(&self, retry_after: Duration) -> ProviderError {
         ProviderError::RateLimited {
-            message: format!("{} asked not to be asked for now", self.adapter.exchange()),
+            message: format!(
+                "{} asked not to be asked for another {}",
+                self.adapter.exchange(),
+                // Whole seconds, upwards: until then it is of no use.
+                duration::format(Duration::from_secs(retry_after.as_secs() + 1)),
+            ),
             retry_after: Some(retry_after),
         }
     }

@@ -30,6 +30,14 @@ pub struct Claimed {
     event: String,
 }
 
+/// Claims whose lines are printed.
+#[derive(Default)]
+pub struct Told {
+    done: Vec<(Claim, bool)>,
+    actions: Vec<Claimed>,
+    tally: Tally,
+}
+
 /// Prints and acts.
 pub struct Deliverer<'a> {
     ctx: &'a Ctx,
@@ -79,7 +87,8 @@ impl<'a> Deliverer<'a> {
     fn say_dry(&self, spec: &Spec) {
         for (key, action) in &spec.actions {
             let what = match action {
-                Action::Exec(exec) => format!("run {}", exec.argv.join(" ")),
+                // Arguments may hold secrets.
+                Action::Exec(exec) => format!("run {}", exec.argv[0]),
                 Action::Webhook(webhook) => format!("post to {}", webhook.label),
                 Action::Notify => "notify".into(),
                 Action::Bell => "ring".into(),
@@ -163,27 +172,36 @@ impl<'a> Deliverer<'a> {
         claimed.collect()
     }
 
-    /// Does what was claimed and writes down what came of it.
-    pub async fn settle(
-        &self,
-        spec: &Spec,
-        name: &str,
-        claims: Vec<Claimed>,
-        store: &AlertStore,
-    ) -> Tally {
-        let mut tally = Tally::default();
-        if claims.is_empty() {
-            return tally;
+    /// Prints the lines that were claimed, in order; then the rest is for [`Deliverer::settle`].
+    pub async fn tell_claims(&self, claims: Vec<Claimed>) -> Told {
+        let mut told = Told::default();
+        let (lines, actions) = claims.into_iter().partition(|c| c.claim.key == LINE);
+        told.actions = actions;
+        for Claimed { claim, event } in Vec::<Claimed>::into_iter(lines) {
+            let error = self.printer.print(&event).await.err();
+            told.tally.fired += u64::from(error.is_none());
+            told.done.push((claim, error.is_none()));
+            told.tally.failed.extend(error);
         }
-        let acts = claims
+        told
+    }
+
+    /// Does what was claimed beside the lines, all at once, and writes down what came of it all.
+    pub async fn settle(&self, spec: &Spec, name: &str, told: Told, store: &AlertStore) -> Tally {
+        let Told {
+            mut done,
+            actions,
+            mut tally,
+        } = told;
+        let acts = actions
             .iter()
-            .map(|claimed| self.act_on(spec, &claimed.claim, &claimed.event));
-        let results = join_all(acts).await;
-        let mut done = Vec::new();
-        for (Claimed { claim, .. }, error) in claims.iter().zip(results) {
-            tally.fired += u64::from(claim.key == LINE && error.is_none());
-            done.push((claim, error.is_none()));
+            .map(|c| self.act_on(spec, &c.claim, &c.event));
+        for (claimed, error) in actions.iter().zip(join_all(acts).await) {
+            done.push((claimed.claim.clone(), error.is_none()));
             tally.failed.extend(error);
+        }
+        if done.is_empty() {
+            return tally;
         }
         if let Err(error) = self.settled(name, store, &done, &mut tally).await {
             tally.failed.push(error);
@@ -212,13 +230,11 @@ impl<'a> Deliverer<'a> {
             }
             Err(error) => return failed(error),
         };
-        self.settle(spec, name, claims, store).await
+        let told = self.tell_claims(claims).await;
+        self.settle(spec, name, told, store).await
     }
 
     async fn act_on(&self, spec: &Spec, claim: &Claim, event: &str) -> Option<CliError> {
-        if claim.key == LINE {
-            return self.printer.print(event).await.err();
-        }
         match spec.actions.iter().find(|(key, _)| *key == claim.key) {
             Some((key, action)) => self.act(key, action, event).await,
             None => {
@@ -238,7 +254,7 @@ impl<'a> Deliverer<'a> {
         &self,
         name: &str,
         store: &AlertStore,
-        done: &[(&Claim, bool)],
+        done: &[(Claim, bool)],
         tally: &mut Tally,
     ) -> Result<(), CliError> {
         let mut locked = lock(store, name, self.ctx).await?;

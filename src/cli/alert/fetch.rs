@@ -96,7 +96,7 @@ pub async fn fetch(
     }
 }
 
-pub async fn rest_tickers(
+async fn rest_tickers(
     of: Vec<Arc<Instrument>>,
     ctx: &Ctx,
     deadline: Instant,

@@ -1,5 +1,6 @@
 //! `alert` without `--once`: watches until it is told to stop.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -77,6 +78,7 @@ struct Watch<'a> {
     acting: Acting<'a>,
     fired: u64,
     failed: bool,
+    last_failure: Option<String>,
     /// Whether any value was learnt.
     data: bool,
     /// What could not be known at the start.
@@ -117,6 +119,7 @@ impl<'a> Watch<'a> {
             acting: FuturesUnordered::new(),
             fired: 0,
             failed: false,
+            last_failure: None,
             data: false,
             unknown,
         })
@@ -150,6 +153,8 @@ impl<'a> Watch<'a> {
         self.data |= self.desk.knows_something();
         self.take(begun).await;
         self.leftovers();
+        // The first prices: live ones may be a while in coming.
+        self.liveness.look(&self.desk.board().views);
         let (mut tick, mut save) = (every(TICK), every(SAVE));
         let mut batch = Vec::new();
         loop {
@@ -174,6 +179,9 @@ impl<'a> Watch<'a> {
                 _ = tick.tick() => {
                     let found = self.desk.tick(now());
                     self.take(found).await;
+                    for place in self.desk.unwritten() {
+                        self.commit(place, Vec::new()).await;
+                    }
                     self.liveness.look(&self.desk.board().views);
                 }
                 answer = self.liveness.next() => self.on_answer(answer).await,
@@ -205,29 +213,50 @@ impl<'a> Watch<'a> {
     }
 
     async fn on_answer(&mut self, answer: Question) {
+        self.data |= !answer.is_empty();
         let found = self.desk.on_answer(answer, now());
         self.take(found).await;
     }
 
-    /// Firings: written down, told, acted on.
+    /// What became of rules: written down, told, acted on.
     async fn take(&mut self, found: Vec<(usize, Outcome)>) {
+        let mut by_place = BTreeMap::<usize, Vec<Outcome>>::new();
         for (place, outcome) in found {
-            match self.desk.commit(place, outcome).await {
-                Ok(Some(committed)) => self.act(place, committed).await,
-                Ok(None) => {}
-                Err(error) => self.fail(error),
+            by_place.entry(place).or_default().push(outcome);
+        }
+        for (place, outcomes) in by_place {
+            self.commit(place, outcomes).await;
+        }
+    }
+
+    async fn commit(&mut self, place: usize, outcomes: Vec<Outcome>) {
+        match self.desk.commit(place, outcomes).await {
+            Ok(committed) => self.act(place, committed).await,
+            // Tried again at the next tick.
+            Err(error) if error.code == "busy" => {
+                tracing::warn!(%error, "a firing is written down later");
             }
+            Err(error) => self.fail(error),
         }
     }
 
     async fn act(&mut self, place: usize, committed: Committed) {
         let (run, spec) = (self.run, &self.specs[self.desk.spec(place)]);
-        let Committed { outcome, claims } = committed;
-        self.fired += 1;
+        let Committed { fired, claims } = committed;
+        self.fired += fired.len() as u64;
         if let Some(name) = spec.rule.name.as_ref().filter(|_| !run.dry_run) {
-            let settled = run.deliverer.settle(spec, name, claims, run.store);
+            let told = run.deliverer.tell_claims(claims).await;
+            let settled = run.deliverer.settle(spec, name, told, run.store);
             return self.acting.push(Box::pin(settled));
         }
+        for outcome in fired {
+            self.act_at_once(spec, outcome).await;
+        }
+    }
+
+    /// For rules without memory.
+    async fn act_at_once(&mut self, spec: &'a Spec, outcome: Outcome) {
+        let run = self.run;
         // The line comes first, in order; the actions go on beside the stream.
         if let Err(error) = run.deliverer.tell(&outcome.alert).await {
             self.fail(error);
@@ -247,8 +276,12 @@ impl<'a> Watch<'a> {
         }));
     }
 
+    /// Told once while it goes on: what is tried again every second must not fill the screen.
     fn fail(&mut self, error: CliError) {
-        self.run.ctx.notices.error(&error);
+        if self.last_failure.as_ref() != Some(&error.message) {
+            self.run.ctx.notices.error(&error);
+        }
+        self.last_failure = Some(error.message);
         self.failed = true;
     }
 

@@ -1,4 +1,4 @@
-//! Before the first live event: memories, what happened since they were written, and last prices.
+//! Before the first live event: memories, and what happened since they were written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::alert::{Mark, Outcome, Past};
 use crate::feed::TradeMark;
-use crate::model::{Event, Market, Stream};
+use crate::model::{Event, Market};
 use crate::store::State;
 
 use super::super::super::args::SinceLast;
@@ -22,7 +22,7 @@ use super::Desk;
 const HISTORY: Duration = Duration::from_secs(30);
 
 impl Desk<'_> {
-    /// Before the first live event: memories, what happened since they were written, and last prices.
+    /// Before the first live event: memories, and what happened since they were written.
     ///
     /// Errors: a memory that cannot be read.
     pub async fn begin(&mut self) -> Result<Vec<(usize, Outcome)>, CliError> {
@@ -33,15 +33,7 @@ impl Desk<'_> {
         for (place, marks) in &kept {
             found.extend(self.catch_up(*place, marks, &replays));
         }
-        self.seed(&replays, deadline).await;
-        for place in 0..self.places.len() {
-            // What was replayed has been judged.
-            let market = self.board.trackers()[place].market;
-            if !matches!(replays.get(&market), Some(Ok(_))) {
-                let on = |outcome| found.push((place, outcome));
-                self.board.begin(place, fetch::now(), on);
-            }
-        }
+        self.seed(&replays);
         Ok(found)
     }
 
@@ -89,6 +81,7 @@ impl Desk<'_> {
         let mut from = marks(known, tracker);
         from.retain(|market, _| can_be_late(ctx, *market));
         tracker.memory = known.memory.clone();
+        tracker.judged = from.clone();
         self.places[place].generation = Some(known.generation);
         (self.run.since_last == SinceLast::On).then_some((place, from))
     }
@@ -125,28 +118,14 @@ impl Desk<'_> {
             .collect()
     }
 
-    /// The last price of each market that is read: the price until the next trade comes.
-    async fn seed(&mut self, replays: &HashMap<Market, Answer<Arc<Past>>>, deadline: Instant) {
-        let mut unseen = Vec::new();
-        for (market, stream) in self.topics() {
-            let newest = replays
-                .get(&market)
-                .and_then(|past| past.as_ref().ok()?.newest);
-            if let Some(trade) = newest {
-                self.seen.insert(market, trade.id);
-                self.board.views.update(&Event::Trade(trade), fetch::now());
-            } else if stream == Stream::Trades && can_be_late(self.run.ctx, market) {
-                unseen.push(self.markets.instrument(market).clone());
-            }
-        }
-        for (market, answer) in fetch::rest_tickers(unseen, self.run.ctx, deadline).await {
-            match answer {
-                Ok(ticker) => self
-                    .board
-                    .views
-                    .update(&Event::Ticker(ticker), fetch::now()),
-                Err(error) => tracing::debug!(%market, %error, "no last price"),
-            }
+    /// Where a past was replayed, its newest trade is the price until the next one comes.
+    fn seed(&mut self, replays: &HashMap<Market, Answer<Arc<Past>>>) {
+        let newest = replays
+            .values()
+            .filter_map(|past| past.as_ref().ok()?.newest);
+        for trade in newest {
+            self.seen.insert(trade.market, trade.id);
+            self.board.views.update(&Event::Trade(trade), fetch::now());
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What is written down of a watch: firings before anybody is told, and from time to time how far it has seen.
 
-use crate::alert::{Mark, Outcome, Views};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::alert::{Mark, Outcome, Past};
 use crate::store::{Locked, MarketState, State};
 
 use super::super::super::error::CliError;
@@ -9,59 +12,78 @@ use super::super::once::{lock, marks, unwritten, watermarks};
 use super::{Committed, Desk};
 
 impl Desk<'_> {
-    /// Writes a firing of a named rule down before anybody is told. `None`: nobody is to be told, because
-    /// it was swallowed, or another run has told it.
+    /// Writes down what has become of one rule before anybody is told. What comes back is to be told, which is
+    /// nothing where all was swallowed, or another run has told it.
     pub async fn commit(
         &mut self,
         place: usize,
-        outcome: Outcome,
-    ) -> Result<Option<Committed>, CliError> {
+        outcomes: Vec<Outcome>,
+    ) -> Result<Committed, CliError> {
         let spec = &self.specs[self.places[place].spec];
-        let fired = outcome.verdict.is_fired();
         let Some(name) = spec.rule.name.as_ref().filter(|_| !self.run.dry_run) else {
-            return Ok(fired.then_some(Committed {
-                outcome,
-                claims: Vec::new(),
-            }));
+            return Ok(Committed::new(outcomes, Vec::new()));
         };
-        let mut locked = lock(self.run.store, name, self.run.ctx).await?;
+        let locked = lock(self.run.store, name, self.run.ctx).await;
+        // What could not be written down is judged again.
+        self.places[place].unwritten = locked.is_err();
+        let mut locked = locked?;
         let known = self.known(place, &locked).cloned();
-        let mut outcomes = vec![outcome];
-        if let Some(known) = known.filter(|known| !self.is_ours(place, known)) {
-            outcomes = self.adopt(place, known, outcomes);
-        }
+        let outcomes = match known.filter(|known| !self.is_ours(place, known)) {
+            Some(known) => self.adopt(place, known),
+            None => outcomes,
+        };
         for outcome in &outcomes {
             self.run.deliverer.record(spec, outcome, &mut locked);
         }
         self.put(place, &mut locked);
         let claims = self.run.deliverer.claim(spec, &mut locked);
-        locked.save().map_err(unwritten)?;
-        let fired = outcomes.into_iter().find(|o| o.verdict.is_fired());
-        Ok(fired.map(|outcome| Committed { outcome, claims }))
+        if let Err(error) = locked.save() {
+            self.places[place].unwritten = true;
+            return Err(unwritten(error));
+        }
+        Ok(Committed::new(outcomes, claims))
+    }
+
+    /// Rules of which something could not be written down.
+    pub fn unwritten(&mut self) -> Vec<usize> {
+        let places = self.places.iter_mut().enumerate();
+        let again = places.filter_map(|(i, place)| {
+            // No version is ours then: what is on the disk counts, and what came after it.
+            place.generation = place
+                .generation
+                .map(|known| if place.unwritten { 0 } else { known });
+            std::mem::take(&mut place.unwritten).then_some(i)
+        });
+        again.collect()
     }
 
     /// Another run was here: its memory counts, and what it has not seen yet is judged by that.
-    fn adopt(&mut self, place: usize, known: MarketState, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    fn adopt(&mut self, place: usize, known: MarketState) -> Vec<Outcome> {
         let now = fetch::now();
         self.places[place].generation = Some(known.generation);
-        let views: Views = self.board.views.clone();
+        // A rule borrows the board while it is judged; the views hold a few events for each market.
+        let (recent, views) = (&self.recent, self.board.views.clone());
         let tracker = self.board.tracker_mut(place);
-        let last = views.last_trade(tracker.market);
         let marks = marks(&known, tracker);
-        let covered = match (marks.get(&tracker.market).and_then(|mark| mark.id), last) {
-            (Some(id), Some(last)) => id >= last.id,
-            _ => outcomes
-                .iter()
-                .all(|outcome| known.checked_at >= outcome.alert.evaluated_at),
-        };
+        let pasts = marks.keys().map(|market| {
+            let trades = recent.get(market).into_iter().flatten().copied().collect();
+            let past = Past {
+                trades,
+                uncovered: Vec::new(),
+                newest: views.last_trade(*market),
+            };
+            (*market, Arc::new(past))
+        });
+        let pasts: HashMap<_, _> = pasts.collect();
         tracker.memory = known.memory;
-        let mut again = Vec::new();
-        if !covered {
-            for outcome in outcomes {
-                tracker.observe(&views, outcome.alert.timestamp, now, &mut again);
-            }
+        tracker.judged = marks.clone();
+        let mut outcomes = Vec::new();
+        tracker.catch_up(&marks, &pasts, now, &mut outcomes);
+        if pasts.is_empty() || tracker.reads_more_than_prices() {
+            let at = views.time_of(tracker.market).unwrap_or(now);
+            tracker.observe(&views, at, now, &mut outcomes);
         }
-        again
+        outcomes
     }
 
     /// What is to be kept of a rule, over what is kept already.
@@ -75,10 +97,14 @@ impl Desk<'_> {
                 time: self.begun,
                 price: self.board.views.price(market),
             };
+            // Another run may have seen more than we have yet: a mark never goes back.
+            let newer = |mark: &Mark| !seen.is_some_and(|trade| mark.covers(&trade));
             match seen {
-                Some(trade) => marks.insert(market, Mark::of(&trade)),
-                None => Some(*marks.entry(market).or_insert_with(begun)),
-            };
+                Some(trade) if marks.get(&market).is_none_or(newer) => {
+                    marks.insert(market, Mark::of(&trade));
+                }
+                _ => drop(marks.entry(market).or_insert_with(begun)),
+            }
         }
         MarketState {
             hash: self.places[place].hash.clone(),
@@ -135,8 +161,12 @@ impl Desk<'_> {
                 continue;
             }
             let known = self.known(place, &locked).cloned();
-            if let Some(known) = known.as_ref().filter(|known| !self.is_ours(place, known)) {
-                self.adopt(place, known.clone(), Vec::new());
+            if known
+                .as_ref()
+                .is_some_and(|known| !self.is_ours(place, known))
+            {
+                // What that brings to light is written down and told at the next tick.
+                self.places[place].unwritten = true;
                 continue;
             }
             let state = self.state(place, known.as_ref());

@@ -4,7 +4,7 @@ mod begin;
 mod kept;
 mod trades;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -29,12 +29,24 @@ struct Place {
     /// Where it is remembered, if it is, and the last version that we know.
     generation: Option<u64>,
     hash: String,
+    /// Something of it could not be written down.
+    unwritten: bool,
 }
 
-/// A firing that is to be told, and what is to be done of a named rule.
+/// Firings that are to be told, and what is to be done of a named rule.
 pub struct Committed {
-    pub outcome: Outcome,
+    pub fired: Vec<Outcome>,
     pub claims: Vec<Claimed>,
+}
+
+impl Committed {
+    fn new(mut outcomes: Vec<Outcome>, claims: Vec<Claimed>) -> Self {
+        outcomes.retain(|outcome| outcome.verdict.is_fired());
+        Self {
+            fired: outcomes,
+            claims,
+        }
+    }
 }
 
 /// Trades that are asked for while later ones wait.
@@ -53,6 +65,8 @@ pub struct Desk<'a> {
     places: Vec<Place>,
     /// The newest trade of each market that was judged.
     seen: HashMap<Market, u64>,
+    /// Their newest trades, for judging them again over what another run has written.
+    recent: HashMap<Market, VecDeque<Trade>>,
     repairs: HashMap<Market, Repair>,
     asking: FuturesUnordered<BoxFuture<'a, Repaired>>,
     /// When the watch began.
@@ -74,6 +88,7 @@ impl<'a> Desk<'a> {
                     spec: rule.spec,
                     generation: specs[rule.spec].rule.name.as_ref().map(|_| 0),
                     hash: tracker.rule.hash(tracker.market),
+                    unwritten: false,
                 });
                 board.add(tracker);
             }
@@ -85,6 +100,7 @@ impl<'a> Desk<'a> {
             board,
             places,
             seen: HashMap::new(),
+            recent: HashMap::new(),
             repairs: HashMap::new(),
             asking: FuturesUnordered::new(),
             begun: fetch::now(),
@@ -197,20 +213,31 @@ impl<'a> Desk<'a> {
         found
     }
 
-    /// Tickers over REST: they confirm what is known, where nothing newer is in them.
+    /// Tickers over REST: they confirm what is known, where nothing newer is in them, and are the first prices
+    /// where no trade has come yet.
     pub fn on_answer(&mut self, answers: Question, now: Timestamp) -> Vec<(usize, Outcome)> {
         let mut found = Vec::new();
         for ticker in answers {
-            let market = ticker.market;
-            if self
-                .board
-                .views
-                .price(market)
-                .is_none_or(|price| Some(price) == ticker.price)
-            {
+            let (market, price) = (ticker.market, self.board.views.price(ticker.market));
+            if price.is_none_or(|price| Some(price) == ticker.price) {
                 self.board.views.confirm(market, now);
             }
             found.extend(self.apply(&Event::Ticker(ticker), now));
+            if self.board.views.last_trade(market).is_none() {
+                found.extend(self.judge_first_price(market, now));
+            }
+        }
+        found
+    }
+
+    /// Rules that wait for trades take the price that there is until one comes.
+    fn judge_first_price(&mut self, market: Market, now: Timestamp) -> Vec<(usize, Outcome)> {
+        let mut found = Vec::new();
+        for place in 0..self.places.len() {
+            if self.board.trackers()[place].reads(market, Stream::Trades) {
+                let on = |outcome| found.push((place, outcome));
+                self.board.begin(place, now, on);
+            }
         }
         found
     }

@@ -20,6 +20,9 @@ const HISTORY: Duration = Duration::from_secs(30);
 /// Live trades of one market that wait for the trades before them.
 const WAITING: usize = 10_000;
 
+/// Trades of one market that are kept to be judged again: other runs are seconds ahead, not hours.
+const RECENT: usize = 10_000;
+
 impl Desk<'_> {
     pub(super) fn on_trade(&mut self, trade: &Trade, now: Timestamp) -> Vec<(usize, Outcome)> {
         let market = trade.market;
@@ -61,6 +64,11 @@ impl Desk<'_> {
                 continue;
             }
             *seen = trade.id;
+            let recent = self.recent.entry(trade.market).or_default();
+            if recent.len() == RECENT {
+                recent.pop_front();
+            }
+            recent.push_back(*trade);
             found.extend(self.apply(&Event::Trade(*trade), now));
         }
         found

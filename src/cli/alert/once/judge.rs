@@ -48,7 +48,9 @@ pub fn judge(
         }
         tracker.memory = known.map(|known| known.memory.clone()).unwrap_or_default();
         let (checked, unknown) = match decide(&mut tracker, known, facts, run) {
-            Ok(decided) => decided,
+            Ok(Some(decided)) => decided,
+            // Another run was quicker.
+            Ok(None) => continue,
             Err(error) => {
                 judged.unknown.push(error);
                 continue;
@@ -56,9 +58,12 @@ pub fn judge(
         };
         judged.unknown.extend(unknown);
         judged.outcomes.extend(checked.outcomes);
-        let watermarks = watermarks(&checked.marks);
-        let same =
-            |known: &MarketState| known.memory == tracker.memory && known.watermarks == watermarks;
+        let mut marks = checked.marks;
+        marks.retain(|market, _| has_past(*market, run.ctx));
+        let watermarks = watermarks(&marks);
+        let same = |known: &MarketState| {
+            known.memory.is_like(&tracker.memory) && known.watermarks == watermarks
+        };
         if !known.is_some_and(same) {
             let state = MarketState {
                 hash,
@@ -73,27 +78,32 @@ pub fn judge(
     judged
 }
 
+/// `None`: another run has judged the rule since this one has asked, by newer facts.
+///
 /// Errors: nothing can be said, and nothing has changed.
 fn decide(
     tracker: &mut Tracker,
     known: Option<&MarketState>,
     facts: &Facts,
     run: &Run<'_>,
-) -> Result<(Checked, Option<CliError>), CliError> {
+) -> Result<Option<(Checked, Option<CliError>)>, CliError> {
     let now = moment(tracker, facts, run.ctx);
     let marks = known.map(|known| marks(known, tracker)).unwrap_or_default();
     let mut evidence = evidence(tracker, facts, run);
     let ticker = |market| evidence.tickers.get(&market).cloned();
     let is_steady = tracker.is_steady(&marks, &ticker, now).is_some();
     if run.since_last == SinceLast::On && !is_steady {
-        evidence.pasts = replayed(tracker, &marks, facts, run)?;
+        match replayed(tracker, &marks, facts, run)? {
+            Some(pasts) => evidence.pasts = pasts,
+            None => return Ok(None),
+        }
     }
     let checked = tracker.check(marks, &evidence, now);
     let unknown = match checked.truth {
         Truth::Unknown => Some(unknown(tracker, &checked.views, facts, now)),
         _ => uncovered(tracker, &evidence.pasts),
     };
-    Ok((checked, unknown))
+    Ok(Some((checked, unknown)))
 }
 
 /// The moment of a check: now, or by the clock of a source that has its own.
@@ -144,30 +154,30 @@ pub fn current_views(tracker: &Tracker, facts: &Facts, run: &Run<'_>, now: Times
     views
 }
 
-/// What was replayed of the markets whose price the rule reads.
+/// Whether what happened in a market between two runs can be known: what is made up begins anew with each.
+fn has_past(market: Market, ctx: &Ctx) -> bool {
+    let provider = ctx.engine.provider(market.exchange().name());
+    provider.is_ok_and(|provider| !provider.traits().invented)
+}
+
+/// What was replayed of the markets whose price the rule reads; `None` where that was not asked for, because
+/// there was no mark when it was looked for.
 fn replayed(
     tracker: &Tracker,
     marks: &HashMap<Market, Mark>,
     facts: &Facts,
     run: &Run<'_>,
-) -> Result<HashMap<Market, Arc<Past>>, CliError> {
+) -> Result<Option<HashMap<Market, Arc<Past>>>, CliError> {
     let mut pasts = HashMap::new();
     for market in tracker.priced_markets() {
-        let provider = run.ctx.engine.provider(market.exchange().name())?;
-        if !marks.contains_key(&market) || provider.traits().invented {
-            // What is made up begins anew with each run: there is nothing in between.
+        if !marks.contains_key(&market) || !has_past(market, run.ctx) {
             continue;
         }
         match facts.replays.get(&market) {
-            Some(Ok(past)) => {
-                pasts.insert(market, past.clone());
-            }
+            Some(Ok(past)) => drop(pasts.insert(market, past.clone())),
             Some(Err(error)) => return Err(no_history(tracker, market, error)),
-            None => {
-                let busy = format!("{}: another run has just begun it", tracker.rule.title());
-                return Err(CliError::unknown("busy", busy));
-            }
+            None => return Ok(None),
         }
     }
-    Ok(pasts)
+    Ok(Some(pasts))
 }

@@ -277,7 +277,8 @@ async fn remembered(
         locked.save().map_err(unwritten)?;
     }
     drop(locked);
-    let mut tally = run.deliverer.settle(spec, name, claims, run.store).await;
+    let told = run.deliverer.tell_claims(claims).await;
+    let mut tally = run.deliverer.settle(spec, name, told, run.store).await;
     tally.unknown.extend(judged.unknown);
     Ok(tally)
 }
