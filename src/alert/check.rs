@@ -92,7 +92,10 @@ impl Tracker {
         }
         let over = |slot: &Slot| ranges.get(&slot.market).copied();
         let (condition, rearm) = self.truths_over(&over);
-        (condition != Truth::Unknown && rearm != Truth::Unknown).then_some((condition, rearm))
+        // What fires, fires at a moment and a price that only the trades tell.
+        let fires = condition == Truth::True && self.memory.is_armed();
+        let known = condition != Truth::Unknown && rearm != Truth::Unknown;
+        (known && !fires).then_some((condition, rearm))
     }
 
     /// One check at `now`: the past since the marks, if evidence of it was brought, then this moment.
