@@ -149,7 +149,7 @@ impl Core {
             let prices: Vec<_> = prices.collect();
             prices
                 .into_iter()
-                .map(|price| market.trade_at(price, now, false))
+                .map(|price| market.trade_at(price, now))
                 .collect()
         })
     }

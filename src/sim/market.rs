@@ -241,8 +241,15 @@ impl Market {
 
     /// Makes one trade at about `now_ns`.
     pub fn trade(&mut self, now_ns: i64, edge_cases: bool) -> Tick {
+        let time_ns = self.next_time(now_ns);
         let price = self.next_price();
-        self.trade_at(price, now_ns, edge_cases)
+        self.make(price, time_ns, edge_cases)
+    }
+
+    /// The same at a given price.
+    pub fn trade_at(&mut self, price: Dec, now_ns: i64) -> Tick {
+        let time_ns = self.next_time(now_ns);
+        self.make(price, time_ns, false)
     }
 
     /// Reads a price as this pair writes it.
@@ -250,9 +257,7 @@ impl Market {
         Some(Dec::parse(text)?.rescale(self.stats.last.scale))
     }
 
-    /// The same at a given price.
-    pub fn trade_at(&mut self, price: Dec, now_ns: i64, edge_cases: bool) -> Tick {
-        let time_ns = self.next_time(now_ns);
+    fn make(&mut self, price: Dec, time_ns: i64, edge_cases: bool) -> Tick {
         let (size, exponent) = self.next_size(edge_cases);
         let side = if self.rng.bool() {
             Side::Buy

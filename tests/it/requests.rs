@@ -124,7 +124,6 @@ async fn what_is_to_come_is_told_in_one_clear_line() {
             "monitor --help",
         ),
         ("--fallback mock symbols", "--fallback", "symbols --help"),
-        ("alert BTC price>5", "alert", "--help"),
         ("start --port 8000", "start", "--help"),
         ("test", "test", "--help"),
         ("-p mock status", "status", "--help"),

@@ -209,3 +209,23 @@ fn a_price_far_from_its_threshold_is_not_replayed() {
     let (firings, replays) = in_runs(&near, &trades, &moments);
     assert!(!firings.is_empty() && replays > 0);
 }
+
+#[test]
+fn a_hold_that_ended_between_two_checks_shows_the_price_of_its_end() {
+    let rule = Arc::new(Rule {
+        name: Some("held".into()),
+        condition: Expression::parse_condition("price > 100").unwrap(),
+        rearm: None,
+        margin: None,
+        policy: Policy {
+            hold: Some(Duration::from_secs(20)),
+            ..Policy::default()
+        },
+        message: None,
+    });
+    // Over all prices of the day the condition holds, and still it is not enough to look at the newest.
+    let trades = path(&[(0, 104), (30, 105)]);
+    let first = trades[0].timestamp.nanos() + 500_000_000;
+    let (firings, _) = in_runs(&rule, &trades, &[first, first + MINUTE]);
+    assert_eq!(firings, [(first + MINUTE / 3, Some("104".into()))]);
+}
