@@ -87,6 +87,14 @@ impl Board {
         self.found.drain(..).for_each(&mut on);
     }
 
+    /// Something may have happened that was not seen: the rule at this place cannot say that its condition has
+    /// held.
+    pub fn doubt(&mut self, place: usize, at: Timestamp, mut on: impl FnMut(Outcome)) {
+        let (tracker, unknown) = (&mut self.trackers[place], Truth::Unknown);
+        tracker.observe_as(unknown, unknown, &self.views, at, at, &mut self.found);
+        self.found.drain(..).for_each(&mut on);
+    }
+
     /// Judges the rule at this place by what is known already, before any event.
     pub fn begin(&mut self, place: usize, now: Timestamp, mut on: impl FnMut(Outcome)) {
         let tracker = &mut self.trackers[place];

@@ -41,10 +41,23 @@ pub struct Evidence {
     pub tickers: HashMap<Market, Arc<Ticker>>,
     /// Last trades, where more of them than the price is read.
     pub trades: HashMap<Market, Trade>,
-    /// What happened since the marks; empty where it does not count or nothing can have happened.
-    pub pasts: HashMap<Market, Arc<Past>>,
+    /// What happened since the marks.
+    pub since: Since,
     /// Values that were confirmed longer ago are not known.
     pub max_age: Option<Duration>,
+}
+
+/// What is known of the time between two checks.
+#[derive(Debug, Clone, Default)]
+pub enum Since {
+    /// There was no check before, or what happened since does not count.
+    #[default]
+    Nothing,
+    /// Whether the condition holds, and whether the rule may be armed again, was one and the same all the time:
+    /// see [`Tracker::is_steady`].
+    Steady(Truth, Truth),
+    /// The trades.
+    Replayed(HashMap<Market, Arc<Past>>),
 }
 
 /// What came of one check.
@@ -60,13 +73,25 @@ pub struct Checked {
     pub views: Views,
 }
 
+impl Past {
+    /// The uncovered parts that lie after a mark: what was before it was judged, or is nobody's business.
+    pub fn uncovered_after(&self, mark: Option<&Mark>) -> Vec<(Timestamp, Timestamp)> {
+        let begin = mark.map(|mark| mark.time);
+        let parts = self.uncovered.iter().copied();
+        parts
+            .filter(|(_, to)| begin.is_none_or(|begin| *to > begin))
+            .map(|(from, to)| (begin.map_or(from, |begin| from.max(begin)), to))
+            .collect()
+    }
+}
+
 /// How wide the rolling 24 hours of a ticker surely are.
 const DAY: Duration = Duration::from_secs(23 * 3_600 + 55 * 60);
 /// How far marks may stay behind where nothing can have happened.
 const SELDOM: Duration = Duration::from_secs(600);
-/// A mark that moves without a replay stays this far behind: the clocks of exchange and machine differ.
+/// How far the clocks of an exchange and of this machine may be apart. A mark that moves without a replay stays this far behind: the clocks of exchange and machine differ.
 /// What lies between is replayed twice then, which changes nothing where nothing could change.
-const CLOCKS: Duration = Duration::from_secs(60);
+pub const CLOCKS: Duration = Duration::from_secs(60);
 
 impl Tracker {
     /// Whether nothing can have happened since the marks: over all prices of the last 24 hours the condition
@@ -107,20 +132,23 @@ impl Tracker {
         now: Timestamp,
     ) -> Checked {
         let mut outcomes = Vec::new();
-        let ticker = |market: Market| evidence.tickers.get(&market).cloned();
-        let steady = self.is_steady(&marks, &ticker, now);
-        let mut views = self.catch_up(&marks, &evidence.pasts, now, &mut outcomes);
+        let none = HashMap::new();
+        let pasts = match &evidence.since {
+            Since::Replayed(pasts) => pasts,
+            Since::Nothing | Since::Steady(..) => &none,
+        };
+        let mut views = self.catch_up(&marks, pasts, now, &mut outcomes);
         evidence.put_into(&mut views, now);
-        if let Some((condition, rearm)) = steady.filter(|_| evidence.pasts.is_empty()) {
-            self.observe_as(condition, rearm, &views, now, now, &mut outcomes);
-        } else if evidence.pasts.is_empty() || self.reads_more_than_prices() {
+        let at = evidence.time_of(self.market, now);
+        match evidence.since {
+            Since::Steady(condition, rearm) => {
+                self.observe_as(condition, rearm, &views, now, now, &mut outcomes);
+            }
             // Prices that were replayed have been judged; the rest is judged now.
-            self.observe(
-                &views,
-                evidence.time_of(self.market, now),
-                now,
-                &mut outcomes,
-            );
+            Since::Replayed(_) if !pasts.is_empty() && !self.reads_more_than_prices() => {}
+            Since::Replayed(_) | Since::Nothing => {
+                self.observe(&views, at, now, &mut outcomes);
+            }
         }
         let truth = self.holds(&views, now);
         if truth != Truth::Unknown {
@@ -128,12 +156,14 @@ impl Tracker {
         }
         for market in self.priced_markets() {
             let before = marks.get(&market).copied();
-            let after = match evidence.pasts.get(&market) {
-                Some(past) => Mark::after(past, before),
-                None => match evidence.trades.get(&market) {
-                    Some(trade) if before.is_none() => Some(Mark::of(trade)),
-                    _ => ticker(market).map(|ticker| Mark::at(&ticker, before, steady.is_some())),
-                },
+            let steady = matches!(evidence.since, Since::Steady(..));
+            let after = match (pasts.get(&market), evidence.trades.get(&market)) {
+                (Some(past), _) => Mark::after(past, before),
+                (None, Some(trade)) if before.is_none() => Some(Mark::of(trade)),
+                (None, _) => {
+                    let ticker = evidence.tickers.get(&market);
+                    ticker.map(|ticker| Mark::at(ticker, before, steady))
+                }
             };
             if let Some(after) = after {
                 marks.insert(market, after);
@@ -165,8 +195,10 @@ impl Tracker {
             }
         }
         let trades = in_order(pasts, marks);
-        let holes = pasts.values().flat_map(|past| &past.uncovered);
-        let mut holes: Vec<Timestamp> = holes.map(|(from, _)| *from).collect();
+        let holes = pasts
+            .iter()
+            .flat_map(|(market, past)| past.uncovered_after(marks.get(market)));
+        let mut holes: Vec<Timestamp> = holes.map(|(from, _)| from).collect();
         holes.sort();
         let mut rest = trades.as_slice();
         for hole in holes {
@@ -186,17 +218,19 @@ impl Evidence {
     /// The values of this moment, over what a replay has left.
     pub fn put_into(&self, views: &mut Views, now: Timestamp) {
         for ticker in self.tickers.values() {
-            views.update(&Event::Ticker(ticker.clone()), now);
+            views.update(&Event::Ticker(ticker.clone()), ticker.received_at);
         }
-        for (market, past) in &self.pasts {
-            // The newest trade is the last price; the ticker was asked for before.
-            match past.trades.last().or(past.newest.as_ref()) {
-                Some(trade) => views.update(&Event::Trade(*trade), now),
-                None => views.confirm(*market, now),
+        if let Since::Replayed(pasts) = &self.since {
+            for (market, past) in pasts {
+                // The newest trade is the last price; the ticker was asked for before.
+                match past.trades.last().or(past.newest.as_ref()) {
+                    Some(trade) => views.update(&Event::Trade(*trade), trade.received_at),
+                    None => views.confirm(*market, now),
+                }
             }
         }
         for trade in self.trades.values() {
-            views.update(&Event::Trade(*trade), now);
+            views.update(&Event::Trade(*trade), trade.received_at);
         }
         views.max_age = self.max_age;
     }
@@ -238,6 +272,18 @@ fn in_order(pasts: &HashMap<Market, Arc<Past>>, marks: &HashMap<Market, Mark>) -
 }
 
 impl Mark {
+    /// Whether it can be: one by time alone that lies in the future comes from a clock that was wrong, and
+    /// would silence all that happens until then.
+    pub fn is_plausible(&self, now: Timestamp) -> bool {
+        self.id.is_some() || self.time <= now.plus_nanos(CLOCKS.as_nanos() as i64)
+    }
+
+    /// Which of two reaches further back, for asking once for what follows both.
+    pub fn age_key(&self) -> (Timestamp, bool, Option<u64>) {
+        // At one and the same time an id says more than none.
+        (self.time, self.id.is_none(), self.id)
+    }
+
     /// Whether a trade lies up to here.
     pub fn covers(&self, trade: &Trade) -> bool {
         match self.id {
@@ -260,10 +306,8 @@ impl Mark {
         let newest = past.trades.last().or(past.newest.as_ref());
         let mark = newest.map(Mark::of);
         match (mark, before) {
-            // A newest trade from before the mark: there has been none since.
-            (Some(mark), Some(before)) if mark.time < before.time && past.uncovered.is_empty() => {
-                Some(before)
-            }
+            // A newest trade from before the mark: there has been none since, or another has seen more.
+            (Some(mark), Some(before)) if mark.time < before.time => Some(before),
             (mark, before) => mark.or(before),
         }
     }

@@ -149,6 +149,17 @@ impl Memory {
         })
     }
 
+    /// Nothing in it is later than this: a moment that lies in the future comes from a clock that was wrong, and
+    /// would hold the rule there until then.
+    pub fn not_after(mut self, latest: Timestamp) -> Self {
+        let latest = latest.nanos();
+        let moments = self.observed.iter_mut().chain(&mut self.true_since);
+        moments
+            .chain(&mut self.fired)
+            .for_each(|moment| *moment = latest.min(*moment));
+        self
+    }
+
     /// Whether this one would decide as the other whatever comes: they may differ in when they were last asked.
     pub fn is_like(&self, other: &Memory) -> bool {
         self.armed == other.armed

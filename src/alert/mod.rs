@@ -70,7 +70,7 @@ mod tracker;
 mod views;
 
 pub use board::{Board, time_of};
-pub use check::{Checked, Evidence, Mark, Past};
+pub use check::{CLOCKS, Checked, Evidence, Mark, Past, Since};
 pub use memory::{Memory, Suppression, Verdict};
 pub use policy::{MaxFires, Policy};
 pub use rule::{Alert, Rule};

@@ -265,16 +265,18 @@ impl Tracker {
         }
     }
 
-    /// The same firing gets the same id whoever finds it: of its rule and of the trade that made it, else of its
+    /// The same firing gets the same id whoever finds it: of its rule and of the trades that made it, else of its
     /// moment.
     fn id(&self, views: &Views, at: Timestamp) -> String {
-        let trade = views.last_trade(self.market);
-        let cause = match trade.filter(|_| !self.reads_more_than_prices()) {
+        let trades = self.priced_markets().into_iter();
+        let trades: Option<Vec<_>> = trades
+            .map(|market| Some((market, views.last_trade(market)?.id)))
+            .collect();
+        let of_trades = !self.reads_more_than_prices() && self.rule.policy.hold.is_none();
+        let cause = match trades.filter(|_| of_trades) {
+            Some(trades) => format!("{trades:?}"),
             // A hold that is over has no trade of its own: its moment is after that of the last.
-            Some(trade) if self.rule.policy.hold.is_none() => {
-                format!("{} {}", trade.id, trade.timestamp.nanos())
-            }
-            _ => at.nanos().to_string(),
+            None => at.nanos().to_string(),
         };
         let rule = (
             self.rule.name.as_deref(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::alert::{Evidence, Mark, Past, Rule, Tracker, Views};
+use crate::alert::{Evidence, Past, Rule, Since, Tracker, Views};
 use crate::expression::Expression;
 use crate::model::{Exchange, Market, Origin, Price, Qty, Side, Ticker, Timestamp, Trade};
 
@@ -73,7 +73,7 @@ fn note(outcomes: &[crate::alert::Outcome], firings: &mut Firings) {
 /// Checks at these moments; each knows what the one before has written down, and asks the exchange for
 /// trades only where the ticker leaves it open whether something has happened.
 fn in_runs(rule: &Arc<Rule>, trades: &[Trade], moments: &[i64]) -> (Firings, usize) {
-    let (mut memory, mut marks) = (String::new(), HashMap::new());
+    let (mut memory, mut marks) = (String::new(), HashMap::<Market, crate::alert::Mark>::new());
     let (mut firings, mut replays) = (Firings::new(), 0);
     for &moment in moments {
         let now = Timestamp::from_nanos(moment);
@@ -89,21 +89,21 @@ fn in_runs(rule: &Arc<Rule>, trades: &[Trade], moments: &[i64]) -> (Firings, usi
             tickers: HashMap::from([(market(), ticker.clone())]),
             ..Evidence::default()
         };
-        let tickers = |_| Some(ticker.clone());
-        if !marks.is_empty() && tracker.is_steady(&marks, &tickers, now).is_none() {
-            replays += 1;
-            let mark: Mark = marks[&market()];
-            let is_new = |trade: &&Trade| match mark.id {
-                Some(id) => trade.id > id,
-                None => trade.timestamp > mark.time,
-            };
-            let past = Past {
-                trades: so_far.iter().filter(is_new).copied().collect(),
-                uncovered: Vec::new(),
-                newest: so_far.last().copied(),
-            };
-            evidence.pasts.insert(market(), Arc::new(past));
-        }
+        let steady = tracker.is_steady(&marks, &|_| Some(ticker.clone()), now);
+        evidence.since = match (steady, marks.get(&market())) {
+            (_, None) => Since::Nothing,
+            (Some((condition, rearm)), _) => Since::Steady(condition, rearm),
+            (None, Some(mark)) => {
+                let is_new = |trade: &&Trade| !mark.covers(trade);
+                let past = Past {
+                    trades: so_far.iter().filter(is_new).copied().collect(),
+                    uncovered: Vec::new(),
+                    newest: so_far.last().copied(),
+                };
+                replays += 1;
+                Since::Replayed(HashMap::from([(market(), Arc::new(past))]))
+            }
+        };
         let checked = tracker.check(std::mem::take(&mut marks), &evidence, now);
         note(&checked.outcomes, &mut firings);
         memory = serde_json::to_string(&tracker.memory).unwrap();

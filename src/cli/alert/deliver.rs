@@ -1,6 +1,8 @@
 //! From a firing to its line and its actions. Firings of named rules go through the outbox of their memory,
 //! so that a run that dies leaves them to the next.
 
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -14,13 +16,16 @@ use super::super::Ctx;
 use super::super::error::CliError;
 use super::fetch::now;
 use super::line::Printer;
-use super::once::{Tally, lock, unwritten};
+use super::once::Tally;
 use super::settings::{LINE, Spec};
+use super::state::{lock, unwritten};
 
 /// A claim of a process that has not died is held for so long, and for as long as its actions may take.
 const CLAIM: Duration = Duration::from_secs(600);
 /// Runs that may fail at one action before it is given up.
 const ATTEMPTS: u32 = 50;
+/// Firings of one rule that wait to be acted on; of further ones nothing is done.
+const WAITING: usize = 100;
 /// Claims of one round.
 const AT_ONCE: usize = 64;
 
@@ -45,6 +50,8 @@ pub struct Deliverer<'a> {
     printer: Printer,
     dry_run: bool,
     said_dry: AtomicBool,
+    /// Rules of which this process has claimed something.
+    claimed: Mutex<HashSet<String>>,
 }
 
 impl<'a> Deliverer<'a> {
@@ -55,6 +62,7 @@ impl<'a> Deliverer<'a> {
             printer,
             dry_run,
             said_dry: AtomicBool::new(false),
+            claimed: Mutex::default(),
         }
     }
 
@@ -126,21 +134,36 @@ impl<'a> Deliverer<'a> {
     }
 
     /// Puts a firing into the memory of its rule: from now on it will be told, by whomever.
-    pub fn record(&self, spec: &Spec, outcome: &Outcome, locked: &mut Locked) {
+    ///
+    /// Errors: too many wait already; it stands in the history, and nothing is done for it.
+    pub fn record(
+        &self,
+        spec: &Spec,
+        outcome: &Outcome,
+        locked: &mut Locked,
+    ) -> Result<(), CliError> {
         let Outcome { verdict, alert } = outcome;
-        let how = match verdict {
-            Verdict::Fired { .. } => "fired".to_owned(),
-            Verdict::Suppressed { why, .. } => format!("suppressed: {why}"),
-        };
+        let full = locked.outbox.len() >= WAITING;
         locked.remember(Past {
             id: alert.id.clone(),
             market: alert.market.to_string(),
             at: alert.timestamp,
             price: alert.price.map(|price| price.to_string()),
-            outcome: how,
+            outcome: match verdict {
+                Verdict::Fired { .. } if full => format!("dead letter: {WAITING} firings wait"),
+                Verdict::Fired { .. } => "fired".to_owned(),
+                Verdict::Suppressed { why, .. } => format!("suppressed: {why}"),
+            },
         });
         if !verdict.is_fired() {
-            return;
+            return Ok(());
+        }
+        if full {
+            let (title, at) = (spec.rule.title(), alert.timestamp);
+            let message = format!(
+                "alert `{title}`: {WAITING} firings wait to be acted on: nothing is done for the one of {at}"
+            );
+            return Err(CliError::failed("action", message));
         }
         let keys = std::iter::once(LINE).chain(spec.actions.iter().map(|(key, _)| key.as_str()));
         locked.outbox.push(Pending {
@@ -150,6 +173,7 @@ impl<'a> Deliverer<'a> {
             fired_at: alert.timestamp,
             actions: keys.map(PendingAction::new).collect(),
         });
+        Ok(())
     }
 
     /// Takes what stands in the outbox of this rule and what nobody else is doing. Save before acting.
@@ -158,7 +182,17 @@ impl<'a> Deliverer<'a> {
         let longest = spec.actions.iter().map(|(_, action)| longest(action)).max();
         let patience = CLAIM + longest.unwrap_or_default();
         let until = at.plus_nanos(i64::try_from(patience.as_nanos()).unwrap_or(i64::MAX));
-        let claims = locked.claim(at, until, std::process::id(), AT_ONCE, &is_alive);
+        let own = std::process::id();
+        let title = spec.rule.title().to_owned();
+        // Before the first claim of this process one in its name is that of a dead one: in a container every
+        // run has the same number.
+        let is_first = self
+            .claimed
+            .lock()
+            .expect("no holder of this lock panics")
+            .insert(title);
+        let works = |pid: u32| is_alive(pid) && !(is_first && pid == own);
+        let claims = locked.claim(at, until, own, AT_ONCE, &works);
         let event = |claim: &Claim| {
             let pending = locked.outbox.iter().find(|pending| pending.id == claim.id);
             pending
@@ -257,7 +291,10 @@ impl<'a> Deliverer<'a> {
         done: &[(Claim, bool)],
         tally: &mut Tally,
     ) -> Result<(), CliError> {
-        let mut locked = lock(store, name, self.ctx).await?;
+        let mut locked = match lock(store, name, self.ctx).await {
+            Err(error) if error.code == "busy" => lock(store, name, self.ctx).await?,
+            locked => locked?,
+        };
         for (claim, is_done) in done {
             if *is_done {
                 locked.done(claim);

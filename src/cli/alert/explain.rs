@@ -10,11 +10,10 @@ use super::super::Ctx;
 use super::super::error::{CliError, clipped};
 use super::super::exit::Exit;
 use super::super::output;
-use super::fetch::{self, Facts, Need};
+use super::fetch::{self, Facts, Need, has_past};
 use super::markets::{Markets, Ready};
 use super::once::{Run, current_views, moment};
 use super::settings::Spec;
-use super::watch::can_be_late;
 
 /// Prints it all. What is not known now is told and makes the exit code 3.
 pub async fn run(
@@ -113,7 +112,7 @@ fn memory(spec: &Spec, tracker: &Tracker, ctx: &Ctx) -> Vec<String> {
     }
     let mut lines = vec!["memory: fires when it becomes true".to_owned()];
     let mut priced = tracker.priced_markets();
-    priced.retain(|market| can_be_late(ctx, *market));
+    priced.retain(|market| has_past(ctx, *market));
     if !priced.is_empty() {
         let markets: Vec<_> = priced.iter().map(Market::to_string).collect();
         lines.push(format!(

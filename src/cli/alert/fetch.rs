@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::alert::{Past, Tracker};
+use crate::alert::{Mark, Past, Tracker};
 use crate::engine::Request;
 use crate::feed::{ProviderError, Replay, TradeMark};
 use crate::model::{
@@ -18,12 +18,13 @@ use super::super::Ctx;
 use super::super::error::CliError;
 use super::markets::Markets;
 
-/// An answer of an exchange and when it came.
+/// What an exchange says, or why it does not.
 pub type Answer<T> = Result<T, ProviderError>;
 
 /// What the exchanges said.
-#[derive(Default)]
 pub struct Facts {
+    /// When all of it was there, but for the replays.
+    pub asked_at: Timestamp,
     /// The state of each market that was asked for.
     pub tickers: HashMap<Market, Answer<Arc<Ticker>>>,
     /// Last trades, of rules that read their size or side.
@@ -90,13 +91,14 @@ pub async fn fetch(
         last_trades(of(|need| need.trade), ctx, deadline),
     );
     Facts {
+        asked_at: now(),
         tickers: tickers.into_iter().chain(live).collect(),
         trades: trades.into_iter().collect(),
         replays: HashMap::new(),
     }
 }
 
-async fn rest_tickers(
+pub async fn rest_tickers(
     of: Vec<Arc<Instrument>>,
     ctx: &Ctx,
     deadline: Instant,
@@ -212,7 +214,7 @@ async fn next_trade(instrument: &Arc<Instrument>, ctx: &Ctx) -> Option<Trade> {
 
 /// The trades of these markets since their marks.
 pub async fn replays(
-    marks: HashMap<Market, TradeMark>,
+    marks: HashMap<Market, Mark>,
     markets: &Markets,
     ctx: &Ctx,
     deadline: Instant,
@@ -221,6 +223,10 @@ pub async fn replays(
         let answer = match ctx.engine.provider(market.exchange().name()) {
             Ok(provider) => {
                 let instrument = markets.instrument(market);
+                let mark = TradeMark {
+                    id: mark.id,
+                    time: mark.time,
+                };
                 let replay = provider.trades_since(instrument, mark, deadline);
                 let bounded = tokio::time::timeout_at(deadline, replay).await;
                 let past = |replay: Replay| {
@@ -241,6 +247,13 @@ pub async fn replays(
 
 fn late() -> ProviderError {
     ProviderError::Unreachable("no answer in time".into())
+}
+
+/// Whether a market goes on while we do not look: what is made up begins anew with each run, waits for us, and
+/// has no past.
+pub fn has_past(ctx: &Ctx, market: Market) -> bool {
+    let provider = ctx.engine.provider(market.exchange().name());
+    provider.is_ok_and(|provider| !provider.traits().can_wait)
 }
 
 /// Now, by our clock.

@@ -1,9 +1,8 @@
 //! The line that a firing prints.
 
-use std::sync::Mutex;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::Mutex;
 
 use crate::config::OutputFormat;
 use crate::sink::lines::{csv_text, plain_text};
@@ -66,7 +65,9 @@ impl Printer {
             return Ok(());
         }
         let mut text = Vec::new();
-        if std::mem::take(&mut *self.header.lock().expect("no holder of this lock panics")) {
+        // Held until the line is out: rules that fire at once keep their order, and the header comes first.
+        let mut header = self.header.lock().await;
+        if std::mem::take(&mut *header) {
             text.extend_from_slice(COLUMNS.as_bytes());
         }
         text.extend_from_slice(&self.line(event));

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::time::Instant;
 
@@ -12,12 +11,15 @@ use crate::alert::Views;
 use crate::model::{Instrument, Market, Stream, Ticker};
 
 use super::super::Ctx;
-use super::fetch::now;
+use super::fetch::{now, rest_tickers};
 use super::markets::Markets;
-use super::once::MAX_AGE;
+use super::state::MAX_AGE;
 
 /// Between two rounds of questions.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// For the answers.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The answers of one round.
 pub type Question = Vec<Arc<Ticker>>;
@@ -56,32 +58,22 @@ impl<'a> Liveness<'a> {
             let confirmed = views.confirmed(*market, *stream);
             confirmed.is_none_or(|at| now.seconds_since(at) > self.max_age.as_secs_f64() / 2.0)
         };
-        let mut by_provider = HashMap::<&str, Vec<Arc<Instrument>>>::new();
-        for (market, (instrument, streams)) in &self.markets {
-            if streams.iter().any(|stream| old(market, stream)) {
-                by_provider
-                    .entry(market.exchange().name())
-                    .or_default()
-                    .push(instrument.clone());
-            }
-        }
-        if by_provider.is_empty() {
+        let asked = self
+            .markets
+            .iter()
+            .filter(|(market, (_, streams))| streams.iter().any(|stream| old(market, stream)));
+        let of: Vec<_> = asked
+            .map(|(_, (instrument, _))| instrument.clone())
+            .collect();
+        if of.is_empty() {
             return;
         }
         self.asked_at = Some(Instant::now());
         let ctx = self.ctx;
         self.asking = Some(Box::pin(async move {
-            let mut answers = Question::new();
-            for (name, of) in by_provider {
-                let Ok(provider) = ctx.engine.provider(name) else {
-                    continue;
-                };
-                let mut coming = provider.tickers(of);
-                while let Some((_, answer)) = coming.next().await {
-                    answers.extend(answer.ok().map(Arc::new));
-                }
-            }
-            answers
+            let answers = rest_tickers(of, ctx, Instant::now() + PATIENCE).await;
+            let answers = answers.into_iter().filter_map(|(_, answer)| answer.ok());
+            answers.collect()
         }));
     }
 

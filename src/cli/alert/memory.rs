@@ -14,7 +14,7 @@ use super::super::Ctx;
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::output;
-use super::once::{lock, unwritten};
+use super::state::{lock, unwritten};
 
 /// One row: what each column is called, and its value.
 type Row = Vec<(&'static str, Cell)>;

@@ -10,6 +10,7 @@ mod markets;
 mod memory;
 mod once;
 mod settings;
+mod state;
 mod watch;
 
 use std::io::IsTerminal;
@@ -46,7 +47,7 @@ pub async fn run(args: AlertArgs, ctx: Ctx) -> Result<Exit, CliError> {
     if !args.dry_run && !args.explain {
         for name in specs.iter().filter_map(|spec| spec.rule.name.as_ref()) {
             with_memory()?;
-            store.check(name).map_err(once::unwritten)?;
+            store.check(name).map_err(state::unwritten)?;
         }
     }
     let mut signals = Signals::new()?;

@@ -9,15 +9,14 @@ use tokio::time::Instant;
 
 use crate::alert::Outcome;
 use crate::engine::Subscription;
-use crate::model::{Event, Market};
+use crate::model::Event;
 
-use super::super::Ctx;
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::monitor::progress::{Progress, at, every};
 use super::super::monitor::{Clocks, engine_stopped, tell};
 use super::super::signals::Signals;
-use super::desk::{Committed, Desk};
+use super::desk::{Committed, Desk, Repaired};
 use super::fetch::now;
 use super::liveness::{Liveness, Question};
 use super::markets::{Markets, Ready};
@@ -45,6 +44,16 @@ enum End {
     TimeIsUp,
     Signal(Exit),
     Error(CliError),
+}
+
+/// What there is to do.
+enum News {
+    Events(Vec<Event>),
+    Tick,
+    Answer(Question),
+    Repaired(Repaired),
+    Acted(Tally),
+    Save,
 }
 
 /// Actions on their way.
@@ -164,41 +173,62 @@ impl<'a> Watch<'a> {
             if let Some(error) = self.progress.all_failed() {
                 return End::Error(error);
             }
-            tokio::select! {
-                taken = next(feeds, &mut batch) => {
-                    if taken.is_err() {
-                        return End::Error(engine_stopped());
-                    }
-                    for event in batch.drain(..) {
-                        self.on_event(&event).await;
-                        if self.is_enough(bounds) {
-                            break;
-                        }
-                    }
-                }
-                _ = tick.tick() => {
-                    let found = self.desk.tick(now());
-                    self.take(found).await;
-                    for place in self.desk.unwritten() {
-                        self.commit(place, Vec::new()).await;
-                    }
-                    self.liveness.look(&self.desk.board().views);
-                }
-                answer = self.liveness.next() => self.on_answer(answer).await,
-                repaired = self.desk.repaired() => {
-                    let found = self.desk.mend(repaired);
-                    self.take(found).await;
-                }
-                Some(done) = self.acting.next(), if !self.acting.is_empty() => self.acted(done),
-                _ = save.tick() => {
-                    if let Err(error) = self.desk.save().await {
-                        return End::Error(error);
-                    }
-                }
+            let news = tokio::select! {
+                taken = next(feeds, &mut batch) => match taken {
+                    Ok(()) => News::Events(std::mem::take(&mut batch)),
+                    Err(_) => return End::Error(engine_stopped()),
+                },
+                _ = tick.tick() => News::Tick,
+                answer = self.liveness.next() => News::Answer(answer),
+                repaired = self.desk.repaired() => News::Repaired(repaired),
+                Some(done) = self.acting.next(), if !self.acting.is_empty() => News::Acted(done),
+                _ = save.tick() => News::Save,
                 exit = signals.next() => return End::Signal(exit),
                 () = at(end_at) => return End::TimeIsUp,
+            };
+            // A reader that does not read, or a lock that is held, must not keep a signal waiting: what is
+            // dropped then stands in the outbox, or was never told.
+            tokio::select! {
+                handled = self.handle(news, bounds) => match handled {
+                    Ok(()) => {}
+                    Err(error) => return End::Error(error),
+                },
+                exit = signals.next() => return End::Signal(exit),
             }
         }
+    }
+
+    async fn handle(&mut self, news: News, bounds: &Bounds) -> Result<(), CliError> {
+        match news {
+            News::Events(events) => {
+                for event in events {
+                    self.on_event(&event).await;
+                    if self.is_enough(bounds) {
+                        break;
+                    }
+                }
+            }
+            News::Tick => {
+                let found = self.desk.tick(now());
+                self.take(found).await;
+                for (place, outcomes) in self.desk.unwritten() {
+                    self.commit(place, outcomes).await;
+                }
+                self.liveness.look(&self.desk.board().views);
+            }
+            News::Answer(answer) => self.on_answer(answer).await,
+            News::Repaired(repaired) => {
+                let found = self.desk.mend(repaired);
+                self.take(found).await;
+            }
+            News::Acted(done) => self.acted(done),
+            News::Save => {
+                self.desk.save().await?;
+                // Also what failed before.
+                self.leftovers();
+            }
+        }
+        Ok(())
     }
 
     async fn on_event(&mut self, event: &Event) {
@@ -372,10 +402,4 @@ async fn next(
             }
         }
     }
-}
-
-/// Whether what a market says can be late: a source that waits for us cannot be.
-pub fn can_be_late(ctx: &Ctx, market: Market) -> bool {
-    let provider = ctx.engine.provider(market.exchange().name());
-    provider.is_ok_and(|provider| !provider.traits().can_wait)
 }

@@ -32,9 +32,9 @@ pub struct MarketState {
     pub memory: Memory,
     /// How far the trades of each market that the rule looks at have been seen.
     pub watermarks: BTreeMap<String, Watermark>,
-    /// Firings of this rule so far: tells the idempotency keys of equal moments apart.
+    /// The version of this entry: whoever finds another than it has written knows that others were here.
     pub generation: u64,
-    /// When the last run looked.
+    /// When the newest of what it was judged by came.
     #[serde(with = "nanos")]
     pub checked_at: Timestamp,
 }

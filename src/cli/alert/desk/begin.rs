@@ -2,24 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::alert::{Mark, Outcome, Past};
-use crate::feed::TradeMark;
 use crate::model::{Event, Market};
 use crate::store::State;
 
 use super::super::super::args::SinceLast;
 use super::super::super::error::{CliError, clipped};
-use super::super::fetch::{self, Answer};
-use super::super::once::{lock, marks, starts_anew, unwritten};
-use super::super::watch::can_be_late;
-use super::Desk;
-
-/// For the trades since the last check.
-const HISTORY: Duration = Duration::from_secs(30);
+use super::super::fetch::{self, Answer, has_past};
+use super::super::state::{keep_oldest, lock, recall, starts_anew, tell_of_future, unwritten};
+use super::{Desk, HISTORY};
 
 impl Desk<'_> {
     /// Before the first live event: memories, and what happened since they were written.
@@ -28,7 +22,11 @@ impl Desk<'_> {
     pub async fn begin(&mut self) -> Result<Vec<(usize, Outcome)>, CliError> {
         let deadline = Instant::now() + HISTORY;
         let kept = self.memories().await?;
-        let replays = fetch::replays(oldest(&kept), self.markets, self.run.ctx, deadline).await;
+        let mut oldest = HashMap::new();
+        for (_, marks) in &kept {
+            keep_oldest(&mut oldest, marks.clone());
+        }
+        let replays = fetch::replays(oldest, self.markets, self.run.ctx, deadline).await;
         let mut found = Vec::new();
         for (place, marks) in &kept {
             found.extend(self.catch_up(*place, marks, &replays));
@@ -71,6 +69,7 @@ impl Desk<'_> {
         state: &State,
     ) -> Option<(usize, HashMap<Market, Mark>)> {
         let (hash, ctx) = (&self.places[place].hash, self.run.ctx);
+        let latest = self.latest(place);
         let tracker = self.board.tracker_mut(place);
         let key = tracker.market.to_string();
         let known = state.markets.get(&key)?;
@@ -78,9 +77,10 @@ impl Desk<'_> {
             starts_anew(name, &key, ctx);
             return None;
         }
-        let mut from = marks(known, tracker);
-        from.retain(|market, _| can_be_late(ctx, *market));
-        tracker.memory = known.memory.clone();
+        let (memory, mut from) = recall(known, tracker, latest);
+        tell_of_future(known, tracker, &from, ctx);
+        from.retain(|market, _| has_past(ctx, *market));
+        tracker.memory = memory;
         tracker.judged = from.clone();
         self.places[place].generation = Some(known.generation);
         (self.run.since_last == SinceLast::On).then_some((place, from))
@@ -96,7 +96,7 @@ impl Desk<'_> {
         for market in marks.keys() {
             match &replays.get(market) {
                 Some(Ok(replay)) => {
-                    for (from, to) in &replay.uncovered {
+                    for (from, to) in replay.uncovered_after(marks.get(market)) {
                         notices.warn("uncovered", &format!("tickwire: {market}: the trades from {from} to {to} are not to be had"));
                     }
                     pasts.insert(*market, replay.clone());
@@ -128,19 +128,4 @@ impl Desk<'_> {
             self.board.views.update(&Event::Trade(trade), fetch::now());
         }
     }
-}
-
-fn oldest(kept: &[(usize, HashMap<Market, Mark>)]) -> HashMap<Market, TradeMark> {
-    let mut oldest = HashMap::<Market, TradeMark>::new();
-    for (market, mark) in kept.iter().flat_map(|(_, marks)| marks) {
-        let mark = TradeMark {
-            id: mark.id,
-            time: mark.time,
-        };
-        let kept = oldest.entry(*market).or_insert(mark);
-        if mark.time < kept.time {
-            *kept = mark;
-        }
-    }
-    oldest
 }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::alert::{Mark, Outcome, Past};
+use crate::alert::{Mark, Memory, Outcome, Past};
 use crate::store::{Locked, MarketState, State};
 
 use super::super::super::error::CliError;
 use super::super::fetch;
-use super::super::once::{lock, marks, unwritten, watermarks};
+use super::super::state::{lock, recall, unwritten, watermarks};
 use super::{Committed, Desk};
 
 impl Desk<'_> {
@@ -23,48 +23,62 @@ impl Desk<'_> {
         let Some(name) = spec.rule.name.as_ref().filter(|_| !self.run.dry_run) else {
             return Ok(Committed::new(outcomes, Vec::new()));
         };
-        let locked = lock(self.run.store, name, self.run.ctx).await;
-        // What could not be written down is judged again.
-        self.places[place].unwritten = locked.is_err();
-        let mut locked = locked?;
+        let mut locked = match lock(self.run.store, name, self.run.ctx).await {
+            Ok(locked) => locked,
+            Err(error) => return Err(self.put_off(place, outcomes, error)),
+        };
         let known = self.known(place, &locked).cloned();
-        let outcomes = match known.filter(|known| !self.is_ours(place, known)) {
-            Some(known) => self.adopt(place, known),
-            None => outcomes,
+        let outcomes = match known {
+            Some(known) if !self.is_ours(place, &known) => self.adopt(place, known),
+            None if self.places[place].generation > Some(0) => self.begin_anew(place),
+            _ => outcomes,
         };
         for outcome in &outcomes {
-            self.run.deliverer.record(spec, outcome, &mut locked);
+            if let Err(error) = self.run.deliverer.record(spec, outcome, &mut locked) {
+                self.run.ctx.notices.error(&error);
+            }
         }
-        self.put(place, &mut locked);
+        let generation = self.put(place, &mut locked);
         let claims = self.run.deliverer.claim(spec, &mut locked);
         if let Err(error) = locked.save() {
-            self.places[place].unwritten = true;
-            return Err(unwritten(error));
+            return Err(self.put_off(place, outcomes, unwritten(error)));
         }
+        self.places[place].generation = Some(generation);
         Ok(Committed::new(outcomes, claims))
     }
 
-    /// Rules of which something could not be written down.
-    pub fn unwritten(&mut self) -> Vec<usize> {
+    /// What could not be written down is tried again at the next tick.
+    fn put_off(&mut self, place: usize, outcomes: Vec<Outcome>, error: CliError) -> CliError {
+        let unwritten = &mut self.places[place].unwritten;
+        unwritten.get_or_insert_default().extend(outcomes);
+        error
+    }
+
+    /// Rules of which something is still to be written down.
+    pub fn unwritten(&mut self) -> Vec<(usize, Vec<Outcome>)> {
         let places = self.places.iter_mut().enumerate();
-        let again = places.filter_map(|(i, place)| {
-            // No version is ours then: what is on the disk counts, and what came after it.
-            place.generation = place
-                .generation
-                .map(|known| if place.unwritten { 0 } else { known });
-            std::mem::take(&mut place.unwritten).then_some(i)
-        });
-        again.collect()
+        places
+            .filter_map(|(place, rule)| Some((place, rule.unwritten.take()?)))
+            .collect()
+    }
+
+    /// The memory was reset: what was before it does not count.
+    fn begin_anew(&mut self, place: usize) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        let tracker = self.board.tracker_mut(place);
+        tracker.memory = Memory::default();
+        self.board
+            .begin(place, fetch::now(), |outcome| outcomes.push(outcome));
+        outcomes
     }
 
     /// Another run was here: its memory counts, and what it has not seen yet is judged by that.
     fn adopt(&mut self, place: usize, known: MarketState) -> Vec<Outcome> {
-        let now = fetch::now();
-        self.places[place].generation = Some(known.generation);
+        let (now, latest) = (fetch::now(), self.latest(place));
         // A rule borrows the board while it is judged; the views hold a few events for each market.
         let (recent, views) = (&self.recent, self.board.views.clone());
         let tracker = self.board.tracker_mut(place);
-        let marks = marks(&known, tracker);
+        let (memory, marks) = recall(&known, tracker, latest);
         let pasts = marks.keys().map(|market| {
             let trades = recent.get(market).into_iter().flatten().copied().collect();
             let past = Past {
@@ -75,7 +89,7 @@ impl Desk<'_> {
             (*market, Arc::new(past))
         });
         let pasts: HashMap<_, _> = pasts.collect();
-        tracker.memory = known.memory;
+        tracker.memory = memory;
         tracker.judged = marks.clone();
         let mut outcomes = Vec::new();
         tracker.catch_up(&marks, &pasts, now, &mut outcomes);
@@ -89,7 +103,8 @@ impl Desk<'_> {
     /// What is to be kept of a rule, over what is kept already.
     fn state(&self, place: usize, known: Option<&MarketState>) -> MarketState {
         let tracker = &self.board.trackers()[place];
-        let mut marks = known.map(|known| marks(known, tracker)).unwrap_or_default();
+        let recalled = known.map(|known| recall(known, tracker, self.latest(place)));
+        let mut marks = recalled.map(|(_, marks)| marks).unwrap_or_default();
         for market in tracker.priced_markets() {
             let seen = self.board.views.last_trade(market);
             let begun = || Mark {
@@ -115,12 +130,13 @@ impl Desk<'_> {
         }
     }
 
-    /// Puts the state of a rule into its file, not yet saved.
-    fn put(&mut self, place: usize, locked: &mut Locked) {
+    /// Puts the state of a rule into its file, not yet saved; returns its version.
+    fn put(&self, place: usize, locked: &mut Locked) -> u64 {
         let key = self.board.trackers()[place].market.to_string();
         let state = self.state(place, self.known(place, locked));
-        self.places[place].generation = Some(state.generation);
+        let generation = state.generation;
         locked.markets.insert(key, state);
+        generation
     }
 
     /// What is kept of a rule.
@@ -155,31 +171,31 @@ impl Desk<'_> {
     }
 
     fn save_rule(&mut self, spec: usize, mut locked: Locked) -> Result<(), CliError> {
-        let mut changed = false;
+        let mut written = Vec::new();
         for place in 0..self.places.len() {
-            if self.places[place].spec != spec {
+            if self.places[place].spec != spec || self.places[place].unwritten.is_some() {
                 continue;
             }
-            let known = self.known(place, &locked).cloned();
-            if known
-                .as_ref()
-                .is_some_and(|known| !self.is_ours(place, known))
-            {
+            let known = self.known(place, &locked);
+            let is_reset = known.is_none() && self.places[place].generation > Some(0);
+            if is_reset || known.is_some_and(|known| !self.is_ours(place, known)) {
                 // What that brings to light is written down and told at the next tick.
-                self.places[place].unwritten = true;
+                self.places[place].unwritten = Some(Vec::new());
                 continue;
             }
-            let state = self.state(place, known.as_ref());
+            let state = self.state(place, known);
             let same = |known: &MarketState| {
-                known.memory == state.memory && known.watermarks == state.watermarks
+                known.memory.is_like(&state.memory) && known.watermarks == state.watermarks
             };
-            if !known.as_ref().is_some_and(same) {
-                self.put(place, &mut locked);
-                changed = true;
+            if !known.is_some_and(same) {
+                written.push((place, self.put(place, &mut locked)));
             }
         }
-        if changed {
+        if !written.is_empty() {
             locked.save().map_err(unwritten)?;
+        }
+        for (place, generation) in written {
+            self.places[place].generation = Some(generation);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod trades;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -16,12 +17,15 @@ use crate::model::{Event, Market, Stream, Timestamp, Trade};
 
 use super::super::error::CliError;
 use super::deliver::Claimed;
-use super::fetch::{self, Answer};
+use super::fetch::{self, Answer, has_past};
 use super::liveness::Question;
 use super::markets::{Markets, Ready};
-use super::once::{MAX_AGE, Run};
+use super::once::Run;
 use super::settings::Spec;
-use super::watch::can_be_late;
+use super::state::MAX_AGE;
+
+/// For trades that were missed.
+const HISTORY: Duration = Duration::from_secs(30);
 
 /// One rule on the board.
 struct Place {
@@ -29,8 +33,8 @@ struct Place {
     /// Where it is remembered, if it is, and the last version that we know.
     generation: Option<u64>,
     hash: String,
-    /// Something of it could not be written down.
-    unwritten: bool,
+    /// What could not be written down, or has to be looked at anew.
+    unwritten: Option<Vec<Outcome>>,
 }
 
 /// Firings that are to be told, and what is to be done of a named rule.
@@ -51,11 +55,19 @@ impl Committed {
 
 /// Trades that are asked for while later ones wait.
 struct Repair {
+    /// Which request it is.
+    number: u64,
     waiting: Vec<Trade>,
+    /// There was another hole meanwhile, which may lie after what was asked for.
+    again: bool,
 }
 
-/// What was asked for a hole, with the market.
-pub type Repaired = (Market, Answer<Arc<Past>>);
+/// The trades of a hole.
+pub struct Repaired {
+    market: Market,
+    number: u64,
+    answer: Answer<Arc<Past>>,
+}
 
 pub struct Desk<'a> {
     specs: &'a [Spec],
@@ -69,6 +81,8 @@ pub struct Desk<'a> {
     recent: HashMap<Market, VecDeque<Trade>>,
     repairs: HashMap<Market, Repair>,
     asking: FuturesUnordered<BoxFuture<'a, Repaired>>,
+    /// How many requests for holes there were.
+    asked: u64,
     /// When the watch began.
     begun: Timestamp,
 }
@@ -88,7 +102,7 @@ impl<'a> Desk<'a> {
                     spec: rule.spec,
                     generation: specs[rule.spec].rule.name.as_ref().map(|_| 0),
                     hash: tracker.rule.hash(tracker.market),
-                    unwritten: false,
+                    unwritten: None,
                 });
                 board.add(tracker);
             }
@@ -103,6 +117,7 @@ impl<'a> Desk<'a> {
             recent: HashMap::new(),
             repairs: HashMap::new(),
             asking: FuturesUnordered::new(),
+            asked: 0,
             begun: fetch::now(),
         })
     }
@@ -139,7 +154,7 @@ impl<'a> Desk<'a> {
                 .collect();
             let can_wait = instruments
                 .iter()
-                .all(|i| !can_be_late(self.run.ctx, i.market));
+                .all(|i| !has_past(self.run.ctx, i.market));
             let overflow = match can_wait {
                 true => Overflow::Wait,
                 false => Overflow::WaitThenGap(SLOW_READER_PATIENCE),
@@ -162,7 +177,7 @@ impl<'a> Desk<'a> {
     pub fn checked_markets(&self) -> HashMap<Market, Vec<Stream>> {
         let mut checked = HashMap::<Market, Vec<Stream>>::new();
         for (market, stream) in self.topics() {
-            if can_be_late(self.run.ctx, market) {
+            if has_past(self.run.ctx, market) {
                 checked.entry(market).or_default().push(stream);
             }
         }
@@ -181,7 +196,12 @@ impl<'a> Desk<'a> {
     pub fn on_event(&mut self, event: &Event, now: Timestamp) -> Vec<(usize, Outcome)> {
         match event {
             Event::Trade(trade) => return self.on_trade(trade, now),
-            Event::Gap(gap) if gap.stream == Stream::Trades => self.repair(gap.market, Vec::new()),
+            Event::Gap(gap) if gap.stream == Stream::Trades => {
+                if gap.from_id.is_none() {
+                    self.forget_ids(gap.market);
+                }
+                self.repair(gap.market, Vec::new());
+            }
             _ => {}
         }
         self.apply(event, now)
@@ -194,18 +214,26 @@ impl<'a> Desk<'a> {
         found
     }
 
+    /// The clock of a rule's market, for what lies in the future: one of its own may be anywhere.
+    fn latest(&self, place: usize) -> Timestamp {
+        match self.has_own_clock(place) {
+            true => Timestamp::from_nanos(i64::MAX),
+            false => fetch::now(),
+        }
+    }
+
+    fn has_own_clock(&self, place: usize) -> bool {
+        let market = self.board.trackers()[place].market;
+        let provider = self.run.ctx.engine.provider(market.exchange().name());
+        provider.is_ok_and(|provider| provider.traits().own_clock)
+    }
+
     /// Time has passed.
     pub fn tick(&mut self, now: Timestamp) -> Vec<(usize, Outcome)> {
         let mut found = Vec::new();
         for place in 0..self.places.len() {
-            let tracker = &self.board.trackers()[place];
-            let own_clock = self
-                .run
-                .ctx
-                .engine
-                .provider(tracker.market.exchange().name());
-            let own_clock = own_clock.is_ok_and(|provider| provider.traits().own_clock);
-            if !own_clock && tracker.is_due(&self.board.views, now) {
+            let is_due = self.board.trackers()[place].is_due(&self.board.views, now);
+            if is_due && !self.has_own_clock(place) {
                 self.board
                     .tick(place, now, |outcome| found.push((place, outcome)));
             }
@@ -219,10 +247,13 @@ impl<'a> Desk<'a> {
         let mut found = Vec::new();
         for ticker in answers {
             let (market, price) = (ticker.market, self.board.views.price(ticker.market));
-            if price.is_none_or(|price| Some(price) == ticker.price) {
+            if price.is_some() && price == ticker.price {
                 self.board.views.confirm(market, now);
             }
-            found.extend(self.apply(&Event::Ticker(ticker), now));
+            // A live ticker knows more than one over REST, and is not to be replaced by it.
+            if self.board.views.confirmed(market, Stream::Ticker).is_none() {
+                found.extend(self.apply(&Event::Ticker(ticker), now));
+            }
             if self.board.views.last_trade(market).is_none() {
                 found.extend(self.judge_first_price(market, now));
             }

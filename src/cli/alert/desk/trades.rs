@@ -1,22 +1,18 @@
 //! Live trades, and those that were missed between them.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use crate::alert::Outcome;
-use crate::feed::{ProviderError, TradeMark};
-use crate::model::{Event, Market, Origin, Timestamp, Trade};
+use crate::alert::{Mark, Outcome};
+use crate::feed::ProviderError;
+use crate::model::{Event, Market, Origin, Stream, Timestamp, Trade};
 
 use super::super::super::error::clipped;
-use super::super::fetch;
-use super::super::watch::can_be_late;
-use super::{Desk, Repair, Repaired};
+use super::super::fetch::{self, has_past};
+use super::{Desk, HISTORY, Repair, Repaired};
 
-/// For the trades of a hole.
-const HISTORY: Duration = Duration::from_secs(30);
 /// Live trades of one market that wait for the trades before them.
 const WAITING: usize = 10_000;
 
@@ -45,7 +41,7 @@ impl Desk<'_> {
             .get(&market)
             .is_some_and(|seen| trade.id > seen + 1);
         // Holes between live trades are the engine's to tell; this is the seam before the first of them.
-        if is_first && hole && can_be_late(self.run.ctx, market) {
+        if is_first && hole && has_past(self.run.ctx, market) {
             self.repair(market, vec![*trade]);
             return Vec::new();
         }
@@ -74,25 +70,45 @@ impl Desk<'_> {
         found
     }
 
+    /// Ids may have begun anew: what was seen by the old ones says nothing of the new.
+    pub(super) fn forget_ids(&mut self, market: Market) {
+        self.seen.remove(&market);
+        for place in 0..self.places.len() {
+            self.board.tracker_mut(place).judged.remove(&market);
+        }
+    }
+
+    /// Asks for the trades after the last one; `waiting` come after them.
     pub(super) fn repair(&mut self, market: Market, waiting: Vec<Trade>) {
         let Some(last) = self.board.views.last_trade(market) else {
             return;
         };
-        if self.repairs.contains_key(&market) || !can_be_late(self.run.ctx, market) {
+        if !has_past(self.run.ctx, market) {
             return;
         }
-        self.repairs.insert(market, Repair { waiting });
-        let mark = TradeMark {
-            id: Some(last.id),
-            time: last.timestamp,
+        if let Some(running) = self.repairs.get_mut(&market) {
+            running.again = true;
+            return;
+        }
+        self.asked += 1;
+        let number = self.asked;
+        let repair = Repair {
+            number,
+            waiting,
+            again: false,
         };
+        self.repairs.insert(market, repair);
         let (markets, ctx) = (self.markets, self.run.ctx);
         self.asking.push(Box::pin(async move {
             let deadline = Instant::now() + HISTORY;
-            let mut answers =
-                fetch::replays(HashMap::from([(market, mark)]), markets, ctx, deadline).await;
+            let from = HashMap::from([(market, Mark::of(&last))]);
+            let mut answers = fetch::replays(from, markets, ctx, deadline).await;
             let none = Err(ProviderError::Unreachable("no answer".into()));
-            (market, answers.remove(&market).unwrap_or(none))
+            Repaired {
+                market,
+                number,
+                answer: answers.remove(&market).unwrap_or(none),
+            }
         }));
     }
 
@@ -105,24 +121,58 @@ impl Desk<'_> {
     }
 
     /// Puts them before those that have waited.
-    pub fn mend(&mut self, (market, answer): Repaired) -> Vec<(usize, Outcome)> {
+    pub fn mend(&mut self, repaired: Repaired) -> Vec<(usize, Outcome)> {
+        let Repaired {
+            market,
+            number,
+            answer,
+        } = repaired;
+        let is_this = |repair: &Repair| repair.number == number;
+        if !self.repairs.get(&market).is_some_and(is_this) {
+            // Given up, as too much had to wait for it.
+            return Vec::new();
+        }
         let now = fetch::now();
-        let waiting = self
-            .repairs
-            .remove(&market)
-            .map(|repair| repair.waiting)
-            .unwrap_or_default();
+        let repair = self.repairs.remove(&market);
         let mut found = Vec::new();
         match answer {
-            Ok(replay) => found.extend(self.apply_trades(&replay.trades, now)),
+            Ok(past) => {
+                for (from, to) in &past.uncovered {
+                    let message = format!(
+                        "tickwire: {market}: the trades from {from} to {to} are not to be had"
+                    );
+                    self.run.ctx.notices.warn("uncovered", &message);
+                    self.break_holds(market, *from, &mut found);
+                }
+                found.extend(self.apply_trades(&past.trades, now));
+            }
             Err(error) => {
                 let why = clipped(&error.to_string());
                 let message =
                     format!("tickwire: {market}: trades that were missed are not to be had: {why}");
                 self.run.ctx.notices.warn("uncovered", &message);
+                let at = self.board.views.time_of(market).unwrap_or(now);
+                self.break_holds(market, at, &mut found);
             }
         }
-        found.extend(self.apply_trades(&waiting, now));
+        let Some(repair) = repair else {
+            return found;
+        };
+        if repair.again {
+            self.repair(market, repair.waiting);
+        } else {
+            found.extend(self.apply_trades(&repair.waiting, now));
+        }
         found
+    }
+
+    /// What held before a hole cannot be said to have held all the time.
+    fn break_holds(&mut self, market: Market, at: Timestamp, found: &mut Vec<(usize, Outcome)>) {
+        for place in 0..self.places.len() {
+            if self.board.trackers()[place].reads(market, Stream::Trades) {
+                let on = |outcome| found.push((place, outcome));
+                self.board.doubt(place, at, on);
+            }
+        }
     }
 }

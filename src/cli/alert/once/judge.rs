@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::alert::{Checked, Evidence, Mark, Outcome, Past, Tracker, Views};
+use crate::alert::{Checked, Evidence, Mark, Outcome, Past, Since, Tracker, Views};
 use crate::expression::Truth;
 use crate::model::{Market, Timestamp};
 use crate::store::{MarketState, State};
@@ -11,9 +11,10 @@ use crate::store::{MarketState, State};
 use super::super::super::Ctx;
 use super::super::super::args::SinceLast;
 use super::super::super::error::CliError;
-use super::super::fetch::{self, Facts};
+use super::super::fetch::{self, Facts, has_past};
+use super::super::state::{MAX_AGE, recall, starts_anew, tell_of_future, watermarks};
 use super::why::{no_history, uncovered, unknown};
-use super::{MAX_AGE, Run, marks, ticker, watermarks};
+use super::{Run, ticker};
 
 /// What a rule has come to, before any of it is written down.
 #[derive(Default)]
@@ -46,8 +47,16 @@ pub fn judge(
         if known.is_some_and(newer) {
             continue;
         }
-        tracker.memory = known.map(|known| known.memory.clone()).unwrap_or_default();
-        let (checked, unknown) = match decide(&mut tracker, known, facts, run) {
+        let marks = match known {
+            Some(known) => {
+                let (memory, marks) = recall(known, &tracker, moment(&tracker, facts, run.ctx));
+                tell_of_future(known, &tracker, &marks, run.ctx);
+                tracker.memory = memory;
+                marks
+            }
+            None => HashMap::new(),
+        };
+        let (checked, unknown) = match decide(&mut tracker, marks, facts, run) {
             Ok(Some(decided)) => decided,
             // Another run was quicker.
             Ok(None) => continue,
@@ -59,7 +68,7 @@ pub fn judge(
         judged.unknown.extend(unknown);
         judged.outcomes.extend(checked.outcomes);
         let mut marks = checked.marks;
-        marks.retain(|market, _| has_past(*market, run.ctx));
+        marks.retain(|market, _| has_past(run.ctx, *market));
         let watermarks = watermarks(&marks);
         let same = |known: &MarketState| {
             known.memory.is_like(&tracker.memory) && known.watermarks == watermarks
@@ -83,51 +92,29 @@ pub fn judge(
 /// Errors: nothing can be said, and nothing has changed.
 fn decide(
     tracker: &mut Tracker,
-    known: Option<&MarketState>,
+    marks: HashMap<Market, Mark>,
     facts: &Facts,
     run: &Run<'_>,
 ) -> Result<Option<(Checked, Option<CliError>)>, CliError> {
     let now = moment(tracker, facts, run.ctx);
-    let marks = known.map(|known| marks(known, tracker)).unwrap_or_default();
     let mut evidence = evidence(tracker, facts, run);
-    let ticker = |market| evidence.tickers.get(&market).cloned();
-    let is_steady = tracker.is_steady(&marks, &ticker, now).is_some();
-    if run.since_last == SinceLast::On && !is_steady {
-        match replayed(tracker, &marks, facts, run)? {
-            Some(pasts) => evidence.pasts = pasts,
-            None => return Ok(None),
-        }
+    if run.since_last == SinceLast::On {
+        evidence.since = match tracker.is_steady(&marks, &|m| ticker(facts, m), facts.asked_at) {
+            Some((condition, rearm)) => Since::Steady(condition, rearm),
+            None => match replayed(tracker, &marks, facts, run)? {
+                Some(pasts) => Since::Replayed(pasts),
+                None => return Ok(None),
+            },
+        };
     }
+    let before = marks.clone();
     let checked = tracker.check(marks, &evidence, now);
-    let unknown = match checked.truth {
-        Truth::Unknown => Some(unknown(tracker, &checked.views, facts, now)),
-        _ => uncovered(tracker, &evidence.pasts),
+    let unknown = match (&checked.truth, &evidence.since) {
+        (Truth::Unknown, _) => Some(unknown(tracker, &checked.views, facts, now)),
+        (_, Since::Replayed(pasts)) => uncovered(tracker, pasts, &before),
+        _ => None,
     };
     Ok(Some((checked, unknown)))
-}
-
-/// The moment of a check: now, or by the clock of a source that has its own.
-pub fn moment(tracker: &Tracker, facts: &Facts, ctx: &Ctx) -> Timestamp {
-    let provider = ctx.engine.provider(tracker.market.exchange().name());
-    let own_clock = provider.is_ok_and(|provider| provider.traits().own_clock);
-    let theirs = answered_at(tracker, facts).filter(|_| own_clock);
-    theirs.unwrap_or_else(fetch::now)
-}
-
-/// Tells that what was remembered is of no use any more.
-pub fn starts_anew(title: &str, market: &str, ctx: &Ctx) {
-    let message = format!(
-        "tickwire: alert `{title}`: its condition has changed: its memory of {market} starts anew"
-    );
-    ctx.notices.say("alert", &message);
-}
-
-/// When the newest of what a rule reads came.
-fn answered_at(tracker: &Tracker, facts: &Facts) -> Option<Timestamp> {
-    let tickers = tracker
-        .slots()
-        .filter_map(|slot| ticker(facts, slot.market));
-    tickers.map(|ticker| ticker.received_at).max()
 }
 
 /// What was learnt of what this rule reads, but for the past.
@@ -142,7 +129,7 @@ pub fn evidence(tracker: &Tracker, facts: &Facts, run: &Run<'_>) -> Evidence {
         trades: trades
             .filter_map(|(market, answer)| Some((*market, *answer.as_ref().ok()?)))
             .collect(),
-        pasts: HashMap::new(),
+        since: Since::Nothing,
         max_age: Some(run.ctx.max_age.unwrap_or(MAX_AGE)),
     }
 }
@@ -154,10 +141,20 @@ pub fn current_views(tracker: &Tracker, facts: &Facts, run: &Run<'_>, now: Times
     views
 }
 
-/// Whether what happened in a market between two runs can be known: what is made up begins anew with each.
-fn has_past(market: Market, ctx: &Ctx) -> bool {
-    let provider = ctx.engine.provider(market.exchange().name());
-    provider.is_ok_and(|provider| !provider.traits().invented)
+/// The moment of a check: now, or by the clock of a source that has its own.
+pub fn moment(tracker: &Tracker, facts: &Facts, ctx: &Ctx) -> Timestamp {
+    let provider = ctx.engine.provider(tracker.market.exchange().name());
+    let own_clock = provider.is_ok_and(|provider| provider.traits().own_clock);
+    let theirs = answered_at(tracker, facts).filter(|_| own_clock);
+    theirs.unwrap_or_else(fetch::now)
+}
+
+/// When the newest of what a rule reads came.
+fn answered_at(tracker: &Tracker, facts: &Facts) -> Option<Timestamp> {
+    let tickers = tracker
+        .slots()
+        .filter_map(|slot| ticker(facts, slot.market));
+    tickers.map(|ticker| ticker.received_at).max()
 }
 
 /// What was replayed of the markets whose price the rule reads; `None` where that was not asked for, because
@@ -170,7 +167,7 @@ fn replayed(
 ) -> Result<Option<HashMap<Market, Arc<Past>>>, CliError> {
     let mut pasts = HashMap::new();
     for market in tracker.priced_markets() {
-        if !marks.contains_key(&market) || !has_past(market, run.ctx) {
+        if !marks.contains_key(&market) || !has_past(run.ctx, market) {
             continue;
         }
         match facts.replays.get(&market) {

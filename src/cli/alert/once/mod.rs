@@ -1,7 +1,6 @@
 //! `alert --once`: is it so, yes or no, or can it not be known.
 
 mod judge;
-mod marks;
 mod why;
 
 use std::collections::HashMap;
@@ -11,11 +10,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::alert::{Tracker, Views};
+use crate::alert::{Mark, Tracker, Views};
 use crate::expression::Truth;
-use crate::feed::TradeMark;
 use crate::model::{Market, Ticker, Timestamp};
-use crate::store::{AlertStore, Locked, MarketState, State, StoreError};
+use crate::store::{AlertStore, MarketState, State};
 
 use super::super::Ctx;
 use super::super::args::SinceLast;
@@ -25,18 +23,13 @@ use super::deliver::Deliverer;
 use super::fetch::{self, Facts};
 use super::markets::{Markets, Ready};
 use super::settings::Spec;
+use super::state::{keep_oldest, lock, recall, unwritten};
 use judge::{Judged, evidence, judge};
-pub use judge::{current_views, moment, starts_anew};
-pub use marks::{marks, watermarks};
+pub use judge::{current_views, moment};
 use why::unknown;
 
-/// How long another run is waited for that has the same rule in hand.
-pub const PATIENCE: Duration = Duration::from_secs(2);
 /// A question that is only good to know is not waited for longer.
 const SOON: Duration = Duration::from_millis(700);
-/// Older values are no answer, unless `--max-age` says otherwise.
-pub const MAX_AGE: Duration = Duration::from_secs(60);
-
 /// What the rules of one run have come to.
 #[derive(Default)]
 pub struct Tally {
@@ -99,7 +92,7 @@ pub async fn run(
         .map(|rule| snapshot(&specs[rule.spec], &rule.trackers, run.store))
         .collect();
     first_trades(&ready, &snapshots, &mut facts, markets, &run).await;
-    let marks = marks_to_replay(&ready, &snapshots, &facts, &run, fetch::now());
+    let marks = marks_to_replay(&ready, &snapshots, &facts, &run);
     facts.replays = fetch::replays(marks, markets, run.ctx, run.deadline).await;
     let facts = &facts;
     let checks = ready.into_iter().map(|rule| {
@@ -166,9 +159,8 @@ fn marks_to_replay(
     snapshots: &[Snapshot],
     facts: &Facts,
     run: &Run<'_>,
-    now: Timestamp,
-) -> HashMap<Market, TradeMark> {
-    let mut oldest = HashMap::<Market, TradeMark>::new();
+) -> HashMap<Market, Mark> {
+    let mut oldest = HashMap::new();
     if run.since_last == SinceLast::Off {
         return oldest;
     }
@@ -177,25 +169,16 @@ fn marks_to_replay(
             let Some(known) = snapshot.get(&tracker.market) else {
                 continue;
             };
-            let marks = marks(known, tracker);
             let mut tracker = tracker.clone();
-            tracker.memory = known.memory.clone();
+            let (memory, marks) = recall(known, &tracker, moment(&tracker, facts, run.ctx));
+            tracker.memory = memory;
             if tracker
-                .is_steady(&marks, &|market| ticker(facts, market), now)
+                .is_steady(&marks, &|market| ticker(facts, market), facts.asked_at)
                 .is_some()
             {
                 continue;
             }
-            for (market, mark) in marks {
-                let mark = TradeMark {
-                    id: mark.id,
-                    time: mark.time,
-                };
-                let kept = oldest.entry(market).or_insert(mark);
-                if mark.time < kept.time {
-                    *kept = mark;
-                }
-            }
+            keep_oldest(&mut oldest, marks);
         }
     }
     oldest
@@ -269,9 +252,9 @@ async fn remembered(
     let judged = judge(trackers, &locked, facts, started, run);
     let changed = !judged.changes.is_empty();
     locked.markets.extend(judged.changes);
-    for outcome in &judged.outcomes {
-        run.deliverer.record(spec, outcome, &mut locked);
-    }
+    let outcomes = judged.outcomes.iter();
+    let full = outcomes.filter_map(|o| run.deliverer.record(spec, o, &mut locked).err());
+    let full: Vec<_> = full.collect();
     let claims = run.deliverer.claim(spec, &mut locked);
     if changed || !claims.is_empty() {
         locked.save().map_err(unwritten)?;
@@ -280,6 +263,7 @@ async fn remembered(
     let told = run.deliverer.tell_claims(claims).await;
     let mut tally = run.deliverer.settle(spec, name, told, run.store).await;
     tally.unknown.extend(judged.unknown);
+    tally.failed.extend(full);
     Ok(tally)
 }
 
@@ -295,25 +279,4 @@ async fn rehearse(spec: &Spec, judged: Judged, run: &Run<'_>) -> Tally {
         tally.failed.extend(failed);
     }
     tally
-}
-
-/// Takes a rule's lock and tells if its memory was lost.
-pub async fn lock(store: &AlertStore, name: &str, ctx: &Ctx) -> Result<Locked, CliError> {
-    let locked = store.lock(name, PATIENCE).await.map_err(unwritten)?;
-    if let Some(path) = locked.set_aside() {
-        let message = format!(
-            "alert `{name}`: its memory could not be read and was put aside as {}; it starts anew",
-            path.display()
-        );
-        ctx.notices.warn("alert_memory", &message);
-    }
-    Ok(locked)
-}
-
-/// An error of the store: busy is "not known", the rest could not be done.
-pub fn unwritten(error: StoreError) -> CliError {
-    match &error {
-        StoreError::Busy { .. } => CliError::unknown("busy", error.to_string()),
-        _ => CliError::failed("state", error.to_string()).hint(error.hint()),
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::alert::{Past, Tracker, Views};
+use crate::alert::{Mark, Past, Tracker, Views};
 use crate::feed::ProviderError;
 use crate::model::{Market, Stream, Timestamp, Value};
 
@@ -22,13 +22,20 @@ pub fn no_history(tracker: &Tracker, market: Market, error: &ProviderError) -> C
     .hint("--since-last off looks only at this moment")
 }
 
-/// The part of the past of which nothing is known.
-pub fn uncovered(tracker: &Tracker, pasts: &HashMap<Market, Arc<Past>>) -> Option<CliError> {
-    let (market, past) = pasts.iter().find(|(_, past)| !past.uncovered.is_empty())?;
-    let parts: Vec<_> = past
-        .uncovered
+/// The part of the past of which nothing is known, after what the rule has seen before.
+pub fn uncovered(
+    tracker: &Tracker,
+    pasts: &HashMap<Market, Arc<Past>>,
+    marks: &HashMap<Market, Mark>,
+) -> Option<CliError> {
+    let parts = |market: &Market, past: &Past| past.uncovered_after(marks.get(market));
+    let holes = pasts
         .iter()
-        .map(|(from, to)| minutes(*from, *to))
+        .map(|(market, past)| (market, parts(market, past)));
+    let (market, parts) = holes.into_iter().find(|(_, parts)| !parts.is_empty())?;
+    let parts: Vec<_> = parts
+        .into_iter()
+        .map(|(from, to)| minutes(from, to))
         .collect();
     let message = format!(
         "{}: {market}: the trades from {} are not to be had, so what happened then is not known",
