@@ -31,8 +31,8 @@ table\t'Redrawn on the screen'
 plain\t'Tab-separated values, no header, one line per event'
 json\t'JSON Lines'
 csv\t'Comma-separated values after a header'"
-complete -c tickwire -n "__fish_tickwire_needs_command" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event' -r
-complete -c tickwire -n "__fish_tickwire_needs_command" -l max-age -d 'Oldest value that still counts as an answer' -r
+complete -c tickwire -n "__fish_tickwire_needs_command" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event; a watching alert ends then' -r
+complete -c tickwire -n "__fish_tickwire_needs_command" -l max-age -d 'Oldest value that still counts as an answer; default for alert: 60s' -r
 complete -c tickwire -n "__fish_tickwire_needs_command" -l color -d 'Colours on the terminal' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also in a pipe'
 never\t'None'"
@@ -69,8 +69,8 @@ table\t'Redrawn on the screen'
 plain\t'Tab-separated values, no header, one line per event'
 json\t'JSON Lines'
 csv\t'Comma-separated values after a header'"
-complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l max-age -d 'Oldest value that still counts as an answer' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event; a watching alert ends then' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l max-age -d 'Oldest value that still counts as an answer; default for alert: 60s' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l color -d 'Colours on the terminal' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also in a pipe'
 never\t'None'"
@@ -105,8 +105,8 @@ table\t'Redrawn on the screen'
 plain\t'Tab-separated values, no header, one line per event'
 json\t'JSON Lines'
 csv\t'Comma-separated values after a header'"
-complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l max-age -d 'Oldest value that still counts as an answer' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event; a watching alert ends then' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l max-age -d 'Oldest value that still counts as an answer; default for alert: 60s' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l color -d 'Colours on the terminal' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also in a pipe'
 never\t'None'"
@@ -133,8 +133,8 @@ table\t'Redrawn on the screen'
 plain\t'Tab-separated values, no header, one line per event'
 json\t'JSON Lines'
 csv\t'Comma-separated values after a header'"
-complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l max-age -d 'Oldest value that still counts as an answer' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event; a watching alert ends then' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l max-age -d 'Oldest value that still counts as an answer; default for alert: 60s' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l color -d 'Colours on the terminal' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also in a pipe'
 never\t'None'"

@@ -69,11 +69,11 @@ pub struct GlobalArgs {
     #[arg(short, long, global = true, value_name = "FORMAT")]
     pub output: Option<OutputFormat>,
 
-    /// How long to wait: for the answer (default 10s), on a stream for each symbol's first event
+    /// How long to wait: for the answer (default 10s), on a stream for each symbol's first event; a watching alert ends then
     #[arg(long, global = true, value_name = "DUR", value_parser = crate::duration::parse)]
     pub timeout: Option<Duration>,
 
-    /// Oldest value that still counts as an answer
+    /// Oldest value that still counts as an answer; default for alert: 60s
     #[arg(long, global = true, value_name = "DUR", value_parser = crate::duration::parse)]
     pub max_age: Option<Duration>,
 
