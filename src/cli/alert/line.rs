@@ -100,7 +100,7 @@ impl Printer {
             let mut out = Vec::new();
             plain_text(
                 &format!(
-                    "{time}  {}:{}  {price}  {title}{}",
+                    "{time}Z  {}:{}  {price}  {title}{}",
                     line.exchange, line.symbol, line.message
                 ),
                 &mut out,
