@@ -31,7 +31,9 @@ impl Rule {
 
     /// What tells one rule from another of the same name: a memory of the one says nothing of the other.
     pub fn hash(&self, market: Market) -> String {
-        let text = format!("{market}\n{}", self.condition.text());
+        // Blanks between words do not make another rule of it.
+        let words: Vec<_> = self.condition.text().split_whitespace().collect();
+        let text = format!("{market}\n{}", words.join(" "));
         format!("{:016x}", crate::model::fnv1a_64(text.as_bytes()))
     }
 

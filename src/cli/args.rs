@@ -249,7 +249,7 @@ pub struct AlertArgs {
     pub list: Vec<String>,
 
     /// The condition as a flag: price > 50000 and spread_bps < 10
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     pub condition: Option<String>,
 
     /// Check once and exit: 0 true or fired, 1 not, 3 not known
@@ -265,7 +265,7 @@ pub struct AlertArgs {
     pub name: Option<String>,
 
     /// What the alert says; default: symbol, condition and price
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub message: Option<String>,
 
     /// Swallow what comes within so long after a firing
@@ -285,7 +285,7 @@ pub struct AlertArgs {
     pub max_fires: Option<String>,
 
     /// What must be true before it can fire again; default: the opposite of the condition
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     pub rearm: Option<String>,
 
     /// Whether a named rule looks at the trades since its last check
@@ -309,7 +309,7 @@ pub struct AlertArgs {
     pub dry_run: bool,
 
     /// Print the condition as it was understood, what it fetches, and the values now
-    #[arg(long, conflicts_with_all = ["once", "count"])]
+    #[arg(long)]
     pub explain: bool,
 
     /// List the rules with a memory

@@ -21,6 +21,15 @@ pub fn error(error: &clap::Error, arguments: &[std::ffi::OsString]) -> CliError 
         return CliError::usage("usage", format!("`{name}` is not available yet"))
             .hint(help(arguments));
     }
+    if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
+        && let Some(whole) = arguments.iter().filter_map(|a| a.to_str()).find(|a| {
+            // An expression, not a flag: `-16% > change_percent_24h`.
+            a.starts_with(argument.as_str()) && a.contains(' ') && !a.starts_with("--")
+        })
+    {
+        return CliError::usage("usage", format!("`{whole}` begins like a flag"))
+            .hint(format!("write --condition='{whole}'"));
+    }
     let text = error.render().to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines

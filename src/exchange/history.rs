@@ -69,7 +69,9 @@ impl Rest {
     ) -> Result<T, ProviderError> {
         timeout_at(deadline, answer).await.unwrap_or_else(|_| {
             let exchange = self.adapter.exchange();
-            let why = format!("{exchange} has not answered in time");
+            let why = format!(
+                "no answer in time, be it of {exchange} or for want of room in its budget of requests"
+            );
             Err(ProviderError::Unreachable(why))
         })
     }

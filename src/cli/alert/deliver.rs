@@ -88,7 +88,7 @@ impl<'a> Deliverer<'a> {
         let acts = spec
             .actions
             .iter()
-            .map(|(key, action)| self.act(key, action, &json));
+            .map(|(_, action)| self.act(action, &json));
         join_all(acts).await.into_iter().flatten().collect()
     }
 
@@ -113,8 +113,8 @@ impl<'a> Deliverer<'a> {
         }
     }
 
-    async fn act(&self, key: &str, action: &Action, json: &str) -> Option<CliError> {
-        let failed = |why: &str| CliError::failed("action", format!("action {key}: {why}"));
+    async fn act(&self, action: &Action, json: &str) -> Option<CliError> {
+        let failed = |why: &str| CliError::failed("action", why);
         let firing = match Firing::from_json(json) {
             Ok(firing) => firing,
             Err(why) => return Some(failed(&why.to_string())),
@@ -270,7 +270,7 @@ impl<'a> Deliverer<'a> {
 
     async fn act_on(&self, spec: &Spec, claim: &Claim, event: &str) -> Option<CliError> {
         match spec.actions.iter().find(|(key, _)| *key == claim.key) {
-            Some((key, action)) => self.act(key, action, event).await,
+            Some((_, action)) => self.act(action, event).await,
             None => {
                 // The rule was changed after it had fired: there is nothing left to do it with.
                 let message = format!(

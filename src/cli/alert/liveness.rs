@@ -47,8 +47,8 @@ impl<'a> Liveness<'a> {
         }
     }
 
-    /// Asks if something is old enough, and not too often.
-    pub fn look(&mut self, views: &Views) {
+    /// Asks if something is old enough, or for everything where something is in doubt, and not too often.
+    pub fn look(&mut self, views: &Views, doubt: bool) {
         let too_soon = self.asked_at.is_some_and(|at| at.elapsed() < PAUSE);
         if self.asking.is_some() || too_soon {
             return;
@@ -58,10 +58,9 @@ impl<'a> Liveness<'a> {
             let confirmed = views.confirmed(*market, *stream);
             confirmed.is_none_or(|at| now.seconds_since(at) > self.max_age.as_secs_f64() / 2.0)
         };
-        let asked = self
-            .markets
-            .iter()
-            .filter(|(market, (_, streams))| streams.iter().any(|stream| old(market, stream)));
+        let asked = self.markets.iter().filter(|(market, (_, streams))| {
+            doubt || streams.iter().any(|stream| old(market, stream))
+        });
         let of: Vec<_> = asked
             .map(|(_, (instrument, _))| instrument.clone())
             .collect();

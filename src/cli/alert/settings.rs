@@ -67,6 +67,7 @@ pub fn specs(
     provider: &str,
 ) -> Result<Vec<Spec>, Vec<CliError>> {
     if let Some(condition) = condition {
+        check_words(args, &symbols, &condition).map_err(|error| vec![error])?;
         let settings = from_flags(args, symbols, condition);
         let spec = spec(&settings, args, config, provider);
         return spec.map(|spec| vec![spec]).map_err(|error| vec![error]);
@@ -110,6 +111,31 @@ pub fn words(
             .hint("tickwire alert BTC 'price > 50000' --once"));
     }
     Ok((symbols, condition))
+}
+
+/// What looks like a mistake in the words, before they are taken for symbols and a condition.
+fn check_words(args: &AlertArgs, symbols: &[String], condition: &str) -> Result<(), CliError> {
+    let example = "tickwire alert BTC 'price > 50000' --once";
+    if args.name.as_ref().is_some_and(String::is_empty) {
+        return Err(CliError::usage(
+            "usage",
+            "--name is empty: a rule without a name remembers nothing",
+        )
+        .hint("leave --name out, or look whether a variable is unset"));
+    }
+    let is_symbol = |c: char| c.is_alphanumeric() && !c.is_lowercase() || "/:-".contains(c);
+    if args.condition.is_none() && symbols.is_empty() && condition.chars().all(is_symbol) {
+        return Err(CliError::usage("usage", "no condition given").hint(example));
+    }
+    let second = symbols
+        .iter()
+        .find(|symbol| symbol.contains(['<', '>', '=', ' ']));
+    if let Some(second) = second {
+        let message =
+            format!("`{second}` is not a symbol, and there is a condition already: `{condition}`");
+        return Err(CliError::usage("usage", message).hint(example));
+    }
+    Ok(())
 }
 
 fn from_flags(args: &AlertArgs, symbols: Vec<String>, condition: String) -> AlertSettings {

@@ -1,6 +1,7 @@
 //! `alert` without `--once`: watches until it is told to stop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -11,7 +12,7 @@ use crate::alert::Outcome;
 use crate::engine::Subscription;
 use crate::model::Event;
 
-use super::super::error::CliError;
+use super::super::error::{CliError, clipped};
 use super::super::exit::Exit;
 use super::super::monitor::progress::{Progress, at, every};
 use super::super::monitor::{Clocks, engine_stopped, tell};
@@ -118,6 +119,15 @@ impl<'a> Watch<'a> {
         for error in &unknown {
             run.ctx.notices.error(error);
         }
+        if std::io::stdout().is_terminal() {
+            let markets: BTreeSet<_> = topics
+                .iter()
+                .map(|(market, _)| market.to_string())
+                .collect();
+            let markets: Vec<_> = markets.into_iter().collect();
+            let message = format!("tickwire: watching {} (Ctrl-C ends)", markets.join(", "));
+            run.ctx.notices.say("watching", &clipped(&message));
+        }
         Ok(Self {
             run,
             specs,
@@ -163,7 +173,7 @@ impl<'a> Watch<'a> {
         self.take(begun).await;
         self.leftovers();
         // The first prices: live ones may be a while in coming.
-        self.liveness.look(&self.desk.board().views);
+        self.look();
         let (mut tick, mut save) = (every(TICK), every(SAVE));
         let mut batch = Vec::new();
         loop {
@@ -214,7 +224,7 @@ impl<'a> Watch<'a> {
                 for (place, outcomes) in self.desk.unwritten() {
                     self.commit(place, outcomes).await;
                 }
-                self.liveness.look(&self.desk.board().views);
+                self.look();
             }
             News::Answer(answer) => self.on_answer(answer).await,
             News::Repaired(repaired) => {
@@ -229,6 +239,11 @@ impl<'a> Watch<'a> {
             }
         }
         Ok(())
+    }
+
+    fn look(&mut self) {
+        let doubt = self.desk.is_troubled();
+        self.liveness.look(&self.desk.board().views, doubt);
     }
 
     async fn on_event(&mut self, event: &Event) {
@@ -370,16 +385,19 @@ impl<'a> Watch<'a> {
                 false => Exit::Done,
             }),
             End::TimeIsUp if self.fired > 0 => Ok(Exit::Done),
-            End::TimeIsUp if !self.data => Err(self.no_data()),
+            // Prices over REST alone say nothing of what happened in between.
+            End::TimeIsUp if !self.data || self.run.ctx.engine.stats().messages == 0 => {
+                Err(self.no_data())
+            }
             End::TimeIsUp if !self.unknown.is_empty() => Ok(Exit::Unknown),
+            End::TimeIsUp if self.desk.is_troubled() => Err(self.no_data()),
             End::TimeIsUp => Ok(Exit::No),
         }
     }
 
     fn no_data(&self) -> CliError {
-        self.progress
-            .nothing_learnt(false)
-            .unwrap_or_else(|| CliError::unknown("no_data", "no data"))
+        let lost = || CliError::unknown("no_data", "no data: the connection is lost");
+        self.progress.nothing_learnt(false).unwrap_or_else(lost)
     }
 }
 

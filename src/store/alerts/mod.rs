@@ -109,6 +109,26 @@ impl AlertStore {
         Ok(states)
     }
 
+    /// Files in the place of states that cannot be trusted; the next that locks their rule puts them aside.
+    pub fn damaged(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let paths = entries.map(|entry| entry.path());
+        let states = paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
+        let mut damaged: Vec<_> = states
+            .filter(|path| self.state_at(path).is_none())
+            .collect();
+        damaged.sort();
+        damaged
+    }
+
+    /// Whether what stands in the place of this rule's state cannot be trusted.
+    pub fn is_damaged(&self, name: &str) -> bool {
+        self.damaged().contains(&self.path(name, "json"))
+    }
+
     /// The state in this file, if it is the place for it: a copy under another name is none.
     fn state_at(&self, path: &Path) -> Option<State> {
         match file::read(path) {

@@ -11,9 +11,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
-use crate::alert::{Board, Outcome, Past};
+use crate::alert::{Board, Mark, Outcome, Past, Tracker};
 use crate::engine::{Delivery, Overflow, Request, SLOW_READER_PATIENCE};
-use crate::model::{Event, Market, Stream, Timestamp, Trade};
+use crate::model::{Event, Gap, Market, Status, StatusState, Stream, Timestamp, Trade};
 
 use super::super::error::CliError;
 use super::deliver::Claimed;
@@ -80,6 +80,9 @@ pub struct Desk<'a> {
     /// Their newest trades, for judging them again over what another run has written.
     recent: HashMap<Market, VecDeque<Trade>>,
     repairs: HashMap<Market, Repair>,
+    /// Markets whose connection was lost, and whether it is up again: until it is known what happened meanwhile,
+    /// time alone decides nothing of them.
+    troubled: HashMap<Market, bool>,
     asking: FuturesUnordered<BoxFuture<'a, Repaired>>,
     /// How many requests for holes there were.
     asked: u64,
@@ -116,6 +119,7 @@ impl<'a> Desk<'a> {
             seen: HashMap::new(),
             recent: HashMap::new(),
             repairs: HashMap::new(),
+            troubled: HashMap::new(),
             asking: FuturesUnordered::new(),
             asked: 0,
             begun: fetch::now(),
@@ -200,8 +204,9 @@ impl<'a> Desk<'a> {
                 if gap.from_id.is_none() {
                     self.forget_ids(gap.market);
                 }
-                self.repair(gap.market, Vec::new());
+                self.repair(gap.market, Vec::new(), before(gap));
             }
+            Event::Status(status) => self.on_status(status),
             _ => {}
         }
         self.apply(event, now)
@@ -232,8 +237,11 @@ impl<'a> Desk<'a> {
     pub fn tick(&mut self, now: Timestamp) -> Vec<(usize, Outcome)> {
         let mut found = Vec::new();
         for place in 0..self.places.len() {
-            let is_due = self.board.trackers()[place].is_due(&self.board.views, now);
-            if is_due && !self.has_own_clock(place) {
+            let tracker = &self.board.trackers()[place];
+            let troubled = tracker
+                .slots()
+                .any(|slot| self.troubled.contains_key(&slot.market));
+            if tracker.is_due(&self.board.views, now) && !troubled && !self.has_own_clock(place) {
                 self.board
                     .tick(place, now, |outcome| found.push((place, outcome)));
             }
@@ -247,6 +255,13 @@ impl<'a> Desk<'a> {
         let mut found = Vec::new();
         for ticker in answers {
             let (market, price) = (ticker.market, self.board.views.price(ticker.market));
+            if self.troubled.contains_key(&market) && (price != ticker.price || self.holds(market))
+            {
+                // What has happened, and when, is in the trades.
+                self.repair(market, Vec::new(), None);
+                continue;
+            }
+            self.calm(market);
             if price.is_some() && price == ticker.price {
                 self.board.views.confirm(market, now);
             }
@@ -261,6 +276,44 @@ impl<'a> Desk<'a> {
         found
     }
 
+    /// Whether any market is in trouble, so that its price is asked for.
+    pub fn is_troubled(&self) -> bool {
+        !self.troubled.is_empty()
+    }
+
+    /// Whether a condition over this market is being held.
+    fn holds(&self, market: Market) -> bool {
+        let trackers = self.board.trackers().iter();
+        let held = |tracker: &&Tracker| tracker.memory.due(&tracker.rule.policy).is_some();
+        trackers
+            .filter(|tracker| tracker.reads(market, Stream::Trades))
+            .any(|tracker| held(&tracker))
+    }
+
+    fn on_status(&mut self, status: &Status) {
+        let is_up = status.state == StatusState::Connected;
+        for (market, _) in self.topics() {
+            let meant = match status.market {
+                Some(one) => one == market,
+                None => status.exchange == market.exchange(),
+            };
+            match self.troubled.get_mut(&market) {
+                Some(known) if meant => *known = is_up,
+                None if meant && !is_up && has_past(self.run.ctx, market) => {
+                    self.troubled.insert(market, false);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// It is known what has happened in this market; if its connection is up again, all is well.
+    fn calm(&mut self, market: Market) {
+        if self.troubled.get(&market) == Some(&true) {
+            self.troubled.remove(&market);
+        }
+    }
+
     /// Rules that wait for trades take the price that there is until one comes.
     fn judge_first_price(&mut self, market: Market, now: Timestamp) -> Vec<(usize, Outcome)> {
         let mut found = Vec::new();
@@ -272,4 +325,13 @@ impl<'a> Desk<'a> {
         }
         found
     }
+}
+
+/// The trade before a hole.
+fn before(gap: &Gap) -> Option<Mark> {
+    Some(Mark {
+        id: gap.from_id.map(|id| id.saturating_sub(1)),
+        time: gap.from?,
+        price: None,
+    })
 }

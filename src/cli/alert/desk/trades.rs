@@ -31,6 +31,18 @@ impl Desk<'_> {
             let waiting = self.repairs.remove(&market).map(|repair| repair.waiting);
             return self.apply_trades(&waiting.unwrap_or_default(), now);
         }
+        let follows = self
+            .seen
+            .get(&market)
+            .is_some_and(|seen| trade.id <= seen + 1);
+        if let Some(is_up) = self.troubled.get_mut(&market) {
+            *is_up = true;
+            if !follows {
+                self.repair(market, vec![*trade], None);
+                return Vec::new();
+            }
+            self.calm(market);
+        }
         let is_first = !self
             .board
             .views
@@ -42,7 +54,7 @@ impl Desk<'_> {
             .is_some_and(|seen| trade.id > seen + 1);
         // Holes between live trades are the engine's to tell; this is the seam before the first of them.
         if is_first && hole && has_past(self.run.ctx, market) {
-            self.repair(market, vec![*trade]);
+            self.repair(market, vec![*trade], None);
             return Vec::new();
         }
         self.apply_trades(&[*trade], now)
@@ -78,14 +90,18 @@ impl Desk<'_> {
         }
     }
 
-    /// Asks for the trades after the last one; `waiting` come after them.
-    pub(super) fn repair(&mut self, market: Market, waiting: Vec<Trade>) {
-        let Some(last) = self.board.views.last_trade(market) else {
-            return;
-        };
+    /// Asks for the trades after the last one, where none has come after `from`; `waiting` come after them.
+    pub(super) fn repair(&mut self, market: Market, waiting: Vec<Trade>, from: Option<Mark>) {
         if !has_past(self.run.ctx, market) {
             return;
         }
+        let last = self.board.views.last_trade(market);
+        let begun = || Mark {
+            id: None,
+            time: self.board.views.time_of(market).unwrap_or(self.begun),
+            price: None,
+        };
+        let from = last.as_ref().map(Mark::of).or(from).unwrap_or_else(begun);
         if let Some(running) = self.repairs.get_mut(&market) {
             running.again = true;
             return;
@@ -101,7 +117,7 @@ impl Desk<'_> {
         let (markets, ctx) = (self.markets, self.run.ctx);
         self.asking.push(Box::pin(async move {
             let deadline = Instant::now() + HISTORY;
-            let from = HashMap::from([(market, Mark::of(&last))]);
+            let from = HashMap::from([(market, from)]);
             let mut answers = fetch::replays(from, markets, ctx, deadline).await;
             let none = Err(ProviderError::Unreachable("no answer".into()));
             Repaired {
@@ -134,6 +150,7 @@ impl Desk<'_> {
         }
         let now = fetch::now();
         let repair = self.repairs.remove(&market);
+        self.calm(market);
         let mut found = Vec::new();
         match answer {
             Ok(past) => {
@@ -159,7 +176,7 @@ impl Desk<'_> {
             return found;
         };
         if repair.again {
-            self.repair(market, repair.waiting);
+            self.repair(market, repair.waiting, None);
         } else {
             found.extend(self.apply_trades(&repair.waiting, now));
         }

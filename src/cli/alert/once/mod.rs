@@ -201,8 +201,12 @@ async fn check(
     };
     match &spec.rule.name {
         None => {
-            for tracker in rule.trackers {
-                tally.add(truth(spec, &tracker, facts, run).await);
+            let truths = rule
+                .trackers
+                .iter()
+                .map(|tracker| truth(spec, tracker, facts, run));
+            for one in join_all(truths).await {
+                tally.add(one);
             }
         }
         Some(name) => match remembered(spec, name, rule.trackers, facts, started, run).await {
