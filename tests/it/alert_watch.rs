@@ -219,18 +219,21 @@ async fn a_mock_market_is_watched_too() {
 #[tokio::test]
 async fn a_signal_ends_a_watch_whose_lines_nobody_reads() {
     let market = "[providers.mock]\nrate = \"max\"\n";
+    // A few lines fill the pipe.
+    let message = "x".repeat(1_000);
     for name in [&[][..], &["--name", "rule"]] {
         for signal in ["TERM", "INT"] {
             let world = World::new().config(market);
-            let rule = ["alert", "BTC", "side == \"buy\"", "-p", "mock"];
-            let mut command = world.command_of(&[&rule[..], name].concat());
+            let rule = ["alert", "BTC", "side == 'buy'", "-p", "mock"];
+            let flags = [&["--message", &message], name].concat();
+            let mut command = world.command_of(&[&rule[..], &flags].concat());
             let mut child = command.spawn().unwrap();
             // Held open to the end.
             let unread = child.stdout.take().unwrap().into_owned_fd().unwrap();
             let waiting = || rustix::io::ioctl_fionread(&unread).unwrap();
-            // More is not sure to fit in pieces of a line.
-            eventually("the pipe is full", || waiting() > 48 * 1024).await;
+            eventually("lines wait", || waiting() > 16 * 1024).await;
             let mut before = 0;
+            // Until the pipe is full.
             while before < waiting() {
                 before = waiting();
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -240,6 +243,19 @@ async fn a_signal_ends_a_watch_whose_lines_nobody_reads() {
             let done = running.end().await;
             assert!(done.status.code().is_some(), "{name:?} {signal}: {done:#?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_burst_of_crossings_is_told_to_the_last() {
+    const CROSSINGS: usize = 300;
+    for name in [&[][..], &["--name", "rule"]] {
+        let market = Market::open(Venue::Kraken, "67000").await;
+        let running = watch(&market, &[name, &["-n", "300"]].concat()).await;
+        market.print(&["69000", "67000"].repeat(CROSSINGS));
+        let done = running.end().await.exits(0);
+        assert_eq!(done.lines().len(), CROSSINGS, "{name:?}");
+        assert_eq!(done.stderr, "", "{name:?}");
     }
 }
 
