@@ -1,10 +1,11 @@
 //! What a firing does: programs, webhooks, and nothing at all on a dry run.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use tickwire::sim::Venue;
 
-use crate::alert_support::{Market, Receiver, lines_of};
+use crate::alert_support::{Market, Receiver, lines_of, memories};
 use crate::support::{Record, World};
 
 const HIGH: &str = "price > 68000";
@@ -328,4 +329,29 @@ async fn no_more_than_four_programs_run_at_once() {
     }
     assert_eq!(running, 0);
     assert!((1..=4).contains(&most), "{most}");
+}
+
+#[tokio::test]
+async fn firings_that_cannot_be_delivered_do_not_pile_up() {
+    const CROSSINGS: usize = 120;
+    const WAITING: usize = 100;
+    let market = Market::open(Venue::Kraken, "67000").await;
+    // A message that counts: so many firings as wait fit in a state of this size, and all do not.
+    let message = "x".repeat(9 * 1024);
+    let url = "http://127.0.0.1:1/hook";
+    let flags = ["--webhook", url, "--message", &message];
+    market.check(HIGH, &flags).await.exits(1);
+    market.print(&["69000", "67000"].repeat(CROSSINGS));
+    market.check(HIGH, &flags).await.exits(4);
+    let state = market.state("rule");
+    let waiting: BTreeSet<_> = state.outbox.iter().map(|p| p.id.as_str()).collect();
+    assert!(waiting.len() <= WAITING, "{} wait", waiting.len());
+    let given_up = state.history.iter();
+    let given_up = given_up.filter(|past| past.outcome.starts_with("dead letter"));
+    let given_up: BTreeSet<_> = given_up.map(|past| past.id.as_str()).collect();
+    assert!(given_up.is_disjoint(&waiting), "{given_up:?}");
+    assert_eq!(waiting.len() + given_up.len(), CROSSINGS);
+    let bytes = std::fs::metadata(memories(&market.world).join("rule.json"));
+    let bytes = bytes.unwrap().len();
+    assert!(bytes < 1 << 20, "{bytes} bytes");
 }

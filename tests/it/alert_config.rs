@@ -2,14 +2,8 @@
 
 use tickwire::sim::{Listing, Sim, Venue};
 
-use crate::alert_support::{Market, Receiver, lines_of, store};
+use crate::alert_support::{Market, Receiver, lines_of, rules, store};
 use crate::support::{World, start};
-
-/// Rules with these keys, each with the name of its place.
-fn rules(n: usize, keys: impl Fn(usize) -> String) -> String {
-    let rule = |i| format!("[[alert]]\nname = \"rule {i}\"\n{}\n", keys(i));
-    (0..n).map(rule).collect()
-}
 
 async fn ten_markets() -> (Sim, World) {
     let sim = start(Venue::Kraken).await;

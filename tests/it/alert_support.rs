@@ -12,7 +12,7 @@ use tickwire::store::{AlertStore, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Done, Record, World, quote, start};
+use crate::support::{Done, Record, Running, World, eventually, quote, start};
 
 /// A pair that trades only when told to.
 pub struct Market {
@@ -59,9 +59,41 @@ impl Market {
         self.world.alert(&check(condition, flags)).await
     }
 
+    /// A watch of this rule; it has subscribed by then.
+    pub async fn watch(&self, condition: &str, flags: &[&str]) -> Running {
+        self.watching(&[&["BTC", condition], flags].concat()).await
+    }
+
+    /// The same with any arguments of `alert`.
+    pub async fn watching(&self, arguments: &[&str]) -> Running {
+        let before = self.sim.counters().subscribes;
+        let mut command = self.world.command_of(&[&["alert"], arguments].concat());
+        let running = Running::new(command.spawn().unwrap());
+        eventually("it watches", || self.sim.counters().subscribes > before).await;
+        running
+    }
+
     pub fn store(&self) -> AlertStore {
         store(&self.world)
     }
+
+    /// What is remembered of a rule.
+    #[track_caller]
+    pub fn state(&self, name: &str) -> State {
+        self.store().read(name).unwrap().expect("a memory")
+    }
+}
+
+/// Rules of a configuration with these keys, each with the name of its place.
+pub fn rules(n: usize, keys: impl Fn(usize) -> String) -> String {
+    let rule = |i| format!("[[alert]]\nname = \"rule {i}\"\n{}\n", keys(i));
+    (0..n).map(rule).collect()
+}
+
+/// The ids of what a rule has fired, oldest first.
+pub fn fired(state: &State) -> Vec<&str> {
+    let fired = state.history.iter().filter(|past| past.outcome == "fired");
+    fired.map(|past| past.id.as_str()).collect()
 }
 
 /// The arguments of such a check.

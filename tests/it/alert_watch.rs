@@ -5,18 +5,12 @@ use std::time::Duration;
 use tickwire::sim::{Cut, Venue};
 
 use crate::alert_support::{Market, price, prices};
-use crate::support::{Running, VENUES, eventually, finish};
+use crate::support::{Running, VENUES, World, eventually, finish};
 
 const HIGH: &str = "price > 68000";
 
-/// Starts a watch; it has subscribed by then.
 async fn watch(market: &Market, flags: &[&str]) -> Running {
-    let before = market.sim.counters().subscribes;
-    let arguments = [&["alert", "BTC", HIGH], flags].concat();
-    let mut command = market.world.command_of(&arguments);
-    let running = Running::new(command.spawn().unwrap());
-    eventually("it watches", || market.sim.counters().subscribes > before).await;
-    running
+    market.watch(HIGH, flags).await
 }
 
 #[tokio::test]
@@ -220,4 +214,64 @@ async fn a_mock_market_is_watched_too() {
     let done = finish(command).await;
     let done = done.exits(0).says("mock data, not a market");
     assert_eq!(done.lines().len(), 2);
+}
+
+#[tokio::test]
+async fn a_signal_ends_a_watch_whose_lines_nobody_reads() {
+    let market = "[providers.mock]\nrate = \"max\"\n";
+    // A few lines fill the pipe.
+    let message = "x".repeat(1_000);
+    for name in [&[][..], &["--name", "rule"]] {
+        for signal in ["TERM", "INT"] {
+            let world = World::new().config(market);
+            let rule = ["alert", "BTC", "side == 'buy'", "-p", "mock"];
+            let flags = [&["--message", &message], name].concat();
+            let mut command = world.command_of(&[&rule[..], &flags].concat());
+            let mut child = command.spawn().unwrap();
+            // Held open to the end.
+            let unread = child.stdout.take().unwrap().into_owned_fd().unwrap();
+            let waiting = || rustix::io::ioctl_fionread(&unread).unwrap();
+            eventually("lines wait", || waiting() > 16 * 1024).await;
+            let mut before = 0;
+            // Until the pipe is full.
+            while before < waiting() {
+                before = waiting();
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            let running = Running::new(child);
+            running.signal(signal).await;
+            let done = running.end().await;
+            assert!(done.status.code().is_some(), "{name:?} {signal}: {done:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_burst_of_crossings_is_told_to_the_last() {
+    const CROSSINGS: usize = 300;
+    for name in [&[][..], &["--name", "rule"]] {
+        let market = Market::open(Venue::Kraken, "67000").await;
+        let running = watch(&market, &[name, &["-n", "300"]].concat()).await;
+        market.print(&["69000", "67000"].repeat(CROSSINGS));
+        let done = running.end().await.exits(0);
+        assert_eq!(done.lines().len(), CROSSINGS, "{name:?}");
+        assert_eq!(done.stderr, "", "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_quiet_market_holds_a_condition_as_long_as_it_is_confirmed() {
+    // The longer one is confirmed by answers alone: without them its value would be too old before it has held.
+    for (condition, hold, max_age) in [
+        ("change_percent_24h > -99", "3s", "4s"),
+        ("change_percent_24h > -99", "12s", "10s"),
+        ("bid > 1", "12s", "10s"),
+    ] {
+        let market = Market::open(Venue::Kraken, "67000").await;
+        let flags = ["--for", hold, "--max-age", max_age, "--timeout", "25s"];
+        let arguments = [&["BTC", condition, "-n", "1"], &flags[..]].concat();
+        let done = market.world.alert(&arguments).await;
+        assert_eq!(done.code(), 0, "{condition} for {hold}: {done:#?}");
+        assert_eq!(done.lines().len(), 1, "{condition} for {hold}: {done:#?}");
+    }
 }

@@ -2,12 +2,15 @@
 
 mod alert_actions;
 mod alert_between;
+mod alert_clock;
 mod alert_codes;
 mod alert_config;
 mod alert_crash;
+mod alert_many;
 mod alert_memory;
 mod alert_parallel;
 mod alert_secrets;
+mod alert_shared;
 mod alert_support;
 mod alert_views;
 mod alert_watch;
