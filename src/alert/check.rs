@@ -76,7 +76,14 @@ pub struct Checked {
 impl Past {
     /// The uncovered parts that lie after a mark: what was before it was judged, or is nobody's business.
     pub fn uncovered_after(&self, mark: Option<&Mark>) -> Vec<(Timestamp, Timestamp)> {
-        let begin = mark.map(|mark| mark.time);
+        let begin = mark.map(|mark| {
+            // Where the very next trade is at hand, nothing is missing before it.
+            let next = self
+                .trades
+                .iter()
+                .find(|trade| mark.id == trade.id.checked_sub(1));
+            next.map_or(mark.time, |trade| trade.timestamp.max(mark.time))
+        });
         let parts = self.uncovered.iter().copied();
         parts
             .filter(|(_, to)| begin.is_none_or(|begin| *to > begin))

@@ -149,14 +149,20 @@ impl Memory {
         })
     }
 
-    /// Nothing in it is later than this: a moment that lies in the future comes from a clock that was wrong, and
-    /// would hold the rule there until then.
-    pub fn not_after(mut self, latest: Timestamp) -> Self {
-        let latest = latest.nanos();
+    /// Moments that lie too far in the future, after `latest`, are taken as `now`: they come from a clock that was
+    /// wrong, and would hold the rule there until then.
+    pub fn not_after(mut self, latest: Timestamp, now: Timestamp) -> Self {
+        let mend = |moment: i64| {
+            if moment > latest.nanos() {
+                now.nanos()
+            } else {
+                moment
+            }
+        };
         let moments = self.observed.iter_mut().chain(&mut self.true_since);
         moments
             .chain(&mut self.fired)
-            .for_each(|moment| *moment = latest.min(*moment));
+            .for_each(|moment| *moment = mend(*moment));
         self
     }
 

@@ -24,10 +24,10 @@ use super::state::{lock, unwritten};
 const CLAIM: Duration = Duration::from_secs(600);
 /// Runs that may fail at one action before it is given up.
 const ATTEMPTS: u32 = 50;
-/// Firings of one rule that wait to be acted on; of further ones nothing is done.
+/// Firings of one rule that wait to be acted on; further ones are only told.
 const WAITING: usize = 100;
-/// Claims of one round.
-const AT_ONCE: usize = 64;
+/// Claims of one round: all that there are, within reason.
+const AT_ONCE: usize = 100_000;
 
 /// An action that is ours to do, and the event that it is about.
 pub struct Claimed {
@@ -52,6 +52,13 @@ pub struct Deliverer<'a> {
     said_dry: AtomicBool,
     /// Rules of which this process has claimed something.
     claimed: Mutex<HashSet<String>>,
+}
+
+impl Told {
+    /// Whether there is something to do beside the lines.
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
 }
 
 impl<'a> Deliverer<'a> {
@@ -135,7 +142,7 @@ impl<'a> Deliverer<'a> {
 
     /// Puts a firing into the memory of its rule: from now on it will be told, by whomever.
     ///
-    /// Errors: too many wait already; it stands in the history, and nothing is done for it.
+    /// Errors: too many wait already; it is told, and nothing else is done for it.
     pub fn record(
         &self,
         spec: &Spec,
@@ -143,7 +150,9 @@ impl<'a> Deliverer<'a> {
         locked: &mut Locked,
     ) -> Result<(), CliError> {
         let Outcome { verdict, alert } = outcome;
-        let full = locked.outbox.len() >= WAITING;
+        let acted_on = |pending: &&Pending| pending.actions.iter().any(|action| action.key != LINE);
+        let waiting = locked.outbox.iter().filter(acted_on).count();
+        let full = !spec.actions.is_empty() && waiting >= WAITING;
         locked.remember(Past {
             id: alert.id.clone(),
             market: alert.market.to_string(),
@@ -158,14 +167,9 @@ impl<'a> Deliverer<'a> {
         if !verdict.is_fired() {
             return Ok(());
         }
-        if full {
-            let (title, at) = (spec.rule.title(), alert.timestamp);
-            let message = format!(
-                "alert `{title}`: {WAITING} firings wait to be acted on: nothing is done for the one of {at}"
-            );
-            return Err(CliError::failed("action", message));
-        }
-        let keys = std::iter::once(LINE).chain(spec.actions.iter().map(|(key, _)| key.as_str()));
+        let keys = std::iter::once(LINE);
+        let actions = spec.actions.iter().map(|(key, _)| key.as_str());
+        let keys = keys.chain(actions.filter(|_| !full));
         locked.outbox.push(Pending {
             id: alert.id.clone(),
             market: alert.market.to_string(),
@@ -173,6 +177,13 @@ impl<'a> Deliverer<'a> {
             fired_at: alert.timestamp,
             actions: keys.map(PendingAction::new).collect(),
         });
+        if full {
+            let (title, at) = (spec.rule.title(), alert.timestamp);
+            let message = format!(
+                "alert `{title}`: {WAITING} firings wait to be acted on: nothing but its line is done for the one of {at}"
+            );
+            return Err(CliError::failed("action", message));
+        }
         Ok(())
     }
 

@@ -30,6 +30,13 @@ enum Cell {
 /// Every rule with a memory.
 pub fn list(store: &AlertStore, ctx: &Ctx) -> Result<Exit, CliError> {
     let states = store.list().map_err(unwritten)?;
+    for path in store.damaged() {
+        let message = format!(
+            "tickwire: {} is no memory that can be trusted: the next check of its rule puts it aside",
+            path.display()
+        );
+        ctx.notices.warn("alert_memory", &message);
+    }
     let rows: Vec<Row> = states.iter().flat_map(rules).collect();
     print(
         &[
@@ -83,7 +90,14 @@ fn state_of(memory: &Memory) -> &'static str {
 /// The last firings of one rule, newest last.
 pub fn history(name: &str, store: &AlertStore, ctx: &Ctx) -> Result<Exit, CliError> {
     let Some(state) = store.read(name).map_err(unwritten)? else {
-        return Err(no_memory(name));
+        return Err(match store.is_damaged(name) {
+            true => CliError::failed(
+                "state",
+                format!("the memory of alert `{name}` cannot be read"),
+            )
+            .hint(format!("tickwire alert --reset '{name}'")),
+            false => no_memory(name),
+        });
     };
     let row = |past: &crate::store::Past| {
         vec![
@@ -104,11 +118,13 @@ pub fn history(name: &str, store: &AlertStore, ctx: &Ctx) -> Result<Exit, CliErr
 
 /// Forgets all of one rule.
 pub async fn reset(name: &str, store: &AlertStore, ctx: &Ctx) -> Result<Exit, CliError> {
-    if store.read(name).map_err(unwritten)?.is_none() {
+    if store.read(name).map_err(unwritten)?.is_none() && !store.is_damaged(name) {
         return Err(no_memory(name));
     }
-    let existed = lock(store, name, ctx).await?.reset().map_err(unwritten)?;
-    if !existed {
+    // A damaged one is put aside by the lock already.
+    let locked = lock(store, name, ctx).await?;
+    let damaged = locked.set_aside().is_some();
+    if !locked.reset().map_err(unwritten)? && !damaged {
         return Err(no_memory(name));
     }
     ctx.notices

@@ -33,7 +33,7 @@ pub fn recall(
         mark.is_plausible(now).then_some((market, mark))
     });
     let latest = now.plus_nanos(CLOCKS.as_nanos() as i64);
-    (known.memory.clone().not_after(latest), marks.collect())
+    (known.memory.clone().not_after(latest, now), marks.collect())
 }
 
 /// Tells of marks that are not believed.

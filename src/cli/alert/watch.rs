@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
@@ -216,6 +216,9 @@ impl<'a> Watch<'a> {
                     if self.is_enough(bounds) {
                         break;
                     }
+                    while let Some(Some(done)) = self.acting.next().now_or_never() {
+                        self.acted(done);
+                    }
                 }
             }
             News::Tick => {
@@ -291,8 +294,16 @@ impl<'a> Watch<'a> {
         self.fired += fired.len() as u64;
         if let Some(name) = spec.rule.name.as_ref().filter(|_| !run.dry_run) {
             let told = run.deliverer.tell_claims(claims).await;
+            let acts = told.has_actions();
             let settled = run.deliverer.settle(spec, name, told, run.store);
-            return self.acting.push(Box::pin(settled));
+            if acts {
+                self.acting.push(Box::pin(settled));
+            } else {
+                // Only written down: it must not pile up while events are handled.
+                let done = settled.await;
+                self.acted(done);
+            }
+            return;
         }
         for outcome in fired {
             self.act_at_once(spec, outcome).await;
