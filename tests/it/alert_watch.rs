@@ -275,3 +275,59 @@ async fn a_quiet_market_holds_a_condition_as_long_as_it_is_confirmed() {
         assert_eq!(done.lines().len(), 1, "{condition} for {hold}: {done:#?}");
     }
 }
+
+/// Cuts the connection, lets the market move, and waits until the watch is back.
+async fn move_while_down(market: &Market, prices: &[&str]) {
+    let before = market.sim.counters().subscribes;
+    market.sim.faults().handshake_status = Some(503);
+    market.sim.cut_all(Cut::Reset);
+    market.print(prices);
+    market.sim.faults().handshake_status = None;
+    let back = || market.sim.counters().subscribes > before;
+    eventually("it is back", back).await;
+}
+
+#[tokio::test]
+async fn a_price_that_moved_while_the_connection_was_down_is_known_without_another_trade() {
+    for venue in VENUES {
+        for flags in [&[][..], &["--name", "rule"]] {
+            let market = Market::open(venue, "67000").await;
+            let mut running = watch(&market, flags).await;
+            // Whether or not a live trade came before.
+            if flags.is_empty() {
+                market.print(&["67001"]);
+            }
+            move_while_down(&market, &["69000"]).await;
+            let found = running.record().await;
+            assert_eq!(price(&found), "69000", "{venue:?} {flags:?}");
+            running.signal("TERM").await;
+            running.end().await.exits(0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_spike_while_the_connection_was_down_is_told_though_no_live_trade_came_before_it() {
+    for venue in VENUES {
+        for flags in [&[][..], &["--name", "rule"]] {
+            let market = Market::open(venue, "67000").await;
+            let mut running = watch(&market, flags).await;
+            move_while_down(&market, &["69000", "67000"]).await;
+            market.print(&["67002"]);
+            let found = running.record().await;
+            assert_eq!(price(&found), "69000", "{venue:?} {flags:?}");
+            running.signal("TERM").await;
+            running.end().await.exits(0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_watch_whose_socket_never_came_up_does_not_say_no() {
+    for venue in VENUES {
+        let market = Market::open(venue, "67000").await;
+        market.sim.faults().handshake_status = Some(503);
+        let done = market.world.alert(&["BTC", HIGH, "--timeout", "2s"]).await;
+        done.exits(3).prints_nothing();
+    }
+}

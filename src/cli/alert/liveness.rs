@@ -76,6 +76,11 @@ impl<'a> Liveness<'a> {
         }));
     }
 
+    /// The next look asks at once: something has changed.
+    pub fn hurry(&mut self) {
+        self.asked_at = None;
+    }
+
     /// Waits for the answers; for ever where nothing was asked. Cancel safe.
     pub async fn next(&mut self) -> Question {
         let asking: OptionFuture<_> = self.asking.as_mut().into();

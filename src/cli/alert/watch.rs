@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::alert::Outcome;
 use crate::engine::Subscription;
-use crate::model::Event;
+use crate::model::{Event, StatusState};
 
 use super::super::error::{CliError, clipped};
 use super::super::exit::Exit;
@@ -257,6 +257,12 @@ impl<'a> Watch<'a> {
             self.data = true;
         }
         let found = self.desk.on_event(event, self.clocks.now(event, now()));
+        if let Event::Status(status) = event
+            && status.state == StatusState::Connected
+        {
+            self.liveness.hurry();
+            self.look();
+        }
         self.take(found).await;
     }
 

@@ -255,8 +255,9 @@ impl<'a> Desk<'a> {
         let mut found = Vec::new();
         for ticker in answers {
             let (market, price) = (ticker.market, self.board.views.price(ticker.market));
-            if self.troubled.contains_key(&market) && (price != ticker.price || self.holds(market))
-            {
+            let unseen = self.board.views.last_trade(market).is_none();
+            let doubt = price != ticker.price || self.holds(market) || unseen;
+            if self.troubled.contains_key(&market) && doubt {
                 // What has happened, and when, is in the trades.
                 self.repair(market, Vec::new(), None);
                 continue;

@@ -98,7 +98,8 @@ impl Desk<'_> {
         let last = self.board.views.last_trade(market);
         let begun = || Mark {
             id: None,
-            time: self.board.views.time_of(market).unwrap_or(self.begun),
+            // The first price may have come after what was missed.
+            time: (self.board.views.time_of(market)).map_or(self.begun, |at| at.min(self.begun)),
             price: None,
         };
         let from = last.as_ref().map(Mark::of).or(from).unwrap_or_else(begun);
