@@ -1,5 +1,6 @@
 //! `tickwire alert`: checks conditions, or watches them, and acts.
 
+mod actions;
 mod deliver;
 mod desk;
 mod explain;
