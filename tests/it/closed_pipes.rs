@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use tickwire::sim::Venue;
 
-use crate::support::{World, eventually, finish, start};
+use crate::support::{Running, World, eventually, finish, start};
 
 #[tokio::test]
 async fn a_reader_that_leaves_ends_it_quietly_also_when_no_further_event_comes() {
@@ -115,5 +115,20 @@ async fn a_closed_stderr_is_nobodys_loss() {
         drop(child.stderr.take());
         let output = child.wait_with_output().await.unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments}");
+    }
+}
+
+#[tokio::test]
+async fn a_watch_ends_quietly_when_the_reader_of_its_lines_leaves() {
+    let sim = start(Venue::Kraken).await;
+    let world = World::with(Venue::Kraken, &sim);
+    for flags in [&[][..], &["--name", "rule"], &["--timeout", "1h"]] {
+        // True from the first price on, so that nothing is ever written again.
+        let mut command = world.command_of(&[&["alert", "BTC", "price > 1"], flags].concat());
+        let mut running = Running::new(command.spawn().unwrap());
+        running.next_line().await.unwrap();
+        running.close_stdout();
+        let done = running.end().await.exits(0);
+        assert_eq!(done.stderr, "", "{flags:?}");
     }
 }

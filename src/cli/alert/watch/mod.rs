@@ -17,6 +17,7 @@ use super::super::error::{CliError, clipped};
 use super::super::exit::Exit;
 use super::super::monitor::progress::{Progress, at, every};
 use super::super::monitor::{Clocks, engine_stopped, tell};
+use super::super::output::reader_is_gone;
 use super::super::signals::Signals;
 use super::desk::{Desk, Repaired};
 use super::fetch::now;
@@ -27,6 +28,8 @@ use super::settings::Spec;
 
 /// How often ages are looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// How often a reader that has left is looked for.
+const READER_CHECK: Duration = Duration::from_millis(250);
 /// How often memories are written while nothing fires.
 const SAVE: Duration = Duration::from_secs(60);
 
@@ -41,6 +44,8 @@ enum End {
     Count,
     TimeIsUp,
     Signal(Exit),
+    /// Nobody reads the lines any more.
+    ReaderLeft,
     Error(CliError),
 }
 
@@ -171,7 +176,7 @@ impl<'a> Watch<'a> {
         self.leftovers();
         // The first prices: live ones may be a while in coming.
         self.look();
-        let (mut tick, mut save) = (every(TICK), every(SAVE));
+        let (mut tick, mut save, mut reader) = (every(TICK), every(SAVE), every(READER_CHECK));
         let mut batch = Vec::new();
         loop {
             if self.is_enough(bounds) {
@@ -190,6 +195,11 @@ impl<'a> Watch<'a> {
                 repaired = self.desk.repaired() => News::Repaired(repaired),
                 Some(done) = self.acting.next(), if !self.acting.is_empty() => News::Acted(done),
                 _ = save.tick() => News::Save,
+                // Also while nothing fires whose line would tell. Without lines nobody has to read.
+                _ = reader.tick(), if !self.run.ctx.notices.quiet => match reader_is_gone() {
+                    true => return End::ReaderLeft,
+                    false => continue,
+                },
                 exit = signals.next() => return End::Signal(exit),
                 () = at(end_at) => return End::TimeIsUp,
             };
@@ -280,7 +290,7 @@ impl<'a> Watch<'a> {
         }
         match end {
             End::Error(error) => Err(error),
-            End::Count => Ok(Exit::Done),
+            End::Count | End::ReaderLeft => Ok(Exit::Done),
             End::Signal(exit) => Ok(match bounds.count.is_some() || bounds.timeout.is_some() {
                 true => exit,
                 false => Exit::Done,
