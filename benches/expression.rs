@@ -140,6 +140,7 @@ fn trade_of(event: &Event, id: usize) -> Event {
         received_at: ticker.received_at,
         origin: Origin::Stream,
         replayed: false,
+        suspect: false,
     })
 }
 

@@ -178,6 +178,7 @@ impl Protocol for TinyProtocol {
                 received_at: frame.received_at,
                 origin: Origin::Stream,
                 replayed: false,
+                suspect: false,
             }));
         } else {
             out.ignored += 1;

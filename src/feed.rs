@@ -29,7 +29,7 @@
 //! let topic = Topic { instrument: instrument.clone(), stream: Stream::Ticker };
 //! ask.send(Command::Subscribe(vec![topic])).await?;
 //! let batch = told.recv().await.expect("the feed runs");
-//! assert_eq!(batch[0].market(), Some(instrument.market));
+//! assert_eq!(batch.events[0].market(), Some(instrument.market));
 //!
 //! cancel.cancel();
 //! feed.await?;
@@ -46,7 +46,7 @@ use futures_util::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Event, Exchange, Field, Instrument, Stream, Ticker, Timestamp, Trade};
+use crate::model::{Event, Exchange, Field, Instrument, Market, Stream, Ticker, Timestamp, Trade};
 
 /// One stream of one instrument.
 #[derive(Debug, Clone)]
@@ -70,6 +70,49 @@ pub enum Command {
     Subscribe(Vec<Topic>),
     /// Stop these.
     Unsubscribe(Vec<Topic>),
+    /// These are silent where they should not be: stop and start them anew, on the line on which they are,
+    /// without harm to the others.
+    Resubscribe(Vec<Topic>),
+    /// That did not help: give these a line of their own, and the others stay where they are.
+    Move(Vec<Topic>),
+    /// Every line may be dead, since this machine slept: find out now.
+    Check,
+    /// Cut every line, as if the network had: for tests of the recovery.
+    Cut,
+}
+
+/// What a feed hands over at once: what came in, then what it means for the subscriptions.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// In the order in which they came.
+    pub events: Vec<Event>,
+    /// Taken after the events.
+    pub signs: Vec<Sign>,
+}
+
+impl From<Vec<Event>> for Batch {
+    fn from(events: Vec<Event>) -> Self {
+        let signs = Vec::new();
+        Self { events, signs }
+    }
+}
+
+/// What a feed knows of its subscriptions beside their data. The engine looks for holes by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sign {
+    /// These were subscribed, and their line is gone or left: what is traded from now on is missed.
+    Lost(Vec<(Market, Stream)>),
+    /// These are subscribed: told each time that the exchange confirmed it, so also after a reconnect.
+    Subscribed(Vec<(Market, Stream)>),
+    /// A heartbeat names the newest trade of this market.
+    Newest {
+        /// Whose.
+        market: Market,
+        /// Its id.
+        id: u64,
+    },
+    /// A whole line showed that it is alive, though with no data.
+    Alive,
 }
 
 /// The engine's ends of a running feed, handed to [`Provider::run`].
@@ -78,7 +121,7 @@ pub struct FeedIo {
     pub commands: mpsc::Receiver<Command>,
     /// Where events go, in the order in which they came. Bounded: a full one means waiting, and through
     /// that pressure reaches the socket.
-    pub events: mpsc::Sender<Vec<Event>>,
+    pub events: mpsc::Sender<Batch>,
     /// Ends the feed.
     pub cancel: CancellationToken,
     /// Counters to keep.
@@ -98,6 +141,9 @@ pub struct FeedStats {
     pub connects: AtomicU64,
     /// Connections that ended or could not be made.
     pub disconnects: AtomicU64,
+    /// From the first request on the newest line to the answer to the last subscription, in microseconds;
+    /// 0 before the first.
+    pub settled_micros: AtomicU64,
 }
 
 impl FeedStats {
@@ -203,6 +249,17 @@ pub struct Replay {
     pub newest: Option<Trade>,
 }
 
+/// An exchange's clock, read over REST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerTime {
+    /// What it said.
+    pub time: Timestamp,
+    /// When we asked.
+    pub sent_at: Timestamp,
+    /// When the answer had come.
+    pub received_at: Timestamp,
+}
+
 /// A named source of market data.
 ///
 /// Implement [`crate::exchange::Adapter`] instead for anything that speaks WebSocket and REST, and wrap
@@ -240,6 +297,12 @@ pub trait Provider: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Replay, ProviderError>> {
         let _ = (after, deadline);
         let why = format!("{} has no history", of.market);
+        Box::pin(std::future::ready(Err(ProviderError::Refused(why))))
+    }
+
+    /// The exchange's clock. Errors: no answer, or it has none, which is what this default says.
+    fn server_time(&self) -> BoxFuture<'_, Result<ServerTime, ProviderError>> {
+        let why = format!("{} tells no time", self.exchange());
         Box::pin(std::future::ready(Err(ProviderError::Refused(why))))
     }
 

@@ -328,7 +328,7 @@ impl Provider for Scripted {
             io.commands.recv().await;
             let batches = std::mem::take(&mut *self.batches.lock().unwrap());
             for batch in batches {
-                let _ = io.events.send(batch).await;
+                let _ = io.events.send(batch.into()).await;
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             assert!(!self.breaks, "broken on purpose");
@@ -348,6 +348,7 @@ fn trade(base: &str, id: u64, replayed: bool) -> Event {
         received_at: Timestamp::from_nanos(id as i64),
         origin: Origin::Stream,
         replayed,
+        suspect: false,
     })
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::feed::{Command, FeedIo, FeedStats, Provider, Topic};
+use crate::feed::{Batch, Command, FeedIo, FeedStats, Provider, Topic};
 use crate::model::{Clock, Event, Exchange, Market, Status, StatusState, Stream};
 
 use super::core::Core;
@@ -110,7 +110,7 @@ impl Task {
     /// Runs until cancelled; then takes what the feeds still have, tells what waits, and ends every
     /// subscription.
     pub async fn run(mut self) {
-        let (feed_in, mut inbound) = mpsc::channel::<Vec<Event>>(INBOUND_BATCHES);
+        let (feed_in, mut inbound) = mpsc::channel::<Batch>(INBOUND_BATCHES);
         let mut feed_in = Some(feed_in);
         let (mut batches, mut out) = (Vec::with_capacity(DRAIN), Vec::new());
         let mut stopping = false;
@@ -161,10 +161,10 @@ impl Task {
         (self.started.elapsed() - self.blocked).as_nanos() as u64
     }
 
-    fn on_batches(&mut self, batches: &mut Vec<Vec<Event>>, out: &mut Vec<Event>) {
+    fn on_batches(&mut self, batches: &mut Vec<Batch>, out: &mut Vec<Event>) {
         let now = self.now();
         for batch in batches.drain(..) {
-            for event in batch {
+            for event in batch.events {
                 if let Event::Status(status) = &event {
                     self.note(status);
                 }
@@ -215,7 +215,7 @@ impl Task {
         }
     }
 
-    fn on_control(&mut self, control: Control, feed_in: &mpsc::Sender<Vec<Event>>) {
+    fn on_control(&mut self, control: Control, feed_in: &mpsc::Sender<Batch>) {
         match control {
             Control::Open {
                 id,
@@ -247,7 +247,7 @@ impl Task {
         &mut self,
         id: SubscriberId,
         topics: Vec<Topic>,
-        feed_in: &mpsc::Sender<Vec<Event>>,
+        feed_in: &mpsc::Sender<Batch>,
     ) -> Result<(), Busy> {
         let keys: Vec<_> = topics
             .iter()
@@ -316,7 +316,7 @@ impl Task {
     fn feed(
         &mut self,
         exchange: Exchange,
-        feed_in: &mpsc::Sender<Vec<Event>>,
+        feed_in: &mpsc::Sender<Batch>,
     ) -> &mpsc::Sender<Command> {
         self.feeds.entry(exchange).or_insert_with(|| {
             let (sender, commands) = mpsc::channel(FEED_COMMANDS);

@@ -283,6 +283,7 @@ mod tests {
             received_at: Timestamp::from_nanos(0),
             origin: Origin::History,
             replayed: false,
+            suspect: false,
         }
     }
 

@@ -95,6 +95,7 @@ impl Live {
                         connections.retain(|connection| !connection.topics.is_empty());
                         siblings.store(connections.len(), Ordering::Relaxed);
                     }
+                    Some(_) => {}
                     None => break,
                 },
                 () = io.cancel.cancelled() => break,

@@ -59,7 +59,9 @@ impl Side {
 pub enum Origin {
     /// Over the live stream.
     Stream,
-    /// Asked for over REST.
+    /// Missed by the stream and fetched afterwards, or polled where there is no stream.
+    Repair,
+    /// Asked for over REST, from before the stream.
     History,
 }
 
@@ -68,6 +70,7 @@ impl Origin {
     pub fn name(self) -> &'static str {
         match self {
             Self::Stream => "stream",
+            Self::Repair => "repair",
             Self::History => "history",
         }
     }
@@ -109,6 +112,8 @@ pub struct Ticker {
     pub timestamp: Option<Timestamp>,
     /// When it reached us.
     pub received_at: Timestamp,
+    /// Its price failed the sanity check and was not confirmed yet.
+    pub suspect: bool,
 }
 
 impl Ticker {
@@ -130,6 +135,7 @@ impl Ticker {
             change_percent_24h: None,
             timestamp: None,
             received_at,
+            suspect: false,
         }
     }
 
@@ -188,6 +194,8 @@ pub struct Trade {
     /// Repeated by the exchange on subscribing: it happened before. The engine only takes it as new
     /// where it fills a hole.
     pub replayed: bool,
+    /// Its price failed the sanity check and was not confirmed yet.
+    pub suspect: bool,
 }
 
 /// Anything that the engine tells. Cheap to clone: the large ones are shared.

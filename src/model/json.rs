@@ -82,6 +82,7 @@ impl JsonWriter {
         number(b",\"change_percent_24h\":", t.change_percent_24h, out);
         self.time(b",\"timestamp\":", t.timestamp, out);
         self.time(b",\"received_at\":", Some(t.received_at), out);
+        suspicion(t.suspect, out);
         out.push(b'}');
     }
 
@@ -95,6 +96,7 @@ impl JsonWriter {
         self.time(b",\"timestamp\":", Some(t.timestamp), out);
         self.time(b",\"received_at\":", Some(t.received_at), out);
         word(b",\"origin\":\"", t.origin.name(), out);
+        suspicion(t.suspect, out);
         out.push(b'}');
     }
 
@@ -157,6 +159,13 @@ fn number(key: &[u8], value: Option<Decimal>, out: &mut Vec<u8>) {
     }
 }
 
+/// Only there where it is true.
+fn suspicion(suspect: bool, out: &mut Vec<u8>) {
+    if suspect {
+        out.extend_from_slice(b",\"suspect\":true");
+    }
+}
+
 /// `true` or `false`.
 pub(crate) fn yes_no(answer: bool) -> &'static [u8] {
     if answer { b"true" } else { b"false" }
@@ -216,6 +225,7 @@ mod tests {
             received_at: Timestamp::parse("2026-09-21T14:13:20.2Z").unwrap(),
             origin: Origin::Stream,
             replayed: false,
+            suspect: false,
         };
         assert_eq!(
             line(Event::Trade(trade)),

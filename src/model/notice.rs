@@ -30,6 +30,10 @@ pub struct Gap {
 /// How a gap ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GapState {
+    /// All of it was fetched.
+    Repaired,
+    /// Some of it was.
+    Partial,
     /// Nothing of it can be had.
     Unrepairable,
 }
@@ -38,6 +42,8 @@ impl GapState {
     /// The name in outputs.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Repaired => "repaired",
+            Self::Partial => "partial",
             Self::Unrepairable => "unrepairable",
         }
     }
@@ -46,9 +52,17 @@ impl GapState {
 /// Why there is a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GapReason {
+    /// The connection was lost, or replaced.
+    Reconnect,
+    /// The line was open, but this stream had died.
+    Stall,
+    /// Ids are missing in a stream that flows.
+    IdHole,
     /// The reader of this stream was too slow.
     SlowConsumer,
-    /// Ids are missing, and this version does not fetch them.
+    /// The exchange does not serve what is that old.
+    SourceLimit,
+    /// The source has no history to repair from.
     RepairOff,
 }
 
@@ -56,7 +70,11 @@ impl GapReason {
     /// The name in outputs.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Reconnect => "reconnect",
+            Self::Stall => "stall",
+            Self::IdHole => "id_hole",
             Self::SlowConsumer => "slow_consumer",
+            Self::SourceLimit => "source_limit",
             Self::RepairOff => "repair_off",
         }
     }
@@ -84,10 +102,14 @@ pub struct Status {
 pub enum StatusState {
     /// Up again, and every subscription answered.
     Connected,
+    /// Open, and the exchange confirmed that there is nothing to tell.
+    Quiet,
     /// Open, but nothing comes where something must.
     Stale,
     /// Lost, and being made anew.
     Reconnecting,
+    /// Without a stream: REST is polled, or another provider has taken over.
+    Fallback,
     /// Given up: not retried by itself.
     Failed,
 }
@@ -97,8 +119,10 @@ impl StatusState {
     pub fn name(self) -> &'static str {
         match self {
             Self::Connected => "connected",
+            Self::Quiet => "quiet",
             Self::Stale => "stale",
             Self::Reconnecting => "reconnecting",
+            Self::Fallback => "fallback",
             Self::Failed => "failed",
         }
     }

@@ -235,6 +235,7 @@ mod tests {
             received_at: Timestamp::from_nanos(0),
             origin: Origin::Stream,
             replayed: false,
+            suspect: false,
         })
     }
 

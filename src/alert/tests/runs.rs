@@ -38,6 +38,7 @@ fn path(steps: &[(u32, u32)]) -> Vec<Trade> {
             received_at: Timestamp::from_nanos(at),
             origin: Origin::History,
             replayed: false,
+            suspect: false,
         }
     };
     steps.iter().enumerate().map(trade).collect()

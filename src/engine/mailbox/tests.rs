@@ -19,6 +19,7 @@ fn trades(ids: std::ops::Range<u64>) -> Vec<Event> {
             received_at: Timestamp::from_nanos(0),
             origin: Origin::Stream,
             replayed: false,
+            suspect: false,
         })
     };
     ids.map(trade).collect()

@@ -15,6 +15,7 @@ fn trade(id: u64) -> Trade {
         received_at: Timestamp::from_nanos(id as i64),
         origin: Origin::Stream,
         replayed: false,
+        suspect: false,
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn trade(
         received_at,
         origin: Origin::Stream,
         replayed: false,
+        suspect: false,
     })
 }
 
@@ -60,6 +61,7 @@ pub(super) fn rest_trade(
         received_at,
         origin: Origin::History,
         replayed: false,
+        suspect: false,
     })
 }
 
@@ -84,6 +86,7 @@ pub(super) fn ticker(
         change_percent_24h: Some(parse_decimal(wire.change_percent)?),
         timestamp: Some(time(wire.time)?),
         received_at,
+        suspect: false,
     })
 }
 
@@ -108,5 +111,6 @@ pub(super) fn rest_ticker(
         change_percent_24h: Some(parse_decimal(wire.price_change_percent)?),
         timestamp: Some(time(wire.close_time)?),
         received_at,
+        suspect: false,
     })
 }

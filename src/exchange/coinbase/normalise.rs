@@ -30,6 +30,7 @@ pub(super) fn trade(
         received_at,
         origin,
         replayed: false,
+        suspect: false,
     })
 }
 

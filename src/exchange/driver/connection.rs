@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::exchange::protocol::{Adapter, Limits};
-use crate::feed::{Command, FeedStats, Topic};
+use crate::feed::{Batch, Command, FeedStats, Topic};
 use crate::model::{Clock, Event, Market, Status, StatusState};
 use crate::net::{ConnectError, Dial, Phase};
 
@@ -55,7 +55,7 @@ pub struct Connection<D> {
     pub(super) clock: Arc<dyn Clock>,
     random: fastrand::Rng,
     connects: Connects,
-    pub(super) events: mpsc::Sender<Vec<Event>>,
+    pub(super) events: mpsc::Sender<Batch>,
     pub(super) stats: Arc<FeedStats>,
     cancel: CancellationToken,
     /// What it has to feed.
@@ -75,7 +75,7 @@ impl<D: Dial> Connection<D> {
         clock: Arc<dyn Clock>,
         random: fastrand::Rng,
         connects: Connects,
-        events: mpsc::Sender<Vec<Event>>,
+        events: mpsc::Sender<Batch>,
         stats: Arc<FeedStats>,
         cancel: CancellationToken,
     ) -> Self {
@@ -241,7 +241,7 @@ impl<D: Dial> Connection<D> {
                     () = self.cancel.cancelled() => return false,
                     command = commands.recv() => match command {
                         Some(Command::Subscribe(_)) => break,
-                        Some(Command::Unsubscribe(_)) => {}
+                        Some(_) => {}
                         None => return false,
                     },
                 }
@@ -257,6 +257,7 @@ impl<D: Dial> Connection<D> {
             Command::Unsubscribe(topics) => {
                 self.remove(&topics);
             }
+            Command::Resubscribe(_) | Command::Move(_) | Command::Check | Command::Cut => {}
         }
     }
 
@@ -325,7 +326,7 @@ impl<D: Dial> Connection<D> {
     pub(super) async fn deliver(&self, events: Vec<Event>) {
         tokio::select! {
             biased;
-            _ = self.events.send(events) => {}
+            _ = self.events.send(events.into()) => {}
             () = self.cancel.cancelled() => {}
         }
     }

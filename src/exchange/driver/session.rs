@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
 use crate::exchange::protocol::{DecodeError, Frame, Message, Output, Protocol, Reply};
-use crate::feed::{Command, FeedStats, Topic};
+use crate::feed::{Batch, Command, FeedStats, Topic};
 use crate::model::{Event, StatusState};
 
 use super::connection::Connection;
@@ -176,7 +176,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
         {
             self.handed_over += events.len();
             let next = Vec::with_capacity(events.len().min(BATCH));
-            room.send(std::mem::replace(events, next));
+            room.send(std::mem::replace(events, next).into());
         }
     }
 
@@ -324,6 +324,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
                     self.outbox.extend(self.protocol.unsubscribe(&gone));
                 }
             }
+            Command::Resubscribe(_) | Command::Move(_) | Command::Check | Command::Cut => {}
         }
     }
 
@@ -394,7 +395,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, 
 }
 
 /// Waits for room in the queue; `false` when nobody reads it any more.
-async fn has_room(events: &mpsc::Sender<Vec<Event>>) -> bool {
+async fn has_room(events: &mpsc::Sender<Batch>) -> bool {
     events.reserve().await.is_ok()
 }
 

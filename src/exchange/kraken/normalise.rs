@@ -23,6 +23,7 @@ pub(super) fn trade(
         received_at,
         origin: Origin::Stream,
         replayed: false,
+        suspect: false,
     })
 }
 
@@ -95,5 +96,6 @@ pub(super) fn rest_trade(
         received_at,
         origin: Origin::History,
         replayed: false,
+        suspect: false,
     })
 }

@@ -140,6 +140,8 @@ impl Mock {
                 }
                 lanes.retain(|lane| !lane.topics.is_empty());
             }
+            // A walk is never silent, and has no line.
+            Command::Resubscribe(_) | Command::Move(_) | Command::Check | Command::Cut => {}
         }
     }
 
@@ -178,7 +180,7 @@ impl Mock {
                     }
                     FeedStats::add(&io.stats.messages, batch.len() as u64);
                     due += step;
-                    if io.events.send(batch).await.is_err() {
+                    if io.events.send(batch.into()).await.is_err() {
                         return;
                     }
                 }

@@ -154,6 +154,7 @@ impl Walk {
             received_at: at,
             origin: Origin::Stream,
             replayed: false,
+            suspect: false,
         }
     }
 

@@ -86,7 +86,7 @@ async fn five_hundred_symbols_are_spread_and_every_limit_is_kept() {
                 loop {
                     tokio::select! {
                         () = &mut pause => break,
-                        batch = events.recv() => for event in batch.unwrap() {
+                        batch = events.recv() => for event in batch.unwrap().events {
                             match event {
                                 Event::Trade(trade) if !trade.replayed => {
                                     waiting.remove(trade.market.symbol());

@@ -213,6 +213,7 @@ fn the_id_of_an_event_is_a_number() {
         received_at: now,
         origin: Origin::Stream,
         replayed: false,
+        suspect: false,
     });
     let next = expression("id + 1");
     let operand = &next.operands()[0];

@@ -65,8 +65,8 @@ pub(super) enum Health {
 impl Health {
     pub(super) fn of(state: StatusState) -> Self {
         match state {
-            StatusState::Connected => Self::Fine,
-            StatusState::Stale | StatusState::Reconnecting => Self::Trouble,
+            StatusState::Connected | StatusState::Quiet => Self::Fine,
+            StatusState::Stale | StatusState::Reconnecting | StatusState::Fallback => Self::Trouble,
             StatusState::Failed => Self::Failed,
         }
     }

@@ -200,6 +200,10 @@ impl TableState {
         let reason = match gap.reason {
             GapReason::SlowConsumer => "this terminal was too slow",
             GapReason::RepairOff => "not fetched again",
+            GapReason::SourceLimit => "older than what the exchange serves",
+            GapReason::Reconnect => "the connection was lost",
+            GapReason::Stall => "the stream had died",
+            GapReason::IdHole => "lost on the way",
         };
         let subject = if self.is_prefixed() {
             gap.market.to_string()

@@ -15,7 +15,7 @@ use crate::exchange::coinbase::Coinbase;
 use crate::exchange::driver::{Connection, ConnectionOptions, Connects};
 use crate::exchange::kraken::Kraken;
 use crate::exchange::protocol::Adapter;
-use crate::feed::{Command, FeedStats, Topic};
+use crate::feed::{Batch, Command, FeedStats, Topic};
 use crate::model::{Event, Instrument, Status, StatusState, Stream, SystemClock, Trade};
 use crate::net::{ConnectError, Dial};
 use crate::sim::{LedgerTrade, Sim, SimConfig, Venue};
@@ -144,7 +144,7 @@ pub fn sim(venue: Venue) -> Sim {
 /// A running connection.
 pub struct Feed {
     pub commands: Option<mpsc::Sender<Command>>,
-    events: mpsc::Receiver<Vec<Event>>,
+    events: mpsc::Receiver<Batch>,
     ready: VecDeque<Event>,
     pub stats: Arc<FeedStats>,
     pub cancel: CancellationToken,
@@ -225,7 +225,7 @@ impl Feed {
         while self.ready.is_empty() {
             let batch = timeout(LONG, self.events.recv()).await;
             self.ready
-                .extend(batch.expect("an event").expect("a running feed"));
+                .extend(batch.expect("an event").expect("a running feed").events);
         }
         self.ready.pop_front().unwrap()
     }
@@ -277,7 +277,7 @@ impl Feed {
         let mut events: Vec<Event> = self.ready.drain(..).collect();
         let end = Instant::now() + long;
         while let Ok(batch) = tokio::time::timeout_at(end, self.events.recv()).await {
-            events.extend(batch.expect("a running feed"));
+            events.extend(batch.expect("a running feed").events);
         }
         events
     }

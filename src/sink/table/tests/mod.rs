@@ -53,6 +53,7 @@ fn trade(market: Market, id: u64, price: &str, side: Side, millis: i64) -> Event
         received_at: at(millis),
         origin: Origin::Stream,
         replayed: false,
+        suspect: false,
     })
 }
 
