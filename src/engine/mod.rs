@@ -21,8 +21,10 @@
 
 mod builder;
 pub mod core;
+mod freshness;
 mod hub;
 mod mailbox;
+mod sanity;
 mod sequence;
 mod stats;
 mod subscription;
