@@ -61,6 +61,10 @@ pub struct GlobalArgs {
     #[arg(short, long, global = true, value_name = "NAME")]
     pub provider: Option<String>,
 
+    /// Providers that take over, symbol by symbol, while that one is stale or has failed
+    #[arg(long, global = true, value_name = "NAMES", value_delimiter = ',')]
+    pub fallback: Vec<String>,
+
     /// Configuration file instead of the default one
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

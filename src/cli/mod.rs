@@ -9,6 +9,7 @@ mod monitor;
 mod notices;
 mod output;
 mod signals;
+mod stand_ins;
 mod symbols;
 mod usage;
 
@@ -45,6 +46,8 @@ pub struct Ctx {
     provider: String,
     /// Whether `-p` was given.
     provider_named: bool,
+    /// Who stands in for it, most wanted first.
+    fallback: Vec<String>,
     output: OutputFormat,
     timeout: Option<Duration>,
     max_age: Option<Duration>,
@@ -126,12 +129,6 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
     for warning in &config.warnings {
         notices.warn("config", warning);
     }
-    if !config.fallback.is_empty() {
-        notices.warn(
-            "config",
-            "`fallback` has no effect yet: no other provider is turned to",
-        );
-    }
     // One thread: a second one would only add hand-overs (a connection alone fills no core).
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -172,6 +169,7 @@ fn context(
     if !app::provider_names().any(|known| known == provider) {
         return Err(error::unknown_provider(&provider));
     }
+    let fallback = fallback(&provider, &global.fallback, &config.fallback)?;
     let proxies = ProxyRules::new(global.proxy.as_deref())
         .map_err(|error| CliError::usage("proxy", error.to_string()))?;
     let tls = Tls::new();
@@ -191,6 +189,7 @@ fn context(
         tls,
         provider,
         provider_named: global.provider.is_some(),
+        fallback,
         output: global.output.or(config.output).unwrap_or_default(),
         timeout: global.timeout,
         max_age: global.max_age,
@@ -198,6 +197,21 @@ fn context(
         started,
         config,
     })
+}
+
+/// Those of the flag, else of the file; the provider itself needs none.
+fn fallback(provider: &str, flag: &[String], file: &[String]) -> Result<Vec<String>, CliError> {
+    let chosen = if flag.is_empty() { file } else { flag };
+    let mut names = Vec::new();
+    for name in chosen.iter().map(|name| name.trim().to_lowercase()) {
+        if !app::provider_names().any(|known| known == name) {
+            return Err(error::unknown_provider(&name));
+        }
+        if name != provider && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// `--color`, else `NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb`, else whether stdout is a terminal.

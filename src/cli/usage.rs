@@ -6,13 +6,7 @@ use super::definition;
 use super::error::CliError;
 
 /// What belongs to tickwire and is not there yet.
-const FLAGS_TO_COME: [&str; 5] = [
-    "--fallback",
-    "--history",
-    "--interval",
-    "--since",
-    "--until",
-];
+const FLAGS_TO_COME: [&str; 4] = ["--history", "--interval", "--since", "--until"];
 const COMMANDS_TO_COME: [&str; 3] = ["start", "status", "test"];
 
 /// clap's message on one line, its tip or the way to the help as the hint.

@@ -21,6 +21,7 @@
 
 mod builder;
 pub mod core;
+mod failover;
 mod freshness;
 mod hub;
 mod mailbox;
@@ -35,4 +36,4 @@ pub use hub::Filter;
 pub use mailbox::{DEFAULT_CAPACITY, Delivery, End, Overflow, SLOW_READER_PATIENCE};
 pub use sequence::{REORDER_NANOS, REORDER_TRADES, SequenceStats};
 pub use stats::Stats;
-pub use subscription::{Request, Subscription};
+pub use subscription::{Link, Request, Subscription};

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::feed::Topic;
-use crate::model::{Event, Instrument, Stream};
+use crate::model::{Event, Instrument, Market, Stream};
 
 use super::builder::{Engine, EngineError};
 use super::hub::{Filter, SubscriberId};
@@ -172,6 +172,14 @@ impl Subscription {
         answer.await.map_err(|_| EngineError::Stopped)
     }
 
+    /// For those who have something to say about it while it is being read.
+    pub fn link(&self) -> Link {
+        Link {
+            id: self.id,
+            engine: self.engine.clone(),
+        }
+    }
+
     async fn topics<S: AsRef<str>>(
         &self,
         symbols: impl IntoIterator<Item = S>,
@@ -194,6 +202,28 @@ pub(crate) fn topics(instruments: &[Arc<Instrument>], streams: &[Stream]) -> Vec
         })
     };
     instruments.iter().flat_map(of).collect()
+}
+
+/// A way to a running subscription that does not hold it. See [`Subscription::link`].
+#[derive(Debug, Clone)]
+pub struct Link {
+    id: SubscriberId,
+    engine: Engine,
+}
+
+impl Link {
+    /// While `primary` is stale or has failed, its streams come from the first of `others` that works, and
+    /// a [`crate::model::Status`] of the primary tells so. Nothing happens where the subscription is gone.
+    pub async fn stand_in(&self, primary: Market, others: Vec<Arc<Instrument>>) {
+        let id = self.id;
+        let asked = Control::StandIn {
+            id,
+            primary,
+            others,
+        };
+        // An engine that has stopped has nobody to stand in for.
+        let _ = self.engine.control(asked).await;
+    }
 }
 
 impl futures_util::Stream for Subscription {

@@ -47,6 +47,11 @@ pub(crate) enum Control {
     Close {
         id: SubscriberId,
     },
+    StandIn {
+        id: SubscriberId,
+        primary: Market,
+        others: Vec<Arc<crate::model::Instrument>>,
+    },
 }
 
 /// A feed that has not taken its earlier commands.
@@ -235,6 +240,7 @@ impl Task {
                 self.unsubscribe(orphans);
                 let _ = done.send(());
             }
+            Control::StandIn { .. } => {}
             Control::Close { id } => {
                 let orphans = self.hub.close(id);
                 self.unsubscribe(orphans);

@@ -20,6 +20,7 @@ use super::error::{CliError, clipped};
 use super::exit::Exit;
 use super::notices::Notices;
 use super::signals::Signals;
+use super::stand_ins::StandIns;
 use others::Others;
 use resolve::{Found, Unlisted, resolve};
 use settings::{Settings, Shape};
@@ -33,8 +34,14 @@ pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
         found = resolve(&symbols, settings.answer_timeout, &ctx) => found?,
         exit = signals.next() => return Ok(settings.exit_on(exit)),
     };
+    let stand_ins = StandIns::new(&ctx);
+    let found = tokio::select! {
+        found = without_list(found, &symbols, &stand_ins, &ctx) => found,
+        exit = signals.next() => return Ok(settings.exit_on(exit)),
+    };
     let Found {
         instruments,
+        texts,
         unlisted,
     } = found;
     if instruments.is_empty() {
@@ -56,6 +63,7 @@ pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
         return once::run(
             &settings,
             &instruments,
+            &texts,
             others,
             missing.collect(),
             &ctx,
@@ -67,11 +75,55 @@ pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
         ctx.notices.warn(list.error.code, &list.warning());
     }
     match settings.shape {
-        Shape::Table => screen::run(&settings, &instruments, others, ctx, signals).await,
+        Shape::Table => screen::run(&settings, &instruments, &texts, others, ctx, signals).await,
         Shape::Lines(format) => {
-            stream::run(&settings, format, &instruments, others, ctx, signals).await
+            stream::run(
+                &settings,
+                format,
+                &instruments,
+                &texts,
+                others,
+                ctx,
+                signals,
+            )
+            .await
         }
     }
+}
+
+/// Where nothing can be told of the provider's symbols, those who stand in for it take their place.
+async fn without_list(
+    mut found: Found,
+    symbols: &[String],
+    stand_ins: &StandIns,
+    ctx: &Ctx,
+) -> Found {
+    if stand_ins.is_empty() {
+        return found;
+    }
+    let mut still = Vec::new();
+    for list in std::mem::take(&mut found.unlisted) {
+        let mut others = Vec::new();
+        if list.is_of(&ctx.provider, symbols) {
+            for text in list.symbols() {
+                let first = stand_ins.of(text, None).await.into_iter().next();
+                others.extend(first.map(|instrument| (instrument, text.clone())));
+            }
+        }
+        if others.len() < list.symbols().len() {
+            still.push(list);
+            continue;
+        }
+        let names: Vec<_> = others.iter().map(|(i, _)| i.market.to_string()).collect();
+        let message = format!("{}; {} instead", list.error.message, names.join(", "));
+        ctx.notices.warn("fallback", &message);
+        for (instrument, text) in others {
+            found.instruments.push(instrument);
+            found.texts.push(text);
+        }
+    }
+    found.unlisted = still;
+    found
 }
 
 /// Positional ones, then `-s`.

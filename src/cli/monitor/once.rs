@@ -1,6 +1,7 @@
 //! `monitor -1`: one fresh event per symbol and stream, from whichever answers first, REST or socket.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::output;
 use super::super::signals::Signals;
+use super::super::stand_ins::StandIns;
 use super::others::Others;
 use super::settings::{Settings, Shape};
 use super::slot::{Slot, Source};
@@ -34,6 +36,7 @@ type RestAnswer = (Market, Stream, Result<Event, ProviderError>);
 pub async fn run(
     settings: &Settings,
     instruments: &[Arc<Instrument>],
+    texts: &[String],
     others: Others,
     missing: Vec<CliError>,
     ctx: &Ctx,
@@ -49,14 +52,15 @@ pub async fn run(
         settings,
         ctx,
     };
-    let mut subscription = ctx.engine.subscribe(request).await?;
+    let subscription = ctx.engine.subscribe(request).await?;
+    let written: Vec<_> = instruments.iter().map(|i| i.market).zip(texts).collect();
     let ended = tokio::select! {
-        ended = wanted.collect(&mut subscription) => ended,
+        ended = wanted.ask_all(subscription, &written) => ended,
         exit = signals.next() => return Ok(exit),
     };
     signals.exit_on_next();
     let errors = missing.into_iter().chain(ended.err()).collect();
-    let result = wanted.print(instruments, errors).await;
+    let result = wanted.print(errors).await;
     let _ = tokio::time::timeout(GOODBYE, ctx.engine.shutdown()).await;
     result
 }
@@ -94,13 +98,99 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// Asks those who were meant, then for what they do not answer those who stand in for them. Each of them
+    /// has its part of the time.
+    ///
+    /// Errors: the engine has ended; what was answered before stays.
+    async fn ask_all(
+        &mut self,
+        mut subscription: Subscription,
+        written: &[(Market, &String)],
+    ) -> Result<(), CliError> {
+        let stand_ins = StandIns::new(self.ctx);
+        let rounds = self.ctx.fallback.len() as u32 + 1;
+        let until = |round: u32| {
+            let part = self.settings.answer_timeout * (round + 1) / rounds;
+            (self.ctx.started + part).into()
+        };
+        let untils: Vec<Instant> = (0..rounds).map(until).collect();
+        self.collect(&mut subscription, untils[0]).await?;
+        let mut others = HashMap::new();
+        for (round, until) in untils.into_iter().enumerate().skip(1) {
+            let replaced = self
+                .replace(&stand_ins, written, &mut others, round - 1)
+                .await?;
+            if replaced.is_empty() {
+                continue;
+            }
+            subscription = self
+                .ctx
+                .engine
+                .subscribe(Request::default().also(replaced))
+                .await?;
+            self.collect(&mut subscription, until).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts the next who stands in into every slot without an answer.
+    async fn replace(
+        &mut self,
+        stand_ins: &StandIns,
+        written: &[(Market, &String)],
+        others: &mut HashMap<usize, Vec<Arc<Instrument>>>,
+        round: usize,
+    ) -> Result<Vec<Topic>, CliError> {
+        let mut topics = Vec::new();
+        for n in 0..self.slots.len() {
+            let slot = &self.slots[n];
+            if slot.answer(self.settings).is_some() || !slot.shown {
+                continue;
+            }
+            if let Entry::Vacant(unknown) = others.entry(n) {
+                let text = written.iter().find(|(market, _)| *market == slot.market());
+                unknown.insert(match text {
+                    Some((market, text)) => stand_ins.of(text, Some(*market)).await,
+                    None => Vec::new(),
+                });
+            }
+            let Some(other) = others[&n].get(round).cloned() else {
+                continue;
+            };
+            let why = slot.missing(self.settings).message;
+            let message = format!("{why}; {} instead", other.market);
+            self.ctx.notices.warn("fallback", &message);
+            let traits = self
+                .ctx
+                .engine
+                .provider(other.market.exchange().name())?
+                .traits();
+            let topic = Topic {
+                instrument: other,
+                stream: slot.stream(),
+            };
+            let own = self.settings.own_fields();
+            self.slots[n] = Slot::new(topic.clone(), own.as_deref(), true, &traits);
+            topics.push(topic);
+        }
+        if !topics.is_empty() {
+            let shown = self.slots.iter().map(|slot| slot.instrument().clone());
+            self.clocks = Clocks::new(&shown.collect::<Vec<_>>(), self.ctx)?;
+        }
+        Ok(topics)
+    }
+
     /// Fills the slots until all are complete, nothing more can come, or time is up.
     ///
     /// Errors: the engine has ended; what was answered before stays.
-    async fn collect(&mut self, subscription: &mut Subscription) -> Result<(), CliError> {
-        let mut rest = ask(&self.slots, self.ctx);
+    async fn collect(
+        &mut self,
+        subscription: &mut Subscription,
+        mut until: Instant,
+    ) -> Result<(), CliError> {
+        let unanswered = self.slots.iter().filter(|slot| !slot.is_settled());
+        let mut rest = ask(unanswered, self.ctx);
         let mut batch = Vec::new();
-        let mut until = (self.ctx.started + self.settings.answer_timeout).into();
         while !self.slots.iter().all(Slot::is_settled) {
             tokio::select! {
                 taken = subscription.next_batch(&mut batch) => {
@@ -171,11 +261,7 @@ impl Wanted<'_> {
 
     /// Prints what was answered, in the order in which it was asked for, and names what is missing, then
     /// `errors`.
-    async fn print(
-        &self,
-        instruments: &[Arc<Instrument>],
-        errors: Vec<CliError>,
-    ) -> Result<Exit, CliError> {
+    async fn print(&self, errors: Vec<CliError>) -> Result<Exit, CliError> {
         let (mut out, now, settings) = (Vec::new(), SystemClock.now(), self.settings);
         let missing = self
             .slots
@@ -190,7 +276,10 @@ impl Wanted<'_> {
         }
         match settings.shape {
             Shape::Table => {
-                let markets = instruments.iter().map(|i| i.market).collect();
+                let shown = self.slots.iter().filter(|slot| slot.shown);
+                let mut markets: Vec<_> = shown.map(Slot::market).collect();
+                let mut seen = HashSet::new();
+                markets.retain(|market| seen.insert(*market));
                 out =
                     super::screen::answers(markets, settings, &self.clocks, &answers).into_bytes();
             }
@@ -232,7 +321,11 @@ fn slots_of(slots: &mut [Slot], market: Market, stream: Stream) -> impl Iterator
 
 /// The REST questions: one per provider for all tickers, one per symbol for trades. The mock has nothing
 /// to ask: its socket cannot be slow.
-fn ask<'a>(slots: &[Slot], ctx: &'a Ctx) -> SelectAll<BoxStream<'a, RestAnswer>> {
+fn ask<'a, 's>(
+    slots: impl Iterator<Item = &'s Slot>,
+    ctx: &'a Ctx,
+) -> SelectAll<BoxStream<'a, RestAnswer>> {
+    let slots: Vec<_> = slots.collect();
     let mut asked = SelectAll::new();
     for name in crate::app::provider_names() {
         let Ok(provider) = ctx.engine.provider(name) else {
@@ -247,7 +340,7 @@ fn ask<'a>(slots: &[Slot], ctx: &'a Ctx) -> SelectAll<BoxStream<'a, RestAnswer>>
             let mut seen = HashSet::new();
             let slots = slots.iter().filter(move |slot| slot.stream() == stream);
             slots
-                .map(Slot::instrument)
+                .map(|slot| slot.instrument())
                 .filter(move |i| i.market.exchange() == exchange && seen.insert(i.market))
                 .cloned()
         };

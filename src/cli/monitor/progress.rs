@@ -68,6 +68,11 @@ impl Progress {
         }
         if let Event::Status(status) = event {
             self.last_trouble = status.reason.as_deref().map(clipped);
+            if let (StatusState::Fallback, Some(market)) = (status.state, status.market) {
+                // Whoever stands in for it has its own first event to bring.
+                self.awaited.retain(|topic| topic.0 != market);
+                self.failed.retain(|topic| topic.0 != market);
+            }
             if status.state == StatusState::Failed {
                 let meant = |topic: &&(Market, Stream)| concerns(status, topic.0, topic.1);
                 self.failed.extend(self.topics.iter().filter(meant));

@@ -17,6 +17,8 @@ use super::super::error::{CliError, OFFLINE_HINT};
 pub struct Found {
     /// Each once, in the order asked for.
     pub instruments: Vec<Arc<Instrument>>,
+    /// How each of them was written.
+    pub texts: Vec<String>,
     /// The providers of which nothing could be told.
     pub unlisted: Vec<Unlisted>,
 }
@@ -45,6 +47,16 @@ impl Unlisted {
             hint: error.hint.clone().filter(|hint| hint != OFFLINE_HINT),
             ..error.clone()
         })
+    }
+
+    /// Whether others may stand in for it: it was not named for its symbols.
+    pub fn is_of(&self, provider: &str, asked: &[String]) -> bool {
+        self.provider == provider && self.symbols.iter().all(|symbol| asked.contains(symbol))
+    }
+
+    /// What was asked of it.
+    pub fn symbols(&self) -> &[String] {
+        &self.symbols
     }
 
     /// For where the others go on without it.
@@ -94,10 +106,14 @@ pub async fn resolve(symbols: &[String], timeout: Duration, ctx: &Ctx) -> Result
         }
     }
     answers.sort_by_key(|(place, _)| *place);
-    let (mut instruments, mut wrong, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-    for (_, answer) in answers {
+    let (mut instruments, mut texts) = (Vec::new(), Vec::new());
+    let (mut wrong, mut seen) = (Vec::new(), HashSet::new());
+    for (place, answer) in answers {
         match answer {
-            Ok(instrument) if seen.insert(instrument.market) => instruments.push(instrument),
+            Ok(instrument) if seen.insert(instrument.market) => {
+                instruments.push(instrument);
+                texts.push(symbols[place].clone());
+            }
             Ok(_) => {}
             Err(error) => wrong.push(error),
         }
@@ -106,6 +122,7 @@ pub async fn resolve(symbols: &[String], timeout: Duration, ctx: &Ctx) -> Result
         Some(last) => Err(last),
         None => Ok(Found {
             instruments,
+            texts,
             unlisted,
         }),
     }

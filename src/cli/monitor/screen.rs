@@ -16,6 +16,7 @@ use super::super::exit::Exit;
 use super::super::notices::Held;
 use super::super::output;
 use super::super::signals::Signals;
+use super::super::stand_ins::StandIns;
 use super::others::Others;
 use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
@@ -34,6 +35,7 @@ enum End {
 pub async fn run(
     settings: &Settings,
     instruments: &[Arc<Instrument>],
+    texts: &[String],
     mut others: Others,
     ctx: Ctx,
     mut signals: Signals,
@@ -49,6 +51,7 @@ pub async fn run(
     let end = follow(
         settings,
         instruments,
+        texts,
         &mut others,
         &clocks,
         &ctx,
@@ -79,6 +82,7 @@ pub async fn run(
 async fn follow(
     settings: &Settings,
     instruments: &[Arc<Instrument>],
+    texts: &[String],
     others: &mut Others,
     clocks: &Clocks,
     ctx: &Ctx,
@@ -96,6 +100,7 @@ async fn follow(
         Ok(subscription) => subscription,
         Err(error) => return End::Error(error.into()),
     };
+    StandIns::new(ctx).provide(&subscription, instruments, texts);
     let started: Instant = ctx.started.into();
     let first_deadline = settings.first_timeout.map(|timeout| started + timeout);
     let end_at = settings.duration.map(|duration| Instant::now() + duration);

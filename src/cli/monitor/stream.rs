@@ -15,6 +15,7 @@ use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::output::{Closed, Output, reader_is_gone};
 use super::super::signals::Signals;
+use super::super::stand_ins::StandIns;
 use super::others::Others;
 use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
@@ -47,6 +48,7 @@ pub async fn run(
     settings: &Settings,
     format: Format,
     instruments: &[Arc<Instrument>],
+    texts: &[String],
     others: Others,
     ctx: Ctx,
     signals: Signals,
@@ -60,6 +62,7 @@ pub async fn run(
     // Opened before anything is connected.
     let output = Output::stdout();
     let subscription = ctx.engine.subscribe(request).await?;
+    StandIns::new(&ctx).provide(&subscription, instruments, texts);
     let end = view.follow(subscription, &output, signals).await;
     let finished = finish(output, view.buffer, end.patience()).await;
     if !matches!(end, End::ReaderLeft) {

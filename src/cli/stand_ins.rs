@@ -1,0 +1,109 @@
+//! `--fallback`: what other providers call the symbols that were asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::{Engine, Subscription};
+use crate::model::{Instrument, Market};
+use crate::symbols::Catalogue;
+
+use super::Ctx;
+use super::notices::Notices;
+
+/// A provider whose list does not come in this time is no help in an emergency.
+const LIST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Finds those who can stand in.
+#[derive(Clone)]
+pub struct StandIns {
+    engine: Engine,
+    notices: Notices,
+    names: Vec<String>,
+}
+
+impl StandIns {
+    /// By the flag or the configuration.
+    pub fn new(ctx: &Ctx) -> Self {
+        Self {
+            engine: ctx.engine.clone(),
+            notices: ctx.notices,
+            names: ctx.fallback.clone(),
+        }
+    }
+
+    /// Whether there can be none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Those for a symbol as it was written, most wanted first; none for one that named its provider.
+    /// `primary`: what it means at its own provider, where that is known.
+    pub async fn of(&self, text: &str, primary: Option<Market>) -> Vec<Arc<Instrument>> {
+        let mut found = Vec::new();
+        if text.contains(':') {
+            return found;
+        }
+        for name in &self.names {
+            let Ok(manager) = self.engine.symbols(name) else {
+                continue;
+            };
+            let list = tokio::time::timeout(LIST_PATIENCE, manager.catalogue()).await;
+            let why = match list {
+                Ok(Ok(catalogue)) => match same(&catalogue, text, primary) {
+                    Some(instrument) => {
+                        found.push(instrument);
+                        continue;
+                    }
+                    None => "it is not traded there".to_owned(),
+                },
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no list of symbols in time".to_owned(),
+            };
+            let message = format!("{name} cannot stand in for {text}: {why}");
+            self.notices.warn("fallback", &message);
+        }
+        found
+    }
+
+    /// Tells a running subscription who stands in for whom, as soon as that is known; nothing waits for it.
+    /// `texts`: how each of the instruments was written.
+    pub fn provide(
+        &self,
+        subscription: &Subscription,
+        instruments: &[Arc<Instrument>],
+        texts: &[String],
+    ) {
+        if self.is_empty() {
+            return;
+        }
+        let (finder, link) = (self.clone(), subscription.link());
+        let asked: Vec<_> = instruments
+            .iter()
+            .zip(texts)
+            .map(|(instrument, text)| (instrument.market, text.clone()))
+            .collect();
+        tokio::spawn(async move {
+            for (market, text) in asked {
+                let found = finder.of(&text, Some(market)).await;
+                if !found.is_empty() {
+                    link.stand_in(market, found).await;
+                }
+            }
+        });
+    }
+}
+
+/// The very same symbol; where the text leaves the quote open and that one is not traded, what it means
+/// there. Otherwise US dollars and their look-alikes are not taken for each other.
+fn same(catalogue: &Catalogue, text: &str, primary: Option<Market>) -> Option<Arc<Instrument>> {
+    let Some(market) = primary else {
+        return catalogue.resolve(text).ok();
+    };
+    let mut listed = catalogue.instruments().iter();
+    if let Some(exact) = listed.find(|other| other.market.symbol() == market.symbol()) {
+        return Some(exact.clone());
+    }
+    let base = text.trim().to_uppercase();
+    let is_bare = base == market.base() || catalogue.is_asset(&base, market.base());
+    is_bare.then(|| catalogue.resolve(market.base()).ok())?
+}
