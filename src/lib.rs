@@ -49,6 +49,7 @@
 //! | [`store`] | small local files that processes share: memories of alerts, answers, budgets | the engine, the network |
 //! | [`alert`] | when a rule fires: edges, cooldown, what it remembers | the clock, I/O, tokio |
 //! | [`expression`] | the language of conditions and computed fields: grammar, types, three-valued logic | where values come from, I/O, the clock |
+//! | [`sanity`] | whether a price can be believed | the clock, I/O, tokio |
 //! | [`duration`] | durations as people write them | the clock |
 //! | [`model`] | events, decimals, times, names | clocks other than [`model::Clock`], I/O, tokio |
 //!
@@ -82,6 +83,7 @@ pub mod expression;
 pub mod feed;
 pub mod model;
 pub mod net;
+pub mod sanity;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod sink;

@@ -52,6 +52,9 @@ impl Board {
         let (Some(market), Some(stream)) = (event.market(), event.stream()) else {
             return;
         };
+        if event.is_suspect() {
+            return;
+        }
         let at = time_of(event);
         let none = [const { Vec::new() }; 2];
         let readers = &self.readers.get(market.index()).unwrap_or(&none)[stream as usize];

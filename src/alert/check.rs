@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::expression::Truth;
 use crate::model::{Decimal, Event, Market, Price, Ticker, Timestamp, Trade};
+use crate::sanity;
 
 use super::{Outcome, Slot, Tracker, Views};
 
@@ -32,6 +33,8 @@ pub struct Past {
     pub uncovered: Vec<(Timestamp, Timestamp)>,
     /// The newest trade of all, also where it lies before the mark.
     pub newest: Option<Trade>,
+    /// The newest prices of all are absurd, and not confirmed yet: they are left out, for the next check.
+    pub is_doubted: bool,
 }
 
 /// What the exchanges said for one check.
@@ -74,6 +77,19 @@ pub struct Checked {
 }
 
 impl Past {
+    /// The same without absurd prices that nothing confirms. `before`: the price at the mark.
+    pub fn sane(mut self, before: Option<Price>) -> Self {
+        sanity::mark_suspects(&mut self.trades, before);
+        if self.trades.last().is_some_and(|trade| trade.suspect) {
+            let good = self.trades.iter().rposition(|trade| !trade.suspect);
+            self.trades.truncate(good.map_or(0, |last| last + 1));
+            self.newest = self.trades.last().copied();
+            self.is_doubted = true;
+        }
+        self.trades.retain(|trade| !trade.suspect);
+        self
+    }
+
     /// The uncovered parts that lie after a mark: what was before it was judged, or is nobody's business.
     pub fn uncovered_after(&self, mark: Option<&Mark>) -> Vec<(Timestamp, Timestamp)> {
         let begin = mark.map(|mark| {
@@ -224,7 +240,16 @@ impl Tracker {
 impl Evidence {
     /// The values of this moment, over what a replay has left.
     pub fn put_into(&self, views: &mut Views, now: Timestamp) {
-        for ticker in self.tickers.values() {
+        let is_doubted = |market: &Market| match &self.since {
+            Since::Replayed(pasts) => pasts.get(market).is_some_and(|past| past.is_doubted),
+            Since::Nothing | Since::Steady(..) => false,
+        };
+        // It repeats the absurd price.
+        let tickers = self
+            .tickers
+            .iter()
+            .filter(|(market, _)| !is_doubted(market));
+        for ticker in tickers.map(|(_, ticker)| ticker) {
             views.update(&Event::Ticker(ticker.clone()), ticker.received_at);
         }
         if let Since::Replayed(pasts) = &self.since {

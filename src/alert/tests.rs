@@ -4,6 +4,7 @@ mod examples;
 mod holes;
 mod properties;
 mod runs;
+mod sane;
 
 use std::time::Duration;
 

@@ -13,8 +13,9 @@ use super::{Alert, Mark, Memory, Rule, Slot, Verdict, Views};
 pub struct Tracker {
     /// What is watched.
     pub rule: Arc<Rule>,
-    /// What its alerts are about.
+    /// What its alerts are about: who speaks for the symbol now.
     pub market: Market,
+    home: Market,
     /// What has happened so far.
     pub memory: Memory,
     /// How far the trades of its markets were judged before, by it or by another that has written its memory:
@@ -48,11 +49,28 @@ impl Tracker {
         Some(Self {
             rule,
             market,
+            home: market,
             memory: Memory::default(),
             judged: HashMap::new(),
             condition,
             rearm,
         })
+    }
+
+    /// The market that was asked for, under which it is remembered, whoever stands in for it.
+    pub fn home(&self) -> Market {
+        self.home
+    }
+
+    /// From now on `to` speaks for `from`, and the alerts say so.
+    pub fn hand_over(&mut self, from: Market, to: Market) {
+        if self.market == from {
+            self.market = to;
+        }
+        let slots = self.condition.iter_mut().chain(&mut self.rearm);
+        slots
+            .filter(|slot| slot.market == from)
+            .for_each(|slot| slot.market = to);
     }
 
     /// Everything that it reads.

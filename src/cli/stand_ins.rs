@@ -43,7 +43,8 @@ impl StandIns {
         if text.contains(':') {
             return found;
         }
-        for name in &self.names {
+        let own = primary.map(|market| market.exchange().name());
+        for name in self.names.iter().filter(|name| Some(name.as_str()) != own) {
             let Ok(manager) = self.engine.symbols(name) else {
                 continue;
             };

@@ -25,7 +25,6 @@ mod failover;
 mod freshness;
 mod hub;
 mod mailbox;
-mod sanity;
 mod sequence;
 mod stats;
 mod subscription;

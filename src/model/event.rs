@@ -251,6 +251,15 @@ impl Event {
         }
     }
 
+    /// Whether its price failed the sanity check and was not confirmed yet.
+    pub fn is_suspect(&self) -> bool {
+        match self {
+            Self::Ticker(ticker) => ticker.suspect,
+            Self::Trade(trade) => trade.suspect,
+            Self::Gap(_) | Self::Status(_) => false,
+        }
+    }
+
     /// When it reached us; `None` for gaps and states.
     pub fn received_at(&self) -> Option<Timestamp> {
         match self {

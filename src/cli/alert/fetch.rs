@@ -222,7 +222,7 @@ pub async fn replays(
     let asked = marks.into_iter().map(|(market, mark)| async move {
         let answer = match ctx.engine.provider(market.exchange().name()) {
             Ok(provider) => {
-                let instrument = markets.instrument(market);
+                let (instrument, price) = (markets.instrument(market), mark.price);
                 let mark = TradeMark {
                     id: mark.id,
                     time: mark.time,
@@ -230,11 +230,13 @@ pub async fn replays(
                 let replay = provider.trades_since(instrument, mark, deadline);
                 let bounded = tokio::time::timeout_at(deadline, replay).await;
                 let past = |replay: Replay| {
-                    Arc::new(Past {
+                    let past = Past {
                         trades: replay.trades,
                         uncovered: replay.uncovered,
                         newest: replay.newest,
-                    })
+                        is_doubted: false,
+                    };
+                    Arc::new(past.sane(price))
                 };
                 bounded.unwrap_or_else(|_| Err(late())).map(past)
             }

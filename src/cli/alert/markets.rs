@@ -60,6 +60,31 @@ impl Markets {
         &self.instruments[&market]
     }
 
+    /// Another one, who stands in.
+    pub fn add(&mut self, instrument: Arc<Instrument>) {
+        self.instruments.insert(instrument.market, instrument);
+    }
+
+    /// What the rules' own symbols mean, and how they were written; those that name their provider want no
+    /// other.
+    pub fn written(&self, specs: &[Spec]) -> Vec<(Market, String)> {
+        let mut written: Vec<(Market, String)> = Vec::new();
+        for spec in specs {
+            for symbol in spec.symbols.iter().filter(|symbol| !symbol.contains(':')) {
+                let Some(Ok(instrument)) = self.answers.get(&spec.lookup(symbol)) else {
+                    continue;
+                };
+                if written
+                    .iter()
+                    .all(|(market, _)| *market != instrument.market)
+                {
+                    written.push((instrument.market, symbol.clone()));
+                }
+            }
+        }
+        written
+    }
+
     /// One tracker for each symbol of the rule.
     pub fn ready(&self, index: usize, spec: &Spec) -> Ready {
         let (mut trackers, mut unknown) = (Vec::new(), Vec::<CliError>::new());

@@ -55,7 +55,7 @@ pub async fn run(args: AlertArgs, ctx: Ctx) -> Result<Exit, CliError> {
     let ends = args.once || args.explain || args.count.is_some() || ctx.timeout.is_some();
     let timeout = ctx.timeout.unwrap_or(ANSWER_TIMEOUT);
     let ended = |exit: Exit| if ends { exit } else { Exit::Done };
-    let markets = tokio::select! {
+    let mut markets = tokio::select! {
         markets = Markets::find(&specs, timeout, &ctx) => markets?,
         exit = signals.next() => return Ok(ended(exit)),
     };
@@ -86,7 +86,7 @@ pub async fn run(args: AlertArgs, ctx: Ctx) -> Result<Exit, CliError> {
         };
     }
     if args.once {
-        return check(&specs, ready, &markets, run, signals).await;
+        return check(&specs, ready, &mut markets, run, signals).await;
     }
     let bounds = watch::Bounds {
         count: args.count,
@@ -98,7 +98,7 @@ pub async fn run(args: AlertArgs, ctx: Ctx) -> Result<Exit, CliError> {
 async fn check(
     specs: &[Spec],
     ready: Vec<Ready>,
-    markets: &Markets,
+    markets: &mut Markets,
     run: Run<'_>,
     mut signals: Signals,
 ) -> Result<Exit, CliError> {

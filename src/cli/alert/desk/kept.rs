@@ -85,6 +85,7 @@ impl Desk<'_> {
                 trades,
                 uncovered: Vec::new(),
                 newest: views.last_trade(*market),
+                is_doubted: false,
             };
             (*market, Arc::new(past))
         });

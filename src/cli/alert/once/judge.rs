@@ -33,8 +33,8 @@ pub fn judge(
 ) -> Judged {
     let mut judged = Judged::default();
     for mut tracker in trackers {
-        let key = tracker.market.to_string();
-        let hash = tracker.rule.hash(tracker.market);
+        let key = tracker.home().to_string();
+        let hash = tracker.rule.hash(tracker.home());
         let known = state.markets.get(&key).filter(|known| known.hash == hash);
         if known.is_none() && state.markets.contains_key(&key) {
             starts_anew(tracker.rule.title(), &key, run.ctx);
@@ -69,7 +69,15 @@ pub fn judge(
         judged.outcomes.extend(checked.outcomes);
         let mut marks = checked.marks;
         marks.retain(|market, _| has_past(run.ctx, *market));
-        let watermarks = watermarks(&marks);
+        let mut watermarks = watermarks(&marks);
+        if tracker.home() != tracker.market {
+            // Whoever stands in knows nothing of how far the one stood in for was seen.
+            for (market, mark) in known.iter().flat_map(|known| &known.watermarks) {
+                watermarks
+                    .entry(market.clone())
+                    .or_insert_with(|| mark.clone());
+            }
+        }
         let same = |known: &MarketState| {
             known.memory.is_like(&tracker.memory) && known.watermarks == watermarks
         };

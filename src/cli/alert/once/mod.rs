@@ -1,6 +1,7 @@
 //! `alert --once`: is it so, yes or no, or can it not be known.
 
 mod judge;
+mod stand_in;
 mod why;
 
 use std::collections::HashMap;
@@ -79,14 +80,13 @@ type Snapshot = HashMap<Market, MarketState>;
 
 pub async fn run(
     specs: &[Spec],
-    ready: Vec<Ready>,
-    markets: &Markets,
+    mut ready: Vec<Ready>,
+    markets: &mut Markets,
     run: Run<'_>,
 ) -> Result<Tally, CliError> {
-    let trackers = || ready.iter().flat_map(|rule| &rule.trackers);
-    let needs = fetch::needs(trackers(), run.ctx)?;
     let started = fetch::now();
-    let mut facts = fetch::fetch(&needs, markets, run.ctx, run.deadline).await;
+    let mut facts = stand_in::fetch(specs, &mut ready, markets, &run).await?;
+    let markets = &*markets;
     let snapshots: Vec<Snapshot> = ready
         .iter()
         .map(|rule| snapshot(&specs[rule.spec], &rule.trackers, run.store))
@@ -116,8 +116,8 @@ fn snapshot(spec: &Spec, trackers: &[Tracker], store: &AlertStore) -> Snapshot {
         return Snapshot::new();
     };
     let known = trackers.iter().filter_map(|tracker| {
-        let known = state.markets.remove(&tracker.market.to_string())?;
-        (known.hash == tracker.rule.hash(tracker.market)).then_some((tracker.market, known))
+        let known = state.markets.remove(&tracker.home().to_string())?;
+        (known.hash == tracker.rule.hash(tracker.home())).then_some((tracker.home(), known))
     });
     known.collect()
 }
@@ -134,7 +134,7 @@ async fn first_trades(
     let mut wanted = Vec::new();
     for (rule, snapshot) in ready.iter().zip(snapshots) {
         let new = rule.trackers.iter().filter(|tracker| {
-            tracker.rule.name.is_some() && !snapshot.contains_key(&tracker.market)
+            tracker.rule.name.is_some() && !snapshot.contains_key(&tracker.home())
         });
         for market in new.flat_map(Tracker::priced_markets) {
             let timeless = ticker(facts, market).is_some_and(|ticker| ticker.timestamp.is_none());
@@ -166,7 +166,7 @@ fn marks_to_replay(
     }
     for (rule, snapshot) in ready.iter().zip(snapshots) {
         for tracker in &rule.trackers {
-            let Some(known) = snapshot.get(&tracker.market) else {
+            let Some(known) = snapshot.get(&tracker.home()) else {
                 continue;
             };
             let mut tracker = tracker.clone();

@@ -127,6 +127,21 @@ impl Sanity {
     }
 }
 
+/// Marks the suspect ones among trades of one market, oldest first. `before`: the last good price.
+pub fn mark_suspects(trades: &mut [Trade], before: Option<Price>) {
+    let mut sanity = Sanity::default();
+    let Some(first) = trades.first() else {
+        return;
+    };
+    sanity.add(first.market);
+    if let Some(price) = before {
+        sanity.levels[first.market.index()].accept(price.decimal(), first.received_at);
+    }
+    for trade in trades {
+        trade.suspect = sanity.judge_trade(trade);
+    }
+}
+
 impl Level {
     fn accept(&mut self, price: Decimal, at: Timestamp) {
         if self.good.len() == GOOD {
