@@ -47,7 +47,7 @@ _tickwire() {
 
     case "${cmd}" in
         tickwire)
-            opts="-p -c -o -q -v -h -V --provider --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --generate --help --version monitor alert symbols help"
+            opts="-p -c -o -q -v -h -V --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --generate --help --version monitor alert symbols help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -58,6 +58,10 @@ _tickwire() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fallback)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -113,7 +117,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__alert)
-            opts="-s -n -p -c -o -q -v -h --symbol --symbols --condition --once --count --name --message --cooldown --hysteresis --for --max-fires --rearm --since-last --webhook --notify --bell --dry-run --explain --list --reset --history --exec --provider --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
+            opts="-s -n -p -c -o -q -v -h --symbol --symbols --condition --once --count --name --message --cooldown --hysteresis --for --max-fires --rearm --since-last --webhook --notify --bell --dry-run --explain --list --reset --history --exec --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -196,6 +200,10 @@ _tickwire() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fallback)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -317,7 +325,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__monitor)
-            opts="-s -1 -n -d -p -c -o -q -v -h --symbols --stream --once --count --duration --refresh --summary --field --where --provider --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
+            opts="-s -1 -n -d -p -c -o -q -v -h --symbols --stream --once --count --duration --refresh --summary --field --where --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -375,6 +383,10 @@ _tickwire() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --fallback)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -423,7 +435,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__symbols)
-            opts="-p -c -o -q -v -h --base --quote --all-providers --update --resolve --provider --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
+            opts="-p -c -o -q -v -h --base --quote --all-providers --update --resolve --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -446,6 +458,10 @@ _tickwire() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fallback)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

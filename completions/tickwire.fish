@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_tickwire_global_optspecs
-    string join \n p/provider= c/config= o/output= timeout= max-age= color= q/quiet v/verbose log-format= proxy= seed= generate= h/help V/version
+    string join \n p/provider= fallback= c/config= o/output= timeout= max-age= color= q/quiet v/verbose log-format= proxy= seed= generate= h/help V/version
 end
 
 function __fish_tickwire_needs_command
@@ -25,6 +25,7 @@ function __fish_tickwire_using_subcommand
 end
 
 complete -c tickwire -n "__fish_tickwire_needs_command" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_needs_command" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_needs_command" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_needs_command" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
 table\t'Redrawn on the screen'
@@ -63,6 +64,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l summary -d
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l field -d 'Only these fields (price, bid, ask, spread, volume_24h, timestamp and more) or what is computed from them' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l where -d 'Only events for which this holds, as in price > 50000 and spread_bps < 5' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
 table\t'Redrawn on the screen'
@@ -99,6 +101,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l reset -d 'Fo
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l history -d 'The last firings of a named rule, and what was swallowed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l exec -d 'Run a program at each firing, without a shell, the alert as JSON on its stdin. The last flag: it takes the rest of the line' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
 table\t'Redrawn on the screen'
@@ -127,6 +130,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l base -d 'O
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l quote -d 'Only this quote' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l resolve -d 'How each provider names this symbol' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
 table\t'Redrawn on the screen'

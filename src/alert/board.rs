@@ -47,6 +47,16 @@ impl Board {
         &mut self.trackers[place]
     }
 
+    /// From now on `to` speaks for `from` in all rules.
+    pub fn hand_over(&mut self, from: Market, to: Market) {
+        let trackers = std::mem::take(&mut self.trackers);
+        self.readers.clear();
+        for mut tracker in trackers {
+            tracker.hand_over(from, to);
+            self.add(tracker);
+        }
+    }
+
     /// Takes an event that came at `now`; calls `on` with the place of each rule that it makes fire.
     pub fn apply(&mut self, event: &Event, now: Timestamp, mut on: impl FnMut(usize, Outcome)) {
         let (Some(market), Some(stream)) = (event.market(), event.stream()) else {

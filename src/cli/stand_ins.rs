@@ -67,22 +67,12 @@ impl StandIns {
     }
 
     /// Tells a running subscription who stands in for whom, as soon as that is known; nothing waits for it.
-    /// `texts`: how each of the instruments was written.
-    pub fn provide(
-        &self,
-        subscription: &Subscription,
-        instruments: &[Arc<Instrument>],
-        texts: &[String],
-    ) {
+    /// `asked`: the symbols, and how each was written.
+    pub fn provide(&self, subscription: &Subscription, asked: Vec<(Market, String)>) {
         if self.is_empty() {
             return;
         }
         let (finder, link) = (self.clone(), subscription.link());
-        let asked: Vec<_> = instruments
-            .iter()
-            .zip(texts)
-            .map(|(instrument, text)| (instrument.market, text.clone()))
-            .collect();
         tokio::spawn(async move {
             for (market, text) in asked {
                 let found = finder.of(&text, Some(market)).await;

@@ -256,6 +256,7 @@ mod tests {
             state,
             attempt: 1,
             reason: Some("why".into()),
+            stand_in: None,
             timestamp: Timestamp::from_nanos(0),
         }
     }

@@ -268,6 +268,7 @@ mod tests {
             state: StatusState::Reconnecting,
             attempt: 2,
             reason: Some("said \"no\"\u{1b}".into()),
+            stand_in: None,
             timestamp: Timestamp::from_nanos(0),
         };
         assert_eq!(

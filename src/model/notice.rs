@@ -93,6 +93,8 @@ pub struct Status {
     pub attempt: u32,
     /// Why, in words.
     pub reason: Option<String>,
+    /// Who speaks for the symbol from now on, where that is another market.
+    pub stand_in: Option<Market>,
     /// When.
     pub timestamp: Timestamp,
 }

@@ -137,6 +137,7 @@ fn gap_and_status_have_the_fields_that_are_listed() {
             state,
             attempt: 1,
             reason: None,
+            stand_in: None,
             timestamp: Timestamp::from_nanos(0),
         }))
     };

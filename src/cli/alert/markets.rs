@@ -60,6 +60,11 @@ impl Markets {
         &self.instruments[&market]
     }
 
+    /// Whether a rule names it.
+    pub fn has(&self, market: Market) -> bool {
+        self.instruments.contains_key(&market)
+    }
+
     /// Another one, who stands in.
     pub fn add(&mut self, instrument: Arc<Instrument>) {
         self.instruments.insert(instrument.market, instrument);

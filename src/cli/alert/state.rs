@@ -65,8 +65,25 @@ pub fn keep_oldest(oldest: &mut HashMap<Market, Mark>, marks: HashMap<Market, Ma
     }
 }
 
-/// Marks as they are kept.
-pub fn watermarks(marks: &HashMap<Market, Mark>) -> BTreeMap<String, Watermark> {
+/// Marks as they are kept, over what is kept of the rule already.
+pub fn watermarks_over(
+    known: Option<&MarketState>,
+    marks: &HashMap<Market, Mark>,
+    tracker: &Tracker,
+) -> BTreeMap<String, Watermark> {
+    let mut watermarks = watermarks(marks);
+    if tracker.home() != tracker.market {
+        // Whoever stands in knows nothing of how far the one stood in for was seen.
+        for (market, mark) in known.iter().flat_map(|known| &known.watermarks) {
+            watermarks
+                .entry(market.clone())
+                .or_insert_with(|| mark.clone());
+        }
+    }
+    watermarks
+}
+
+fn watermarks(marks: &HashMap<Market, Mark>) -> BTreeMap<String, Watermark> {
     let kept = marks.iter().map(|(market, mark)| {
         let mark = Watermark {
             id: mark.id,

@@ -91,6 +91,12 @@ pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
     }
 }
 
+/// Each symbol with how it was written.
+fn written(instruments: &[Arc<Instrument>], texts: &[String]) -> Vec<(Market, String)> {
+    let markets = instruments.iter().map(|instrument| instrument.market);
+    markets.zip(texts.iter().cloned()).collect()
+}
+
 /// Where nothing can be told of the provider's symbols, those who stand in for it take their place.
 async fn without_list(
     mut found: Found,

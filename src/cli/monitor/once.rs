@@ -23,7 +23,7 @@ use super::super::stand_ins::StandIns;
 use super::others::Others;
 use super::settings::{Settings, Shape};
 use super::slot::{Slot, Source};
-use super::{Clocks, concerns, engine_stopped, tell};
+use super::{Clocks, concerns, engine_stopped, tell, written};
 
 /// An answer that lacks fields is kept for so long, in case a fuller one comes.
 const GRACE: Duration = Duration::from_secs(2);
@@ -53,7 +53,7 @@ pub async fn run(
         ctx,
     };
     let subscription = ctx.engine.subscribe(request).await?;
-    let written: Vec<_> = instruments.iter().map(|i| i.market).zip(texts).collect();
+    let written = written(instruments, texts);
     let ended = tokio::select! {
         ended = wanted.ask_all(subscription, &written) => ended,
         exit = signals.next() => return Ok(exit),
@@ -105,7 +105,7 @@ impl Wanted<'_> {
     async fn ask_all(
         &mut self,
         mut subscription: Subscription,
-        written: &[(Market, &String)],
+        written: &[(Market, String)],
     ) -> Result<(), CliError> {
         let stand_ins = StandIns::new(self.ctx);
         let rounds = self.ctx.fallback.len() as u32 + 1;
@@ -137,7 +137,7 @@ impl Wanted<'_> {
     async fn replace(
         &mut self,
         stand_ins: &StandIns,
-        written: &[(Market, &String)],
+        written: &[(Market, String)],
         others: &mut HashMap<usize, Vec<Arc<Instrument>>>,
         round: usize,
     ) -> Result<Vec<Topic>, CliError> {

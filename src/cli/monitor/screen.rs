@@ -20,7 +20,7 @@ use super::super::stand_ins::StandIns;
 use super::others::Others;
 use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
-use super::{Clocks, engine_stopped, tell, tell_of_other};
+use super::{Clocks, engine_stopped, tell, tell_of_other, written};
 
 /// What a key that ends the table counts as: the terminal is in raw mode, so Ctrl-C is a key, too.
 const SIGINT: u8 = 2;
@@ -100,7 +100,7 @@ async fn follow(
         Ok(subscription) => subscription,
         Err(error) => return End::Error(error.into()),
     };
-    StandIns::new(ctx).provide(&subscription, instruments, texts);
+    StandIns::new(ctx).provide(&subscription, written(instruments, texts));
     let started: Instant = ctx.started.into();
     let first_deadline = settings.first_timeout.map(|timeout| started + timeout);
     let end_at = settings.duration.map(|duration| Instant::now() + duration);

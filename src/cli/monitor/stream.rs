@@ -19,7 +19,7 @@ use super::super::stand_ins::StandIns;
 use super::others::Others;
 use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
-use super::{Clocks, engine_stopped, tell, tell_of_other};
+use super::{Clocks, engine_stopped, tell, tell_of_other, written};
 
 /// What is formatted before it is handed to the writer; beyond this nothing is taken from the engine.
 const CHUNK: usize = 64 * 1024;
@@ -62,7 +62,7 @@ pub async fn run(
     // Opened before anything is connected.
     let output = Output::stdout();
     let subscription = ctx.engine.subscribe(request).await?;
-    StandIns::new(&ctx).provide(&subscription, instruments, texts);
+    StandIns::new(&ctx).provide(&subscription, written(instruments, texts));
     let end = view.follow(subscription, &output, signals).await;
     let finished = finish(output, view.buffer, end.patience()).await;
     if !matches!(end, End::ReaderLeft) {

@@ -313,6 +313,7 @@ impl<D: Dial> Connection<D> {
             state,
             attempt,
             reason,
+            stand_in: None,
             timestamp: self.clock.now(),
         }))
     }

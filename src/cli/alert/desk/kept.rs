@@ -8,7 +8,7 @@ use crate::store::{Locked, MarketState, State};
 
 use super::super::super::error::CliError;
 use super::super::fetch;
-use super::super::state::{lock, recall, unwritten, watermarks};
+use super::super::state::{lock, recall, unwritten, watermarks_over};
 use super::{Committed, Desk};
 
 impl Desk<'_> {
@@ -125,7 +125,7 @@ impl Desk<'_> {
         MarketState {
             hash: self.places[place].hash.clone(),
             memory: tracker.memory.clone(),
-            watermarks: watermarks(&marks),
+            watermarks: watermarks_over(known, &marks, tracker),
             generation: known.map_or(0, |known| known.generation) + 1,
             checked_at: fetch::now(),
         }
@@ -133,7 +133,7 @@ impl Desk<'_> {
 
     /// Puts the state of a rule into its file, not yet saved; returns its version.
     fn put(&self, place: usize, locked: &mut Locked) -> u64 {
-        let key = self.board.trackers()[place].market.to_string();
+        let key = self.board.trackers()[place].home().to_string();
         let state = self.state(place, self.known(place, locked));
         let generation = state.generation;
         locked.markets.insert(key, state);
@@ -142,7 +142,7 @@ impl Desk<'_> {
 
     /// What is kept of a rule.
     fn known<'s>(&self, place: usize, state: &'s State) -> Option<&'s MarketState> {
-        let market = self.board.trackers()[place].market;
+        let market = self.board.trackers()[place].home();
         let known = state.markets.get(&market.to_string())?;
         (known.hash == self.places[place].hash).then_some(known)
     }

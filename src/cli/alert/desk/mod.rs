@@ -83,6 +83,8 @@ pub struct Desk<'a> {
     /// Markets whose connection was lost, and whether it is up again: until it is known what happened meanwhile,
     /// time alone decides nothing of them.
     troubled: HashMap<Market, bool>,
+    /// Who stands in for whom.
+    standing: HashMap<Market, Market>,
     asking: FuturesUnordered<BoxFuture<'a, Repaired>>,
     /// How many requests for holes there were.
     asked: u64,
@@ -120,6 +122,7 @@ impl<'a> Desk<'a> {
             recent: HashMap::new(),
             repairs: HashMap::new(),
             troubled: HashMap::new(),
+            standing: HashMap::new(),
             asking: FuturesUnordered::new(),
             asked: 0,
             begun: fetch::now(),
@@ -293,6 +296,13 @@ impl<'a> Desk<'a> {
 
     fn on_status(&mut self, status: &Status) {
         let is_up = status.state == StatusState::Connected;
+        if let (Some(home), Some(other)) = (status.market, status.stand_in) {
+            self.hand_over(home, other);
+            return;
+        }
+        if is_up {
+            self.take_back(status);
+        }
         for (market, _) in self.topics() {
             let meant = match status.market {
                 Some(one) => one == market,
@@ -304,6 +314,33 @@ impl<'a> Desk<'a> {
                     self.troubled.insert(market, false);
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Rules over this market are about the one that stands in for it.
+    fn hand_over(&mut self, home: Market, other: Market) {
+        let speaker = self.standing.insert(home, other).unwrap_or(home);
+        self.board.hand_over(speaker, other);
+        self.troubled.remove(&home);
+    }
+
+    /// Markets that are up again speak for themselves. What happened in them meanwhile was seen elsewhere.
+    fn take_back(&mut self, status: &Status) {
+        let is_back = |home: &Market| match status.market {
+            Some(one) => one == *home,
+            None => status.exchange == home.exchange(),
+        };
+        let back: Vec<_> = self.standing.extract_if(|home, _| is_back(home)).collect();
+        let mark = Mark {
+            id: None,
+            time: fetch::now(),
+            price: None,
+        };
+        for (home, other) in back {
+            self.board.hand_over(other, home);
+            for place in 0..self.places.len() {
+                self.board.tracker_mut(place).judged.insert(home, mark);
             }
         }
     }

@@ -22,6 +22,10 @@ const RECENT: usize = 10_000;
 impl Desk<'_> {
     pub(super) fn on_trade(&mut self, trade: &Trade, now: Timestamp) -> Vec<(usize, Outcome)> {
         let market = trade.market;
+        if !self.markets.has(market) {
+            // One who stands in: its holes are told by the engine, and the rules take it as it comes.
+            return self.apply_trades(&[*trade], now);
+        }
         if let Some(repair) = self.repairs.get_mut(&market) {
             repair.waiting.push(*trade);
             if repair.waiting.len() < WAITING {
@@ -92,7 +96,7 @@ impl Desk<'_> {
 
     /// Asks for the trades after the last one, where none has come after `from`; `waiting` come after them.
     pub(super) fn repair(&mut self, market: Market, waiting: Vec<Trade>, from: Option<Mark>) {
-        if !has_past(self.run.ctx, market) {
+        if !has_past(self.run.ctx, market) || !self.markets.has(market) {
             return;
         }
         let last = self.board.views.last_trade(market);

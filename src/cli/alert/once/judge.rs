@@ -12,7 +12,7 @@ use super::super::super::Ctx;
 use super::super::super::args::SinceLast;
 use super::super::super::error::CliError;
 use super::super::fetch::{self, Facts, has_past};
-use super::super::state::{MAX_AGE, recall, starts_anew, tell_of_future, watermarks};
+use super::super::state::{MAX_AGE, recall, starts_anew, tell_of_future, watermarks_over};
 use super::why::{no_history, uncovered, unknown};
 use super::{Run, ticker};
 
@@ -69,15 +69,7 @@ pub fn judge(
         judged.outcomes.extend(checked.outcomes);
         let mut marks = checked.marks;
         marks.retain(|market, _| has_past(run.ctx, *market));
-        let mut watermarks = watermarks(&marks);
-        if tracker.home() != tracker.market {
-            // Whoever stands in knows nothing of how far the one stood in for was seen.
-            for (market, mark) in known.iter().flat_map(|known| &known.watermarks) {
-                watermarks
-                    .entry(market.clone())
-                    .or_insert_with(|| mark.clone());
-            }
-        }
+        let watermarks = watermarks_over(known, &marks, &tracker);
         let same = |known: &MarketState| {
             known.memory.is_like(&tracker.memory) && known.watermarks == watermarks
         };

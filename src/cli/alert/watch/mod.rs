@@ -11,7 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
 use crate::engine::Subscription;
-use crate::model::{Event, StatusState};
+use crate::model::{Event, Market, StatusState};
 
 use super::super::error::{CliError, clipped};
 use super::super::exit::Exit;
@@ -19,6 +19,7 @@ use super::super::monitor::progress::{Progress, at, every};
 use super::super::monitor::{Clocks, engine_stopped, tell};
 use super::super::output::reader_is_gone;
 use super::super::signals::Signals;
+use super::super::stand_ins::StandIns;
 use super::desk::{Desk, Repaired};
 use super::fetch::now;
 use super::liveness::{Liveness, Question};
@@ -95,6 +96,8 @@ struct Watch<'a> {
     data: bool,
     /// What could not be known at the start.
     unknown: Vec<CliError>,
+    /// The symbols, and how each was written.
+    written: Vec<(Market, String)>,
 }
 
 impl<'a> Watch<'a> {
@@ -143,13 +146,16 @@ impl<'a> Watch<'a> {
             last_failure: None,
             data: false,
             unknown,
+            written: markets.written(specs),
         })
     }
 
     async fn subscribe(&self) -> Result<Vec<Subscription>, CliError> {
         let mut feeds = Vec::new();
         for request in self.desk.requests() {
-            feeds.push(self.run.ctx.engine.subscribe(request).await?);
+            let feed = self.run.ctx.engine.subscribe(request).await?;
+            StandIns::new(self.run.ctx).provide(&feed, self.written.clone());
+            feeds.push(feed);
         }
         Ok(feeds)
     }

@@ -64,6 +64,7 @@ fn status(market: Option<Market>, state: StatusState, attempt: u32, reason: &str
         state,
         attempt,
         reason: (!reason.is_empty()).then(|| reason.to_owned()),
+        stand_in: None,
         timestamp: at(2_000),
     }))
 }
