@@ -12,7 +12,7 @@ use crate::feed::{
     Answer, Command, FeedIo, Provider, ProviderError, Replay, Topic, TradeMark, Traits,
 };
 use crate::model::{Exchange, Instrument, Ticker, Trade};
-use crate::net::NetDial;
+use crate::net::{AnyDial, NetDial};
 
 use super::driver::{Connection, ConnectionOptions, Connects};
 use super::options::{LiveOptions, OptionsError, ws_url};
@@ -130,7 +130,7 @@ impl Live {
         topics.chunks(most).map(<[Topic]>::to_vec).collect()
     }
 
-    fn connection(&self, io: &FeedIo, siblings: Arc<AtomicUsize>) -> Connection<NetDial> {
+    fn connection(&self, io: &FeedIo, siblings: Arc<AtomicUsize>) -> Connection<AnyDial> {
         let options = ConnectionOptions {
             url: self.ws_url.clone(),
             headers: self.options.headers.clone(),
@@ -144,7 +144,7 @@ impl Live {
         Connection::new(
             self.adapter.clone(),
             options,
-            NetDial::new(self.options.proxies.clone(), self.options.tls.clone()),
+            self.dial(),
             self.options.clock.clone(),
             fastrand::Rng::new(),
             self.connects.clone(),
@@ -152,6 +152,14 @@ impl Live {
             io.stats.clone(),
             io.cancel.clone(),
         )
+    }
+
+    fn dial(&self) -> AnyDial {
+        let LiveOptions {
+            dial, proxies, tls, ..
+        } = &self.options;
+        let network = || AnyDial::new(NetDial::new(proxies.clone(), tls.clone()));
+        dial.clone().unwrap_or_else(network)
     }
 }
 

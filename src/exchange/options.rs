@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Clock, Exchange, SystemClock};
-use crate::net::{ProxyRules, Tls};
+use crate::net::{AnyDial, ProxyRules, Tls};
 
 use super::percent_encode;
 use super::protocol::Profile;
@@ -46,6 +46,33 @@ pub struct LiveOptions {
     pub shared_directory: Option<PathBuf>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// Opens every connection, WebSocket and REST, in place of `proxies` and `tls`: a transport of one's
+    /// own. `None`: the network.
+    ///
+    /// ```
+    /// use tickwire::exchange::LiveOptions;
+    /// use tickwire::net::{AnyDial, BoxStream, ConnectError, Dial, NetDial};
+    ///
+    /// /// The network, except for one host.
+    /// struct Without(&'static str, NetDial);
+    ///
+    /// impl Dial for Without {
+    ///     type Stream = BoxStream;
+    ///
+    ///     async fn dial(&self, url: &http::Uri) -> Result<BoxStream, ConnectError> {
+    ///         match url.host() {
+    ///             Some(host) if host == self.0 => Err(ConnectError::Refused { host: host.to_owned() }),
+    ///             _ => self.1.dial(url).await,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let options = LiveOptions {
+    ///     dial: Some(AnyDial::new(Without("blocked.example", NetDial::default()))),
+    ///     ..LiveOptions::default()
+    /// };
+    /// ```
+    pub dial: Option<AnyDial>,
 }
 
 impl Default for LiveOptions {
@@ -67,6 +94,7 @@ impl Default for LiveOptions {
             timeout: Duration::from_secs(10),
             shared_directory: None,
             clock: Arc::new(SystemClock),
+            dial: None,
         }
     }
 }

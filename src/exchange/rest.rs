@@ -75,6 +75,7 @@ impl Rest {
             headers: options.headers.clone(),
             params: options.params.clone(),
             timeout: options.timeout,
+            dial: options.dial.clone(),
             ..HttpOptions::default()
         })
         .map_err(|why| why.to_string())?;

@@ -1,8 +1,10 @@
 //! From a URL to a byte stream, by whatever proxy and TLS it takes.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -38,6 +40,39 @@ pub trait Dial: Send + Sync {
         &self,
         url: &http::Uri,
     ) -> impl Future<Output = Result<Self::Stream, ConnectError>> + Send;
+}
+
+/// A [`Dial`] that was chosen at run time: the network, a transport of one's own, or the pipes of a test.
+/// Cheap to clone.
+///
+/// [`crate::exchange::LiveOptions::dial`] shows how to bring one.
+#[derive(Clone)]
+pub struct AnyDial(Arc<dyn OpenStream>);
+
+/// [`Dial`] in the form that a pointer can have.
+trait OpenStream: Send + Sync {
+    fn open<'a>(&'a self, url: &'a http::Uri) -> BoxFuture<'a, Result<BoxStream, ConnectError>>;
+}
+
+impl<D: Dial<Stream = BoxStream>> OpenStream for D {
+    fn open<'a>(&'a self, url: &'a http::Uri) -> BoxFuture<'a, Result<BoxStream, ConnectError>> {
+        Box::pin(self.dial(url))
+    }
+}
+
+impl AnyDial {
+    /// Opens streams by `dial`, which also has to know when to give up.
+    pub fn new(dial: impl Dial<Stream = BoxStream> + 'static) -> Self {
+        Self(Arc::new(dial))
+    }
+}
+
+impl Dial for AnyDial {
+    type Stream = BoxStream;
+
+    async fn dial(&self, url: &http::Uri) -> Result<BoxStream, ConnectError> {
+        self.0.open(url).await
+    }
 }
 
 /// [`Dial`] over the network. Cheap to clone.

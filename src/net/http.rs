@@ -11,7 +11,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_rustls::rustls;
 
 use super::USER_AGENT;
-use super::dial::NetDial;
+use super::dial::{AnyDial, NetDial};
 use super::error::{
     ConnectError, Phase, one_line, plain_text, resolver_text, retry_after, rustls_error,
 };
@@ -54,6 +54,9 @@ pub struct HttpOptions {
     pub timeout: Duration,
     /// The largest body in bytes, decompressed. Default: 64 MiB.
     pub body_max: usize,
+    /// Opens the connection of each GET in place of the pool, proxies and TLS of this client. Posts to
+    /// webhooks do not take it: whoever opens their connections has to look at the addresses.
+    pub dial: Option<AnyDial>,
 }
 
 impl Default for HttpOptions {
@@ -65,6 +68,7 @@ impl Default for HttpOptions {
             params: Vec::new(),
             timeout: REQUEST_TIMEOUT,
             body_max: BODY_MAX,
+            dial: None,
         }
     }
 }
@@ -117,18 +121,26 @@ impl HttpClient {
             url.query_pairs_mut().extend_pairs(params);
         }
 
+        let limits = one_shot::Limits {
+            timeout: self.0.options.timeout,
+            body_max: Some(self.0.options.body_max),
+        };
+        let built = |client: &reqwest::Client, url| {
+            let built = client.get(url).build().ok()?;
+            one_shot::request(&built, &self.0.headers)
+        };
+        if let Some(dial) = &self.0.options.dial {
+            // Only builds the request, so it needs no roots.
+            let request = built(self.client(false).await?, url).ok_or_else(malformed)?;
+            return one_shot::send(dial, &uri, &host, None, request, limits).await;
+        }
         let proxy = self.0.options.proxies.for_url(&uri);
         let client = self.client(target.tls).await?;
         if !target.tls
             && let Some(proxy) = &proxy
             && matches!(proxy.scheme(), ProxyScheme::Http | ProxyScheme::Https)
         {
-            let built = client.get(url).build().map_err(|_| malformed())?;
-            let request = one_shot::request(&built, &self.0.headers).ok_or_else(malformed)?;
-            let limits = one_shot::Limits {
-                timeout: self.0.options.timeout,
-                body_max: Some(self.0.options.body_max),
-            };
+            let request = built(client, url).ok_or_else(malformed)?;
             let proxy = Some(proxy);
             return one_shot::send(&self.0.dial, &uri, &host, proxy, request, limits).await;
         }

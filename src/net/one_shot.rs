@@ -1,9 +1,9 @@
 //! One request on a connection of its own, opened as those of WebSocket are.
 //!
-//! Here and not with reqwest, for two cases. A GET to an `http://` URL behind an HTTP proxy: reqwest tunnels
+//! Here and not with reqwest, for three cases. A GET to an `http://` URL behind an HTTP proxy: reqwest tunnels
 //! `https` only, for `http` it asks the proxy to forward (`GET http://host/…`), and a proxy that knows nothing
-//! but CONNECT refuses that, though it carries the WebSocket of the same host. And a POST to a webhook: which
-//! addresses are connected to is ours to decide, whatever the proxy.
+//! but CONNECT refuses that, though it carries the WebSocket of the same host. A POST to a webhook: which
+//! addresses are connected to is ours to decide, whatever the proxy. And a GET over a transport of the user's own.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout};
 
 use super::USER_AGENT;
-use super::dial::{BoxStream, Dial, NetDial};
+use super::dial::{BoxStream, Dial};
 use super::error::{ConnectError, Phase};
 use super::http::{CONNECT_TIMEOUT, HttpReply, too_large, transport_failure};
 use super::proxy::Proxy;
@@ -30,7 +30,7 @@ pub(super) struct Limits {
 
 /// `host` is the target's `host:port`, and `proxy` the one that `dial` takes, both for errors.
 pub(super) async fn send(
-    dial: &NetDial,
+    dial: &impl Dial<Stream = BoxStream>,
     uri: &http::Uri,
     host: &str,
     proxy: Option<&Proxy>,

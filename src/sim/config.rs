@@ -83,6 +83,9 @@ pub struct SimConfig {
     pub first_trade_id: u64,
     /// Trades in each ledger before the start.
     pub history: usize,
+    /// The venue's time at the start, in ns UTC: it then goes on with tokio's clock, which a test can
+    /// pause. `None`: the computer's own time.
+    pub start_ns: Option<i64>,
 }
 
 impl SimConfig {
@@ -114,6 +117,7 @@ impl SimConfig {
             second: Duration::from_secs(1),
             first_trade_id: 500_001,
             history: 200,
+            start_ns: None,
         }
     }
 }

@@ -14,7 +14,10 @@ use std::{
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 /// What a socket's task is told.
 #[derive(Clone, Debug)]
@@ -47,7 +50,32 @@ pub(super) struct Core {
     pub bucket: Mutex<Bucket>,
     connects: Mutex<Window>,
     generating: AtomicBool,
+    clock: Mutex<Clock>,
     pub stop: watch::Receiver<bool>,
+}
+
+/// The venue's clock.
+struct Clock {
+    /// A moment of the venue and the one of tokio's clock that belongs to it.
+    start: Option<(i64, Instant)>,
+    frozen_at: Option<i64>,
+}
+
+impl Clock {
+    fn now_ns(&self) -> i64 {
+        match self.start {
+            Some((start_ns, at)) => start_ns.saturating_add(nanos(at.elapsed())),
+            None => nanos(
+                SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default(),
+            ),
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[derive(Default)]
@@ -77,6 +105,10 @@ impl Core {
             bucket: Mutex::new(bucket),
             connects: Mutex::default(),
             generating: AtomicBool::new(false),
+            clock: Mutex::new(Clock {
+                start: config.start_ns.map(|ns| (ns, Instant::now())),
+                frozen_at: None,
+            }),
             stop,
         };
         for listing in &config.listings {
@@ -97,15 +129,22 @@ impl Core {
         self.counters().rule_violations.push(text.into());
     }
 
-    /// The venue's clock: the computer's, plus the skew asked for.
+    /// The venue's clock, with the faults asked for.
     pub fn now_ns(&self) -> i64 {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let skew = self.faults().clock_skew_ms * 1_000_000;
-        i64::try_from(now.as_nanos())
-            .unwrap_or(i64::MAX)
-            .saturating_add(skew)
+        let (frozen, skew_ms) = {
+            let faults = self.faults();
+            (faults.freeze_clock, faults.clock_skew_ms)
+        };
+        let mut clock = lock(&self.clock);
+        let now = clock.now_ns();
+        let now = match frozen {
+            true => *clock.frozen_at.get_or_insert(now),
+            false => {
+                clock.frozen_at = None;
+                now
+            }
+        };
+        now.saturating_add(skew_ms * 1_000_000)
     }
 
     /// Lists a pair with `history` trades spread over the time before now.
@@ -233,8 +272,13 @@ impl Core {
 
     /// Those of them that REST gives.
     pub fn rest_trades(&self, native: &str) -> Vec<Trade> {
-        let reach = self.faults().rest_trades_reach.unwrap_or(usize::MAX);
+        let (reach, lag) = {
+            let faults = self.faults();
+            (faults.rest_trades_reach, faults.rest_trades_lag)
+        };
+        let reach = reach.unwrap_or(usize::MAX);
         let mut trades = self.trades(native);
+        trades.truncate(trades.len().saturating_sub(lag));
         trades.drain(..trades.len().saturating_sub(reach));
         trades
     }
@@ -302,9 +346,10 @@ async fn generate(core: Arc<Core>) {
     let mut rng = fastrand::Rng::with_seed(core.seed);
     let mut owed: BTreeMap<String, f64> = BTreeMap::new();
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    let mut last = tokio::time::Instant::now();
+    let mut last = Instant::now();
     loop {
         tokio::select! {
+            biased;
             _ = stop.changed() => return,
             now = ticks.tick() => {
                 let step = (now - last).as_secs_f64() * core.rate;

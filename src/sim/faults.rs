@@ -1,4 +1,5 @@
 //! The knobs that make a simulated exchange misbehave.
+use super::market::Stream;
 use std::{collections::HashSet, time::Duration};
 
 /// What goes wrong; the default is nothing. All may be changed while connections are open.
@@ -25,6 +26,8 @@ pub struct Faults {
     pub rest_truncate: bool,
     /// REST gives only so many of a pair's newest trades, as if it had forgotten those before.
     pub rest_trades_reach: Option<usize>,
+    /// REST does not show so many of a pair's newest trades yet: it lags behind the sockets.
+    pub rest_trades_lag: usize,
     /// So many more REST requests for trades are answered, and those after them with status 503.
     pub rest_trades_answers: Option<u64>,
     /// What `rest_trades_answers` ends is not answered at all.
@@ -39,6 +42,8 @@ pub struct Faults {
     pub refuse_symbols: HashSet<String>,
     /// Symbols (canonical or native) that are acknowledged and then silent.
     pub mute_symbols: HashSet<String>,
+    /// Streams of a symbol (canonical or native) that fall silent while its other stream flows.
+    pub mute_streams: HashSet<(String, Stream)>,
     /// Such trades are not sent on sockets; they are in the ledger and in REST.
     pub drop_trades_every: u64,
     /// Such trades are sent twice.
@@ -62,6 +67,8 @@ pub struct Faults {
     pub require_pong: bool,
     /// Sockets are closed right after the upgrade.
     pub flap: bool,
+    /// The venue's clock stands still, while frames still come.
+    pub freeze_clock: bool,
     /// The venue's clock is this far ahead of the computer's.
     pub clock_skew_ms: i64,
     /// Every Kraken REST request is answered with status 200 and this error.

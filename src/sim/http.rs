@@ -98,6 +98,7 @@ where
         return;
     }
     tokio::select! {
+        biased;
         _ = stop.changed() => {}
         // a broken connection is the client's business
         _ = connection(&core, stream, reset) => {}

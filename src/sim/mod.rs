@@ -5,7 +5,10 @@
 //! simulation shares no code with the rest of the crate, so both cannot be wrong in the same
 //! way. [`Faults`] make it misbehave; [`Counters`] tell whether the client kept the rules.
 //!
-//! It never opens a connection, and listens on 127.0.0.1 only.
+//! A [`Proxy`] between client and exchange makes the line misbehave. Both work on loopback and over pipes in
+//! memory: with [`SimDial`] and [`TokioClock`] a whole client runs in virtual time.
+//!
+//! It listens on 127.0.0.1 only, and connects to nothing but itself.
 //!
 //! ```
 //! use tickwire::sim::{Sim, SimConfig, Venue};
@@ -32,17 +35,25 @@ mod json;
 mod kraken;
 mod market;
 mod outbox;
+mod proxy;
+mod script;
+mod seam;
 mod session;
 mod socket;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod time;
+mod verify;
 
 pub use config::{Listing, SimConfig, Status, Venue};
 pub use faults::{Cut, Faults};
-pub use market::{LedgerTrade, Side};
+pub use market::{LedgerTrade, Side, Stream};
+pub use proxy::{LineFaults, Pipe, Proxy, ProxyListener};
+pub use script::{Script, ScriptError, ScriptLimits};
+pub use seam::{SimDial, TokioClock};
 pub use tally::Counters;
+pub use verify::{Repair, Told, Verdict, verify};
 
 use self::core::{Core, Order, lock};
 use bytes::Bytes;
@@ -253,6 +264,7 @@ async fn accept(core: Arc<Core>, listener: TcpListener) {
     let mut stop = core.stop.clone();
     loop {
         let accepted = tokio::select! {
+            biased;
             _ = stop.changed() => return,
             accepted = listener.accept() => accepted,
         };

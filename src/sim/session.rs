@@ -5,7 +5,7 @@ use super::{
     core::{Core, Event},
     http::Request,
     kraken,
-    market::Info,
+    market::{Info, Stream},
     outbox::Outbox,
 };
 
@@ -28,6 +28,16 @@ impl Ctx<'_> {
     pub fn muted(&self, info: &Info) -> bool {
         let faults = self.core.faults();
         named(&faults.mute_symbols, info)
+    }
+
+    /// Whether a fault keeps this stream of a pair silent.
+    pub fn mutes(&self, info: &Info, stream: Stream) -> bool {
+        let faults = self.core.faults();
+        // asked for every event, and mostly there is none
+        !faults.mute_streams.is_empty()
+            && [&info.canonical, &info.native]
+                .into_iter()
+                .any(|name| faults.mute_streams.contains(&(name.clone(), stream)))
     }
 
     /// Whether a fault refuses this pair.

@@ -111,12 +111,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             let due = self.out.due();
             let release = sleep_until(due.unwrap_or_else(Instant::now));
             let ended = tokio::select! {
+                // in this order: the same inputs give the same frames, and a flood of trades
+                // keeps nothing else waiting
+                biased;
+                _ = seconds.tick() => self.on_second(),
+                () = release, if due.is_some() => { self.out.release(); None }
+                message = self.ws.next() => self.on_message(message).await,
                 _ = orders.recv_many(&mut batch, 64) => {
                     batch.drain(..).find_map(|order| self.on_order(&order))
                 }
-                message = self.ws.next() => self.on_message(message).await,
-                _ = seconds.tick() => self.on_second(),
-                () = release, if due.is_some() => { self.out.release(); None }
             };
             if let Some(end) = ended {
                 return end;

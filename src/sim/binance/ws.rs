@@ -4,7 +4,7 @@ use crate::sim::{
     core::{Core, Event},
     http::Request,
     json::{Object, array, quoted},
-    market::{Info, Trade, View},
+    market::{Info, Stream as Data, Trade, View},
     session::Ctx,
 };
 use serde_json::Value;
@@ -168,7 +168,7 @@ impl Session {
             .filter(|stream| stream.symbol == info.native)
         {
             match stream.kind {
-                Kind::Trade => {
+                Kind::Trade if !ctx.mutes(info, Data::Trades) => {
                     let now = ctx.core.now_ns();
                     for tick in ctx.out.mangle(ctx.core, info, &event.ticks) {
                         if tick.trade.id > stream.after {
@@ -177,10 +177,10 @@ impl Session {
                         }
                     }
                 }
-                Kind::BookTicker => {
+                Kind::BookTicker if !ctx.mutes(info, Data::Ticker) => {
                     self.send(&stream.name, book_ticker(&event.view), ctx);
                 }
-                Kind::Ticker | Kind::Unknown => {}
+                _ => {}
             }
         }
     }
@@ -194,7 +194,7 @@ impl Session {
             let Some(view) = ctx.core.view(&stream.symbol) else {
                 continue;
             };
-            if !ctx.muted(&view.info) {
+            if !ctx.muted(&view.info) && !ctx.mutes(&view.info, Data::Ticker) {
                 self.send(&stream.name, ticker(&view, ctx.core.now_ns()), ctx);
             }
         }

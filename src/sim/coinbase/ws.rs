@@ -3,7 +3,7 @@ use crate::sim::{
     config::Status,
     core::Event,
     json::{Object, array, quoted},
-    market::{Info, Quote, Stats, Trade},
+    market::{Info, Quote, Stats, Stream, Trade},
     session::Ctx,
     time::rfc3339,
 };
@@ -168,7 +168,7 @@ impl Session {
         let own = |s: &&Subscription| s.product == info.native;
         for subscription in self.subscriptions.iter().filter(own) {
             match subscription.channel {
-                "ticker" => {
+                "ticker" if !ctx.mutes(info, Stream::Ticker) => {
                     for tick in event
                         .ticks
                         .iter()
@@ -177,7 +177,7 @@ impl Session {
                         ctx.data(ticker(info, Some(&tick.trade), &tick.quote, &tick.stats));
                     }
                 }
-                "matches" => {
+                "matches" if !ctx.mutes(info, Stream::Trades) => {
                     for tick in ctx.out.mangle(ctx.core, info, &event.ticks) {
                         if tick.trade.id > subscription.after {
                             ctx.data(matched("match", info, &tick.trade));
@@ -215,7 +215,10 @@ impl Session {
             }
             let due =
                 subscription.channel == "ticker_batch" && second.is_multiple_of(BATCH_SECONDS);
-            if due && subscription.batched < view.last_id() {
+            if due
+                && subscription.batched < view.last_id()
+                && !ctx.mutes(&view.info, Stream::Ticker)
+            {
                 subscription.batched = view.last_id();
                 ctx.data(ticker(
                     &view.info,
@@ -237,6 +240,8 @@ fn greet(subscription: &Subscription, ctx: &mut Ctx<'_>) {
         return;
     }
     match (subscription.channel, &view.last) {
+        ("matches", _) if ctx.mutes(&view.info, Stream::Trades) => {}
+        ("ticker" | "ticker_batch", _) if ctx.mutes(&view.info, Stream::Ticker) => {}
         ("ticker" | "ticker_batch", last) => {
             ctx.data(ticker(&view.info, last.as_ref(), &view.quote, &view.stats));
         }

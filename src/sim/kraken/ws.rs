@@ -3,7 +3,7 @@ use super::listed;
 use crate::sim::{
     core::Event,
     json::{Object, array, quoted},
-    market::{Info, Quote, Stats, Tick, View},
+    market::{Info, Quote, Stats, Stream, Tick, View},
     session::Ctx,
     time::rfc3339,
 };
@@ -24,6 +24,13 @@ enum Channel {
 }
 
 impl Channel {
+    fn stream(self) -> Stream {
+        match self {
+            Self::Trade => Stream::Trades,
+            Self::Ticker | Self::TickerBbo => Stream::Ticker,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Trade => "trade",
@@ -177,7 +184,8 @@ impl Session {
         };
         self.subscriptions.push(subscription);
         ctx.ack(acceptance(call, symbol, ctx));
-        if !call.snapshot || ctx.muted(&view.info) {
+        let silent = ctx.muted(&view.info) || ctx.mutes(&view.info, call.channel.stream());
+        if !call.snapshot || silent {
             return Ok(());
         }
         match call.channel {
@@ -225,6 +233,9 @@ impl Session {
             .iter()
             .filter(|s| s.symbol == info.native)
         {
+            if ctx.mutes(info, subscription.channel.stream()) {
+                continue;
+            }
             let fresh = |tick: &&Tick| tick.trade.id > subscription.after;
             match subscription.channel {
                 Channel::Trade => {
