@@ -88,10 +88,7 @@ impl Failover {
             Some(market) => self.markets.entry(market).or_default(),
             None => self.exchanges.entry(status.exchange).or_default(),
         };
-        let is_well = matches!(
-            status.state,
-            StatusState::Connected | StatusState::Quiet | StatusState::Fallback
-        );
+        let is_well = !status.state.is_trouble();
         *health = match (&*health, is_well) {
             (Health::Well { since }, true) => Health::Well { since: *since },
             (Health::Troubled { .. }, true) => Health::Well { since: now },

@@ -36,8 +36,8 @@ pub enum Action {
     Quiet(Market),
     /// The stream is dead, for this reason.
     Stale(Market, Stream, &'static str),
-    /// It delivers again.
-    Cured(Market, Stream),
+    /// It delivers again, after so many attempts; 0: it was only quiet.
+    Cured(Market, Stream, u32),
     /// Stop and start this topic.
     Resubscribe(Market, Stream),
     /// Give this topic a line of its own.
@@ -125,8 +125,8 @@ impl Freshness {
         let Some(Some(watch)) = watches.map(|watches| &mut watches[stream as usize]) else {
             return;
         };
-        if watch.on_event(event, now) {
-            out.push(Action::Cured(market, stream));
+        if let Some(attempts) = watch.on_event(event, now) {
+            out.push(Action::Cured(market, stream, attempts));
         }
     }
 

@@ -21,6 +21,7 @@
 
 mod builder;
 pub mod core;
+mod confirmed;
 mod failover;
 mod freshness;
 mod hub;

@@ -117,6 +117,11 @@ pub enum StatusState {
 }
 
 impl StatusState {
+    /// Whether data is missing while it lasts.
+    pub fn is_trouble(self) -> bool {
+        matches!(self, Self::Stale | Self::Reconnecting | Self::Failed)
+    }
+
     /// The name in outputs.
     pub fn name(self) -> &'static str {
         match self {

@@ -256,6 +256,10 @@ pub(super) fn tell(event: &Event, notices: Notices) {
                 ),
             );
         }
+        // No trouble, and its end neither: for those who want to know everything.
+        Event::Status(status) if status.attempt == 0 && !status.state.is_trouble() => {
+            tracing::info!("{}", describe(status));
+        }
         Event::Status(status) => notices.say("status", &format!("tickwire: {}", describe(status))),
         Event::Ticker(_) | Event::Trade(_) => {}
     }

@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use crate::expression::{Expression, Operand, Reference, Truth};
 use crate::feed::Topic;
 use crate::model::{
-    Clock, Event, Field, Instrument, Market, StatusState, Stream, SystemClock, Timestamp, Value,
+    Clock, Event, Field, Instrument, Market, Stream, SystemClock, Timestamp, Value,
 };
 
 use super::super::Ctx;
@@ -121,7 +121,7 @@ impl Others {
                     self.latest.insert((market, stream), event.clone());
                 }
             }
-            (Event::Status(status), market, _) if status.state != StatusState::Connected => {
+            (Event::Status(status), market, _) if status.state.is_trouble() => {
                 self.latest.retain(|(known, _), _| {
                     market.map_or(known.exchange() != status.exchange, |market| {
                         *known != market

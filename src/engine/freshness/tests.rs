@@ -120,7 +120,7 @@ fn a_silence_far_beyond_the_cadence_is_asked_about_and_one_that_the_exchange_con
         [Action::Quiet(topic.0)]
     );
     world.event(Event::Trade(trade(topic.0, 21, world.now)));
-    assert_eq!(world.done, [Action::Cured(topic.0, topic.1)]);
+    assert_eq!(world.done, [Action::Cured(topic.0, topic.1, 0)]);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_dead_stream_is_subscribed_anew_then_moved_then_tried_again_until_it_is_cure
     );
     assert!(steps[3].0 - steps[2].0 > steps[1].0 - steps[0].0);
     world.event(Event::Trade(trade(topic.0, 6, world.now)));
-    assert_eq!(world.done, [Action::Cured(topic.0, topic.1)]);
+    assert_eq!(world.done, [Action::Cured(topic.0, topic.1, 5)]);
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn a_clock_that_stands_still_while_trades_come_is_found_and_its_return_is_the_cu
     world.event(Event::Trade(trade(topic.0, id + 1, 7)));
     assert_eq!(world.done, []);
     world.event(Event::Trade(trade(topic.0, id + 2, 200)));
-    assert_eq!(world.done, [Action::Cured(topic.0, topic.1)]);
+    assert_eq!(world.done, [Action::Cured(topic.0, topic.1, 1)]);
 }
 
 #[test]

@@ -105,8 +105,8 @@ impl Watch {
         }
     }
 
-    /// True: it was told as dead or quiet, and this shows that it is not any more.
-    pub fn on_event(&mut self, event: &Event, now: u64) -> bool {
+    /// Some attempts: it was told as dead or quiet, and this shows that it is not any more.
+    pub fn on_event(&mut self, event: &Event, now: u64) -> Option<u32> {
         let clock = clock_of(event);
         let ticks = clock.is_some() && clock > self.clock;
         if ticks {
@@ -127,7 +127,7 @@ impl Watch {
             _ => true,
         };
         if !is_new {
-            return false;
+            return None;
         }
         if now > self.last {
             let pause = now - self.last;
@@ -140,10 +140,15 @@ impl Watch {
         // A line whose acknowledgement was lost has shown itself.
         self.is_up = true;
         if matches!(self.state, State::Stale { .. }) && self.reason == FROZEN && !ticks {
-            return false;
+            return None;
         }
+        let attempts = self.steps();
         (self.state, self.reason, self.wait) = (State::Live, DEAD, self.floor);
-        std::mem::replace(&mut self.told, Told::Nothing) != Told::Nothing
+        match std::mem::replace(&mut self.told, Told::Nothing) {
+            Told::Nothing => None,
+            Told::Quiet => Some(0),
+            Told::Stale => Some(attempts.max(1)),
+        }
     }
 
     pub fn on_line(&mut self, is_up: bool, now: u64) {

@@ -184,7 +184,7 @@ impl Row {
         let trouble = [self.status.as_deref(), connection]
             .into_iter()
             .flatten()
-            .find(|status| status.state != StatusState::Connected);
+            .find(|s| s.state.is_trouble() || s.state == StatusState::Fallback);
         let (health, mut text) = match trouble {
             Some(status) => (Health::of(status.state), status_text(status)),
             None if self.received_at.is_some() => (Health::Fine, "connected".to_owned()),

@@ -224,7 +224,7 @@ impl TableState {
         let connections = self.exchanges.iter().filter_map(|(_, s)| s.as_ref());
         let troubles = || {
             (symbols.clone().chain(connections.clone()))
-                .filter(|status| status.state != StatusState::Connected)
+                .filter(|s| s.state.is_trouble() || s.state == StatusState::Fallback)
         };
         let worst = troubles().max_by_key(|status| (Health::of(status.state), status.timestamp));
         match worst {

@@ -13,7 +13,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::alert::{Board, Mark, Outcome, Past, Tracker};
 use crate::engine::{Delivery, Overflow, Request, SLOW_READER_PATIENCE};
-use crate::model::{Event, Gap, Market, Status, StatusState, Stream, Timestamp, Trade};
+use crate::model::{Event, Gap, Market, Status, Stream, Timestamp, Trade};
 
 use super::super::error::CliError;
 use super::deliver::Claimed;
@@ -295,7 +295,7 @@ impl<'a> Desk<'a> {
     }
 
     fn on_status(&mut self, status: &Status) {
-        let is_up = status.state == StatusState::Connected;
+        let is_up = !status.state.is_trouble();
         if let (Some(home), Some(other)) = (status.market, status.stand_in) {
             self.hand_over(home, other);
             return;
