@@ -15,6 +15,7 @@ use crate::feed::{FeedStats, Provider};
 use crate::model::{Clock, Event, Exchange, Instrument, Stream, SystemClock};
 use crate::symbols::{Cache, Manager, ResolveError};
 
+use super::confirmed::Confirmed;
 use super::mailbox::{Delivery, Mailbox};
 use super::stats::{Counters, Stats};
 use super::subscription::{Request, Subscription, topics};
@@ -107,6 +108,7 @@ impl EngineBuilder {
             control: sender,
             cancel,
             feed_stats: task.feed_stats.clone(),
+            confirmed: task.confirmed.clone(),
             counters: task.counters.clone(),
             tracker: tracker.clone(),
             next_id: AtomicU64::new(0),
@@ -129,6 +131,7 @@ struct Inner {
     cancel: CancellationToken,
     tracker: TaskTracker,
     feed_stats: Arc<Mutex<HashMap<Exchange, Arc<FeedStats>>>>,
+    confirmed: Confirmed,
     counters: Arc<Counters>,
     next_id: AtomicU64,
     started: Instant,
@@ -253,6 +256,11 @@ impl Engine {
                 }
             }
         }))
+    }
+
+    /// When the exchanges last confirmed what was told.
+    pub fn confirmed(&self) -> Confirmed {
+        self.0.confirmed.clone()
     }
 
     /// What the engine has done so far.

@@ -20,8 +20,8 @@
 //! that is done behind [`crate::feed::Provider`].
 
 mod builder;
-pub mod core;
 mod confirmed;
+pub mod core;
 mod failover;
 mod freshness;
 mod hub;
@@ -32,6 +32,7 @@ mod subscription;
 mod task;
 
 pub use builder::{Engine, EngineBuilder, EngineError};
+pub use confirmed::Confirmed;
 pub use hub::Filter;
 pub use mailbox::{DEFAULT_CAPACITY, Delivery, End, Overflow, SLOW_READER_PATIENCE};
 pub use sequence::{REORDER_NANOS, REORDER_TRADES, SequenceStats};

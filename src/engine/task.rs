@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::feed::{Batch, Command, FeedIo, FeedStats, Provider, Topic};
 use crate::model::{Clock, Event, Exchange, Market, Status, StatusState, Stream};
 
+use super::confirmed::Confirmed;
 use super::core::Core;
 use super::hub::{Filter, Hub, SubscriberId};
 use super::mailbox::Mailbox;
@@ -65,6 +66,7 @@ pub(crate) struct Task {
     pub tracker: TaskTracker,
     pub feed_stats: Arc<Mutex<HashMap<Exchange, Arc<FeedStats>>>>,
     pub counters: Arc<Counters>,
+    pub confirmed: Confirmed,
     pub clock: Arc<dyn Clock>,
     feeds: HashMap<Exchange, mpsc::Sender<Command>>,
     topics: HashMap<(Market, Stream), Topic>,
@@ -100,6 +102,7 @@ impl Task {
             tracker,
             feed_stats: Arc::default(),
             counters: Arc::default(),
+            confirmed: Confirmed::default(),
             clock,
             feeds: HashMap::new(),
             topics: HashMap::new(),

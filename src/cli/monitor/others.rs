@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
+use crate::engine::Confirmed;
 use crate::expression::{Expression, Operand, Reference, Truth};
 use crate::feed::Topic;
 use crate::model::{
@@ -27,6 +28,7 @@ pub struct Others {
     shown: HashSet<(Market, Stream)>,
     latest: HashMap<(Market, Stream), Event>,
     clocks: Clocks,
+    confirmed: Confirmed,
     max_age: Option<Duration>,
 }
 
@@ -62,6 +64,7 @@ impl Others {
             needs: Vec::new(),
             shown: settings.topics(shown).into_iter().collect(),
             latest: HashMap::new(),
+            confirmed: ctx.engine.confirmed(),
             max_age: settings.max_age,
         };
         operands().for_each(|operand| others.need(operand));
@@ -164,7 +167,12 @@ impl Others {
             return Value::Null;
         };
         let now = self.clocks.now(event, SystemClock.now());
-        let age = event.received_at().map(|at| now.seconds_since(at));
+        let topic = event.market().zip(event.stream());
+        let confirmed = topic.and_then(|(market, stream)| self.confirmed.get(market, stream));
+        let known = event
+            .received_at()
+            .map(|at| confirmed.map_or(at, |c| c.max(at)));
+        let age = known.map(|at| now.seconds_since(at));
         match (self.max_age, age) {
             (Some(most), Some(age)) if age > most.as_secs_f64() => Value::Null,
             _ => operand.value(event, now),

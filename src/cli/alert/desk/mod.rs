@@ -236,6 +236,16 @@ impl<'a> Desk<'a> {
         provider.is_ok_and(|provider| provider.traits().own_clock)
     }
 
+    /// What the exchanges have confirmed by themselves does not grow old.
+    pub fn confirm(&mut self) {
+        let confirmed = self.run.ctx.engine.confirmed();
+        for (market, stream) in self.topics() {
+            if let Some(at) = confirmed.get(market, stream) {
+                self.board.views.confirm(market, at);
+            }
+        }
+    }
+
     /// Time has passed.
     pub fn tick(&mut self, now: Timestamp) -> Vec<(usize, Outcome)> {
         let mut found = Vec::new();

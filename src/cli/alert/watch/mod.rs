@@ -235,6 +235,7 @@ impl<'a> Watch<'a> {
                 }
             }
             News::Tick => {
+                self.desk.confirm();
                 let found = self.desk.tick(now());
                 self.take(found).await;
                 for (place, outcomes) in self.desk.unwritten() {
