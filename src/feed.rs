@@ -223,6 +223,9 @@ pub struct Traits {
     pub stream_fields: &'static [Field],
     /// Ticker fields that a single REST answer fills.
     pub rest_fields: &'static [Field],
+    /// For how long a stream may be silent before it is asked about over REST; `None`: it never is, or there is
+    /// nobody to ask.
+    pub silence: Option<Duration>,
     /// What sets this source's list of instruments apart from another's of the same name: its address.
     /// `None`: the list is built in and needs no cache.
     pub list_source: Option<String>,

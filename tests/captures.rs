@@ -335,6 +335,7 @@ fn catalogue(adapter: &dyn Adapter, list: Vec<Instrument>) -> Catalogue {
         invented: false,
         stream_fields: profile.stream_fields,
         rest_fields: profile.rest_fields,
+        silence: None,
         list_source: None,
     };
     Catalogue::new(adapter.exchange(), list, &traits, NOW)

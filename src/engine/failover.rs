@@ -81,9 +81,6 @@ impl Failover {
 
     /// A state that a feed has told.
     pub fn on_status(&mut self, status: &Status, now: u64) {
-        if self.chains.is_empty() {
-            return;
-        }
         let health = match status.market {
             Some(market) => self.markets.entry(market).or_default(),
             None => self.exchanges.entry(status.exchange).or_default(),

@@ -19,6 +19,7 @@
 //! Owns market state, order, duplicates, gaps and delivery. Never opens a socket, never parses JSON:
 //! that is done behind [`crate::feed::Provider`].
 
+mod awake;
 mod builder;
 mod confirmed;
 pub mod core;
@@ -26,6 +27,7 @@ mod failover;
 mod freshness;
 mod hub;
 mod mailbox;
+mod probe;
 mod sequence;
 mod stats;
 mod subscription;

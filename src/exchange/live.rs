@@ -199,6 +199,7 @@ impl Provider for Live {
             invented: false,
             stream_fields: self.profile.stream_fields,
             rest_fields: self.profile.rest_fields,
+            silence: Some(self.options.heartbeat_interval),
             list_source: Some(self.rest.url().to_owned()),
         }
     }

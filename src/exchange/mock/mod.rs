@@ -204,6 +204,7 @@ impl Provider for Mock {
             invented: true,
             stream_fields: Field::TICKER_NUMBERS,
             rest_fields: Field::TICKER_NUMBERS,
+            silence: None,
             list_source: None,
         }
     }
