@@ -250,6 +250,7 @@ mod tests {
             invented: false,
             stream_fields: &[],
             rest_fields: &[],
+            silence: None,
             list_source: None,
         }
     }

@@ -99,6 +99,7 @@ pub fn catalogue(adapter: &dyn Adapter, list: Vec<Instrument>) -> Catalogue {
         invented: false,
         stream_fields: profile.stream_fields,
         rest_fields: profile.rest_fields,
+        silence: None,
         list_source: None,
     };
     Catalogue::new(adapter.exchange(), list, &traits, NOW)
