@@ -79,6 +79,11 @@ impl Failover {
         self.chains.retain(|chain| chain.subscriber != subscriber);
     }
 
+    /// Whether there is nothing to decide.
+    pub fn is_idle(&self) -> bool {
+        self.chains.is_empty()
+    }
+
     /// A state that a feed has told.
     pub fn on_status(&mut self, status: &Status, now: u64) {
         let health = match status.market {

@@ -248,6 +248,13 @@ impl Freshness {
         is_same
     }
 
+    /// Whether this stream is known to be dead.
+    pub fn is_stale(&self, market: Market, stream: Stream) -> bool {
+        let watches = self.watches.get(market.index());
+        let watch = watches.and_then(|watches| watches[stream as usize].as_ref());
+        watch.is_some_and(|watch| matches!(watch.state, State::Stale { .. }))
+    }
+
     fn watch_mut(&mut self, market: Market, stream: Stream) -> Option<&mut Watch> {
         self.watches.get_mut(market.index())?[stream as usize].as_mut()
     }

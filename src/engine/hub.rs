@@ -105,6 +105,14 @@ impl Hub {
         orphans
     }
 
+    /// What a subscriber reads of a market.
+    pub fn streams(&self, id: SubscriberId, market: Market) -> Vec<Stream> {
+        let subscriber = self.subscribers.iter().find(|s| s.id == id);
+        let topics = subscriber.map(|s| s.topics.as_slice()).unwrap_or_default();
+        let of = topics.iter().filter(|topic| topic.0 == market);
+        of.map(|topic| topic.1).collect()
+    }
+
     /// An event for one subscriber alone.
     pub fn tell(&mut self, id: SubscriberId, event: Event) {
         if let Some(subscriber) = self.subscribers.iter_mut().find(|s| s.id == id) {

@@ -28,6 +28,7 @@ mod freshness;
 mod hub;
 mod mailbox;
 mod probe;
+mod repair;
 mod sequence;
 mod stats;
 mod subscription;
@@ -37,6 +38,9 @@ pub use builder::{Engine, EngineBuilder, EngineError};
 pub use confirmed::Confirmed;
 pub use hub::Filter;
 pub use mailbox::{DEFAULT_CAPACITY, Delivery, End, Overflow, SLOW_READER_PATIENCE};
-pub use sequence::{REORDER_NANOS, REORDER_TRADES, SequenceStats};
+pub use sequence::{
+    EVIDENCE_NANOS, REORDER_NANOS, REORDER_TRADES, REPAIR_BUDGET_NANOS, REPAIR_TRADES,
+    REPAIR_TRIES, SequenceStats, WAIT_NANOS,
+};
 pub use stats::Stats;
 pub use subscription::{Link, Request, Subscription};

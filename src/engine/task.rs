@@ -1,22 +1,30 @@
 //! The one task that owns all market state: takes batches from the feeds, applies them, publishes.
 
+mod feeds;
+mod watch;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::feed::{Batch, Command, FeedIo, FeedStats, Provider, Topic};
-use crate::model::{Clock, Event, Exchange, Market, Status, StatusState, Stream};
+use crate::feed::{Batch, Command, FeedStats, Provider, Topic, TradeMark};
+use crate::model::{Clock, Event, Exchange, Instrument, Market, Status, StatusState, Stream};
+use crate::sanity::Sanity;
 
+use super::awake::Awake;
 use super::confirmed::Confirmed;
-use super::core::Core;
+use super::core::{Core, Effect};
+use super::failover::Failover;
+use super::freshness::Freshness;
 use super::hub::{Filter, Hub, SubscriberId};
 use super::mailbox::Mailbox;
+use super::probe::Probes;
+use super::repair::{Answer, Repairs};
 use super::stats::Counters;
 
 /// Batches that wait for the engine, all feeds together. A full queue makes the drivers wait.
@@ -51,7 +59,7 @@ pub(crate) enum Control {
     StandIn {
         id: SubscriberId,
         primary: Market,
-        others: Vec<Arc<crate::model::Instrument>>,
+        others: Vec<Arc<Instrument>>,
     },
 }
 
@@ -70,7 +78,15 @@ pub(crate) struct Task {
     pub clock: Arc<dyn Clock>,
     feeds: HashMap<Exchange, mpsc::Sender<Command>>,
     topics: HashMap<(Market, Stream), Topic>,
+    /// The end of the feeds' queue that new feeds get; `None` at the end.
+    feed_in: Option<mpsc::Sender<Batch>>,
     core: Core,
+    repairs: Repairs,
+    sanity: Sanity,
+    freshness: Freshness,
+    probes: Probes,
+    failover: Failover,
+    awake: Awake,
     hub: Hub,
     started: Instant,
     /// The subscriber that has no room and is waited for. Nothing is taken from the feeds meanwhile.
@@ -95,6 +111,7 @@ impl Task {
         tracker: TaskTracker,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let awake = Awake::new(clock.now(), 0);
         Self {
             providers,
             control,
@@ -106,7 +123,14 @@ impl Task {
             clock,
             feeds: HashMap::new(),
             topics: HashMap::new(),
+            feed_in: None,
             core: Core::default(),
+            repairs: Repairs::default(),
+            sanity: Sanity::default(),
+            freshness: Freshness::default(),
+            probes: Probes::default(),
+            failover: Failover::default(),
+            awake,
             hub: Hub::default(),
             started: Instant::now(),
             stuck: None,
@@ -119,11 +143,11 @@ impl Task {
     /// subscription.
     pub async fn run(mut self) {
         let (feed_in, mut inbound) = mpsc::channel::<Batch>(INBOUND_BATCHES);
-        let mut feed_in = Some(feed_in);
+        self.feed_in = Some(feed_in);
         let (mut batches, mut out) = (Vec::with_capacity(DRAIN), Vec::new());
         let mut stopping = false;
         loop {
-            let deadline = self.core.deadline();
+            let deadline = self.deadline();
             let deadline =
                 deadline.map(|at| self.started + self.blocked + Duration::from_nanos(at));
             tokio::select! {
@@ -131,14 +155,19 @@ impl Task {
                 () = self.cancel.cancelled(), if !stopping => {
                     // Feeds end by themselves and drop their senders; ours is the last.
                     stopping = true;
-                    feed_in = None;
+                    self.feed_in = None;
                 }
                 Some(control) = self.control.recv() => {
-                    if let Some(feed_in) = &feed_in {
-                        self.on_control(control, feed_in);
+                    if !stopping {
+                        self.on_control(control);
                     }
                 }
                 () = room(self.stuck.as_ref()) => self.deliver(),
+                // Before the events: in a flood of them it would never be its turn.
+                answer = self.repairs.next(), if self.stuck.is_none() => {
+                    self.on_answer(answer, &mut out);
+                }
+                told = self.probes.next(), if self.stuck.is_none() => self.on_told(told, &mut out),
                 // Before the timer: what waits here may fill a hole whose time is up.
                 n = inbound.recv_many(&mut batches, DRAIN), if self.stuck.is_none() => {
                     if n == 0 {
@@ -147,11 +176,14 @@ impl Task {
                     self.on_batches(&mut batches, &mut out);
                 }
                 () = sleep_until(deadline), if self.stuck.is_none() => {
-                    self.core.on_timer(self.now(), &mut out);
+                    self.on_timer(&mut out);
                 }
             }
             if !out.is_empty() {
                 self.publish(&mut out);
+            }
+            if !stopping {
+                self.act();
             }
         }
         self.core.finish(&mut out);
@@ -178,15 +210,56 @@ impl Task {
                 }
                 self.core.apply(event, now, out);
             }
+            for sign in &batch.signs {
+                self.core.on_sign(sign, now);
+                self.watch_sign(sign, now);
+            }
         }
         // Here, too: in a flood the timer's own turn may not come.
         self.core.on_timer(now, out);
     }
 
+    fn on_answer(&mut self, answer: Answer, out: &mut Vec<Event>) {
+        let Answer {
+            market,
+            ticket,
+            trades,
+        } = answer;
+        let now = self.now();
+        self.core.on_repaired(market, ticket, trades, now, out);
+    }
+
+    /// Does what the core wants done.
+    fn act(&mut self) {
+        for effect in self.core.take_effects() {
+            match effect {
+                Effect::Repair {
+                    market,
+                    ticket,
+                    after,
+                    budget,
+                } => self.ask_trades(market, ticket, after, Instant::now() + budget),
+            }
+        }
+    }
+
+    fn ask_trades(&mut self, market: Market, ticket: u64, after: TradeMark, deadline: Instant) {
+        let topic = self.topics.get(&(market, Stream::Trades));
+        let provider = self.providers.get(&market.exchange());
+        // Else nobody wants them any more.
+        if let (Some(topic), Some(provider)) = (topic, provider) {
+            let of = topic.instrument.clone();
+            self.repairs
+                .ask(provider.clone(), of, ticket, after, deadline);
+        }
+    }
+
     fn publish(&mut self, out: &mut Vec<Event>) {
+        self.look_over(out);
         let newest = out.iter().rev().find_map(Event::received_at);
         let n = out.len() as u64;
         self.hub.stage_all(out);
+        self.fail_over();
         self.deliver();
         let now = self.clock.now().nanos();
         let latency = newest.map(|at| now.saturating_sub(at.nanos()));
@@ -208,8 +281,7 @@ impl Task {
             None => self.blocked += since.map_or(Duration::ZERO, |since| since.elapsed()),
         }
         for id in self.hub.ended() {
-            let orphans = self.hub.close(id);
-            self.unsubscribe(orphans);
+            self.close(id);
         }
         self.counters.keep(&self.core, self.hub.load());
     }
@@ -223,7 +295,13 @@ impl Task {
         }
     }
 
-    fn on_control(&mut self, control: Control, feed_in: &mpsc::Sender<Batch>) {
+    fn close(&mut self, id: SubscriberId) {
+        self.failover.remove(id);
+        let orphans = self.hub.close(id);
+        self.unsubscribe(orphans);
+    }
+
+    fn on_control(&mut self, control: Control) {
         match control {
             Control::Open {
                 id,
@@ -233,126 +311,24 @@ impl Task {
                 done,
             } => {
                 self.hub.open(id, mailbox, filter);
-                let _ = done.send(self.subscribe(id, topics, feed_in));
+                let _ = done.send(self.subscribe(id, topics));
             }
             Control::Add { id, topics, done } => {
-                let _ = done.send(self.subscribe(id, topics, feed_in));
+                let _ = done.send(self.subscribe(id, topics));
             }
             Control::Remove { id, topics, done } => {
                 let orphans = self.hub.remove(id, &topics);
                 self.unsubscribe(orphans);
                 let _ = done.send(());
             }
-            Control::StandIn { .. } => {}
-            Control::Close { id } => {
-                let orphans = self.hub.close(id);
-                self.unsubscribe(orphans);
-            }
+            Control::StandIn {
+                id,
+                primary,
+                others,
+            } => self.stand_in(id, primary, others),
+            Control::Close { id } => self.close(id),
         }
         self.deliver();
-    }
-
-    fn subscribe(
-        &mut self,
-        id: SubscriberId,
-        topics: Vec<Topic>,
-        feed_in: &mpsc::Sender<Batch>,
-    ) -> Result<(), Busy> {
-        let keys: Vec<_> = topics
-            .iter()
-            .map(|t| (t.instrument.market, t.stream))
-            .collect();
-        let fresh = self.hub.add(id, &keys);
-        let mut by_exchange: HashMap<Exchange, Vec<Topic>> = HashMap::new();
-        for topic in topics {
-            let key = (topic.instrument.market, topic.stream);
-            if fresh.contains(&key) {
-                by_exchange
-                    .entry(key.0.exchange())
-                    .or_default()
-                    .push(topic.clone());
-                self.topics.insert(key, topic);
-                continue;
-            }
-            let concerns = |s: &&Arc<Status>| {
-                s.exchange == key.0.exchange() && s.market.is_none_or(|m| m == key.0)
-            };
-            for status in self.failed.iter().filter(concerns) {
-                self.hub.tell(id, Event::Status(status.clone()));
-            }
-        }
-        for (exchange, topics) in by_exchange {
-            let Some(provider) = self.providers.get(&exchange) else {
-                continue;
-            };
-            let contiguous = provider.traits().contiguous_ids;
-            for topic in &topics {
-                self.core.add(topic.instrument.market, contiguous);
-            }
-            let mut sent = self
-                .feed(exchange, feed_in)
-                .try_send(Command::Subscribe(topics));
-            if let Err(TrySendError::Closed(command)) = sent {
-                // It came to its end by itself: a new one.
-                self.feeds.remove(&exchange);
-                sent = self.feed(exchange, feed_in).try_send(command);
-            }
-            sent.map_err(|_| Busy(exchange))?;
-        }
-        Ok(())
-    }
-
-    fn unsubscribe(&mut self, orphans: Vec<(Market, Stream)>) {
-        let mut by_exchange: HashMap<Exchange, Vec<Topic>> = HashMap::new();
-        for key in orphans {
-            if key.1 == Stream::Trades {
-                self.core.forget_trades(key.0);
-            }
-            self.failed.retain(|status| status.market != Some(key.0));
-            if let Some(topic) = self.topics.remove(&key) {
-                by_exchange.entry(key.0.exchange()).or_default().push(topic);
-            }
-        }
-        for (exchange, topics) in by_exchange {
-            if let Some(feed) = self.feeds.get(&exchange) {
-                // A feed that is too busy to hear it goes on feeding what nobody reads: harmless.
-                let _ = feed.try_send(Command::Unsubscribe(topics));
-            }
-        }
-    }
-
-    /// The command channel of a running feed, which is started where it does not run yet.
-    fn feed(
-        &mut self,
-        exchange: Exchange,
-        feed_in: &mpsc::Sender<Batch>,
-    ) -> &mpsc::Sender<Command> {
-        self.feeds.entry(exchange).or_insert_with(|| {
-            let (sender, commands) = mpsc::channel(FEED_COMMANDS);
-            let mut stats = self
-                .feed_stats
-                .lock()
-                .expect("no holder of this lock panics");
-            let stats = stats.entry(exchange).or_default().clone();
-            let io = FeedIo {
-                commands,
-                events: feed_in.clone(),
-                cancel: self.cancel.clone(),
-                stats,
-            };
-            let (feed, cancel) = (
-                self.providers[&exchange].clone().run(io),
-                self.cancel.clone(),
-            );
-            let running = self.tracker.spawn(feed);
-            self.tracker.spawn(async move {
-                // A feed that broke must not pass for a quiet market: everything stops.
-                if running.await.is_err_and(|error| error.is_panic()) {
-                    cancel.cancel();
-                }
-            });
-            sender
-        })
     }
 }
 
