@@ -297,27 +297,27 @@ impl Sequence {
         self.waiting = merged;
     }
 
-    /// Up to which streamed trade holes end with this answer: those that it reaches and that have waited for long
-    /// enough; in any case the first one. Younger ones may still be filled by the stream, but for an open end, where
-    /// it was cut.
+    /// Up to which trade holes end with this answer: those that it reaches and that have waited for long enough; in any
+    /// case the first one. Younger ones may still be filled by the stream, but for an open end, where it was cut.
     fn bound(&self, newest: Option<u64>, now: u64) -> u64 {
         let is_open_ended = self.repair.as_ref().is_some_and(|r| r.is_open_ended);
+        if is_open_ended && self.waiting.iter().all(|waiting| waiting.is_filler) {
+            return u64::MAX;
+        }
         let is_reached = |id: u64| newest.is_none_or(|newest| id <= newest.saturating_add(1));
         let is_ready = |waiting: &&Waiting| {
             let is_old = is_open_ended || waiting.since + REORDER_NANOS <= now;
             is_old && is_reached(waiting.trade.id)
         };
-        let streamed = || self.waiting.iter().filter(|waiting| !waiting.is_filler);
-        let last = streamed().rev().find(is_ready);
-        let last = last.or_else(|| streamed().next());
-        let claimed = self.claim_due(now);
-        let claimed = claimed.map_or(0, |claim| claim.id.saturating_add(1));
-        match last {
-            Some(last) => last.trade.id.max(claimed),
-            None if is_open_ended => u64::MAX,
-            // What the exchange has repeated ends the hole for now.
-            None => self.newest().unwrap_or(0).max(claimed),
-        }
+        let newest_waiting = self.newest();
+        // What the exchange has repeated ends a hole where nothing streamed follows.
+        let is_end =
+            |waiting: &&Waiting| !waiting.is_filler || Some(waiting.trade.id) == newest_waiting;
+        let ends = || self.waiting.iter().filter(is_end);
+        let last = ends().rev().find(is_ready).or_else(|| ends().next());
+        let claim = self.claim_due(now);
+        let claimed = claim.map_or(0, |claim| claim.id.saturating_add(1));
+        last.map_or(claimed, |last| last.trade.id.max(claimed))
     }
 
     /// The id that an answer has to reach before it says anything of the first hole.
@@ -346,7 +346,7 @@ impl Sequence {
     }
 
     /// Ends the repair: what is still missing up to `newest`, the last trade of the exchange's answer, and up to the
-    /// streamed trade `bound`, does not come any more. `None`: there was no answer.
+    /// trade `bound`, does not come any more. `None`: there was no answer.
     fn settle(&mut self, newest: Option<u64>, bound: u64, to: &mut Output<'_>) {
         let is_answered = |id: u64| newest.is_none_or(|newest| id <= newest);
         self.close_through(
@@ -358,7 +358,7 @@ impl Sequence {
                 .claim
                 .filter(|claim| claim.id <= bound && is_answered(claim.id));
             let last = self.waiting.back().map(|last| last.trade.id);
-            if last.map_or(claim.is_some(), is_answered) {
+            if last.map_or(claim.is_some(), |last| last <= bound && is_answered(last)) {
                 self.close(None, claim.map(|claim| claim.id), to);
             }
         }
