@@ -43,7 +43,6 @@ pub struct Played {
 /// What was told of one market, and what is true.
 #[derive(Clone)]
 pub struct MarketTold {
-    pub symbol: String,
     pub ledger: Vec<LedgerTrade>,
     pub told: Vec<Told>,
     /// The last trade, made when everything was well again.
@@ -143,7 +142,6 @@ async fn on_stage(seed: u64) -> Played {
             .filter_map(|event| told(event, symbol))
             .collect();
         let market = MarketTold {
-            symbol: symbol.clone(),
             ledger: sim.ledger(symbol),
             told,
             last,
