@@ -53,7 +53,7 @@ pub struct Verdict {
     pub recovered: u64,
 }
 
-/// Checks the promise of one market: from the first trade that was told to the one with the id `up_to`, every trade
+/// Checks the promise of one market: from the first trade or gap that was told to the trade with the id `up_to`, every trade
 /// of the ledger is told once, in the order of ids, digit for digit, or is among the missing of exactly one gap, which
 /// stands where the trades are missing; and no gap says more than is true.
 ///
@@ -121,11 +121,7 @@ impl Check<'_> {
             self.breach(format!("trade {id} is told {what}, after {before}"));
         }
         self.before = Some(id);
-        // a ledger's ids rise by one
-        let first = self.ledger.first().map_or(0, |trade| trade.id);
-        let place = usize::try_from(id.wrapping_sub(first)).unwrap_or(usize::MAX);
-        let truth = self.ledger.get(place);
-        let truth = truth.map(|truth| Told::Trade {
+        let truth = self.truth(id).map(|truth| Told::Trade {
             id,
             price: truth.price.clone(),
             size: truth.size.clone(),
@@ -134,6 +130,13 @@ impl Check<'_> {
         if truth.as_ref() != Some(told) {
             self.breach(format!("trade {id} is told as {told:?}, and is {truth:?}"));
         }
+    }
+
+    fn truth(&self, id: u64) -> Option<&LedgerTrade> {
+        // a ledger's ids rise by one
+        let first = self.ledger.first()?.id;
+        let place = usize::try_from(id.checked_sub(first)?).ok()?;
+        self.ledger.get(place)
     }
 
     fn gap(&mut self, told: &Told, after: Option<u64>) {
@@ -148,6 +151,9 @@ impl Check<'_> {
         };
         if from > to {
             return self.breach(format!("a gap ends before it begins: {told:?}"));
+        }
+        if ![from, to].iter().all(|id| self.truth(*id).is_some()) {
+            self.breach(format!("a gap tells of trades that never were: {told:?}"));
         }
         let range = from..=to;
         let overlaps = |other: &RangeInclusive<u64>| *other.start() <= to && from <= *other.end();
@@ -164,10 +170,11 @@ impl Check<'_> {
         if !as_counted {
             self.breach(format!("a gap's numbers and its state disagree: {told:?}"));
         }
-        let in_place = self
-            .before
-            .is_some_and(|before| before <= to && before + 1 >= from)
-            && after.is_none_or(|after| after > to);
+        // what was missed between subscribing and the first trade comes before everything
+        let in_place = match (self.before, after) {
+            (Some(before), _) => before <= to && before + 1 >= from,
+            (None, after) => after == Some(to + 1),
+        } && after.is_none_or(|after| after > to);
         if !in_place {
             self.breach(format!(
                 "a gap stands between {:?} and {after:?}, where it is not: {told:?}",
@@ -191,6 +198,10 @@ impl Check<'_> {
         let Some(&first) = self.told_ids.first() else {
             return self.breach("nothing was told".to_owned());
         };
+        let first = self
+            .gaps
+            .first()
+            .map_or(first, |gap| first.min(*gap.start()));
         let lost: Vec<u64> = self
             .ledger
             .iter()
@@ -268,6 +279,9 @@ mod tests {
             recovered: 0,
         };
         assert_eq!(check(&told), Ok(verdict));
+        let mut told = vec![gap(2, 2, 1, 0, Repair::Unrepairable)];
+        told.extend(trades(3..=8));
+        assert_eq!(check(&told).unwrap().missing, 1);
         let mut told = trades([3, 4, 5, 6]);
         told.push(gap(5, 6, 2, 2, Repair::Repaired));
         told.extend(trades([7, 8]));
@@ -343,8 +357,16 @@ mod tests {
                 "where it is not",
             ),
             (
-                with_gap(&[], gap(1, 2, 2, 0, unrepairable), &[3, 4, 5, 6, 7, 8]),
+                with_gap(&[], gap(1, 1, 1, 0, unrepairable), &[3, 4, 5, 6, 7, 8]),
                 "where it is not",
+            ),
+            (
+                with_gap(&[7, 8, 9], gap(10, 11, 2, 0, unrepairable), &[]),
+                "trades that never were",
+            ),
+            (
+                with_gap(&[], gap(2, 2, 1, 0, unrepairable), &[3, 4, 5, 7, 8]),
+                "1 trades from 6 to 6 are lost",
             ),
             (with_gap(&[3, 4], no_ids, &[5, 6, 7, 8]), "names no ids"),
             (

@@ -44,10 +44,10 @@ pub(super) fn script(seed: u64, limits: &ScriptLimits) -> Script {
 fn trouble(rng: &mut fastrand::Rng, limits: &ScriptLimits, length: u64) -> Line {
     let at = rng.u64(0..length.max(1));
     let millis = Duration::from_millis;
-    let action = match rng.u8(0..20) {
+    let action = match rng.u8(0..22) {
         0 | 1 => Action::Reset,
         2 => Action::Fin,
-        3 => Action::Close(*pick(rng, &[1000, 1001, 1006, 1011, 1012, 4000])),
+        3 => Action::Close(*pick(rng, &[1000, 1001, 1008, 1011, 1012, 1013, 4000])),
         4 => Action::Vanish,
         5 => Action::Listen(false),
         6 => {
@@ -67,6 +67,8 @@ fn trouble(rng: &mut fastrand::Rng, limits: &ScriptLimits, length: u64) -> Line 
         16 => Action::RestDelay(millis(rng.u64(1..4_000))),
         17 => Action::RestLag(rng.usize(1..30)),
         18 => Action::Handshake(Some(refusal(rng))),
+        19 => Action::FreezeClock(true),
+        20 => Action::Shutdown,
         _ => Action::AckDelay(millis(rng.u64(1..3_000))),
     };
     let when = match action.undo() {

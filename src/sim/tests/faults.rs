@@ -326,3 +326,70 @@ async fn old_trades_can_be_forgotten_and_withheld() {
         assert!(timeout(Duration::from_millis(50), never).await.is_err());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_follows_tokios_and_can_freeze_with_frames_still_coming() {
+    let start_ns = 1_790_000_000_000_000_000;
+    let sim = Sim::new(SimConfig {
+        start_ns: Some(start_ns),
+        ..SimConfig::new(Venue::Kraken)
+    });
+    let second = Duration::from_secs(1);
+    let mut made = Vec::new();
+    for frozen in [false, true, true, false] {
+        tokio::time::sleep(second).await;
+        sim.faults().freeze_clock = frozen;
+        made.push(sim.trade("BTC/USD", 1)[0].time_ns - start_ns);
+    }
+    // the clock stands at the moment in which it is first read
+    assert_eq!(
+        made.iter().map(|ns| ns / 1_000_000_000).collect::<Vec<_>>(),
+        [1, 2, 2, 4]
+    );
+}
+
+#[tokio::test]
+async fn one_stream_of_a_symbol_falls_silent_and_the_other_flows() {
+    use crate::sim::Stream;
+    let both = r#"{"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches","ticker"]}"#;
+    for (muted, flows) in [(Stream::Trades, "ticker"), (Stream::Ticker, "match")] {
+        let sim = start(Venue::Coinbase).await;
+        let mut client = connect(&sim, "").await;
+        say(&mut client, both).await;
+        json_with(&mut client, "type", "ticker").await;
+        let muted = ("BTC/USD".to_owned(), muted);
+        sim.faults().mute_streams.insert(muted.clone());
+        sim.trade("BTC/USD", 2);
+        for _ in 0..2 {
+            assert_eq!(json(&mut client).await["type"], flows);
+        }
+        sim.faults().mute_streams.remove(&muted);
+        sim.trade("BTC/USD", 1);
+        let types = [json(&mut client).await, json(&mut client).await];
+        let types = types.map(|json| json["type"].as_str().unwrap().to_owned());
+        assert_eq!(types, ["match", "ticker"]);
+    }
+}
+
+#[tokio::test]
+async fn rest_can_lag_behind_the_sockets() {
+    for (venue, target, rows) in [
+        (Venue::Binance, "/api/v3/trades?symbol=BTCUSDT", ""),
+        (Venue::Coinbase, "/products/BTC-USD/trades", ""),
+        (
+            Venue::Kraken,
+            "/0/public/Trades?pair=XBTUSD",
+            "/result/XXBTZUSD",
+        ),
+    ] {
+        let sim = start_fast(venue, 10).await;
+        let shown = async || {
+            let (_, _, answer) = get(&sim, target).await;
+            let rows = answer.pointer(rows).unwrap().as_array().unwrap();
+            rows.len()
+        };
+        assert_eq!(shown().await, 200, "{venue:?}");
+        sim.faults().rest_trades_lag = 7;
+        assert_eq!(shown().await, 193, "{venue:?}");
+    }
+}

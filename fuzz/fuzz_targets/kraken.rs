@@ -1,0 +1,6 @@
+//! Reads any lines as frames of one Kraken connection; what they say is written, and read again.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| tickwire_fuzz::frames(2, data));
