@@ -47,6 +47,9 @@ pub(crate) enum Control {
     Close {
         id: SubscriberId,
     },
+    Cut {
+        exchange: Exchange,
+    },
 }
 
 /// A feed that has not taken its earlier commands.
@@ -238,6 +241,12 @@ impl Task {
             Control::Close { id } => {
                 let orphans = self.hub.close(id);
                 self.unsubscribe(orphans);
+            }
+            Control::Cut { exchange } => {
+                if let Some(feed) = self.feeds.get(&exchange) {
+                    // Only a feed that has a thousand other commands to take does not hear it.
+                    let _ = feed.try_send(Command::Cut);
+                }
             }
         }
         self.deliver();
