@@ -13,7 +13,7 @@ const FLAGS_TO_COME: [&str; 5] = [
     "--since",
     "--until",
 ];
-const COMMANDS_TO_COME: [&str; 3] = ["start", "status", "test"];
+const COMMANDS_TO_COME: [&str; 2] = ["start", "status"];
 
 /// clap's message on one line, its tip or the way to the help as the hint.
 pub fn error(error: &clap::Error, arguments: &[std::ffi::OsString]) -> CliError {
