@@ -88,7 +88,10 @@ impl Checks {
         }
         match found.settled {
             Some(settled) => self.number(&rules::ACKNOWLEDGEMENT, millis(settled)),
-            None => self.absent(&rules::ACKNOWLEDGEMENT, "not told"),
+            None => self.absent(
+                &rules::ACKNOWLEDGEMENT,
+                "not every subscription was answered",
+            ),
         };
     }
 

@@ -13,7 +13,7 @@ use super::record::Recorder;
 pub struct Measurements {
     /// Of one connection, opened for this alone. `None`: the source has none.
     pub connect: Option<ConnectTimes>,
-    /// From the first subscription sent to the answer to the last. `None`: not known.
+    /// From the first subscription sent to the answer to the last. `None`: there was none, or no connection.
     pub settled: Option<Duration>,
     /// What came over the streams.
     pub record: Recorder,

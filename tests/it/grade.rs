@@ -238,7 +238,8 @@ async fn a_clock_that_is_far_ahead_is_found_out_and_latencies_are_corrected_by_i
 async fn slow_acknowledgements_are_graded() {
     let sim = start(Venue::Binance).await;
     sim.faults().ack_delay = Some(std::time::Duration::from_millis(2_500));
-    let (_, graded) = graded(Venue::Binance, &sim, "-d 4s --min-grade F").await;
+    let world = World::with(Venue::Binance, &sim);
+    let graded = Graded::new(&world.run("test -d 5s --min-grade F").await.exits(0));
     let millis = graded.number("acknowledgement");
     assert!(millis >= 2_000.0, "{millis}");
     assert!(["C", "D", "F"].contains(&graded.grade("acknowledgement")));

@@ -117,10 +117,10 @@ impl<'a> Run<'a> {
             )
         };
         let rest_prices = self.rest_prices().await?;
-        let settled = self.ctx.engine.stats().settled;
         let unknown = self.unknown_symbol().await?;
         self.until(end, |_| false).await?;
         let (behind, known) = self.behind(known, LAG).await?;
+        let settled = self.ctx.engine.stats().settled;
         let mut found = Measurements {
             connect: self.connect,
             settled: (!settled.is_zero()).then_some(settled),
