@@ -86,12 +86,13 @@ impl Checks {
                 None => self.absent(rule, "no such step"),
             };
         }
+        let unanswered = match found.connect {
+            Some(_) => "not every subscription was answered",
+            None => "no such step",
+        };
         match found.settled {
             Some(settled) => self.number(&rules::ACKNOWLEDGEMENT, millis(settled)),
-            None => self.absent(
-                &rules::ACKNOWLEDGEMENT,
-                "not every subscription was answered",
-            ),
+            None => self.absent(&rules::ACKNOWLEDGEMENT, unanswered),
         };
     }
 
@@ -196,11 +197,8 @@ impl Checks {
         self.share(&rules::REORDERED, found.counts.reordered, told);
         self.share(&rules::DUPLICATES, found.counts.duplicates, told);
         if found.contiguous_ids {
-            self.share(
-                &rules::ID_DENSITY,
-                told - unordered,
-                told - unordered + missing,
-            );
+            let distinct = told - unordered;
+            self.share(&rules::ID_DENSITY, distinct, distinct + missing);
         } else {
             self.absent(&rules::ID_DENSITY, "ids do not rise by one");
         }
@@ -230,7 +228,11 @@ impl Checks {
             return;
         }
         let check = self.number(rule, part as f64 / whole.max(1) as f64 * 100.0);
-        if matches!(rule.scale, Scale::AtMost(_)) && part > 0 {
+        let is_worth_telling = match rule.scale {
+            Scale::AtMost(_) => part > 0,
+            _ => part < whole,
+        };
+        if is_worth_telling {
             check.note = Some(format!("{part} of {whole}"));
         }
     }

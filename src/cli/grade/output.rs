@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ const CSV_COLUMNS: [&str; 8] = [
 const TABLE_COLUMNS: [&str; 6] = ["Check", "Symbol", "Stream", "Value", "Grade", "Note"];
 /// Where the numbers are.
 const VALUE_COLUMN: usize = 3;
+/// Below this a note would be a tower of words.
+const NOTE_WIDTH: u16 = 24;
 /// How many columns `plain` has.
 const PLAIN_COLUMNS: usize = 6;
 
@@ -171,6 +173,14 @@ impl Outcome<'_> {
         for check in &self.report.checks {
             table.add_row(self.cells(check));
         }
+        // Only notes are wrapped, and those not at every word.
+        for (place, column) in table.column_iter_mut().enumerate() {
+            column.set_constraint(if place == TABLE_COLUMNS.len() - 1 {
+                ColumnConstraint::LowerBoundary(Width::Fixed(NOTE_WIDTH))
+            } else {
+                ColumnConstraint::ContentWidth
+            });
+        }
         if let Some(column) = table.column_mut(VALUE_COLUMN) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -192,16 +202,19 @@ impl Outcome<'_> {
         if let (true, Some(of)) = (self.color, check.grade) {
             grade = grade.fg(colour(of));
         }
-        let mut note = Vec::new();
         // In an exchange's own words, which a terminal must not act on.
-        plain_text(row.note.unwrap_or_default(), &mut note);
+        let clean = |text: Option<&str>| {
+            let mut clean = Vec::new();
+            plain_text(text.unwrap_or_default(), &mut clean);
+            String::from_utf8_lossy(&clean).into_owned()
+        };
         vec![
             Cell::new(row.check),
-            Cell::new(row.symbol.unwrap_or_default()),
+            Cell::new(clean(row.symbol)),
             Cell::new(row.stream.unwrap_or_default()),
             Cell::new(value),
             grade,
-            Cell::new(String::from_utf8_lossy(&note)),
+            Cell::new(clean(row.note)),
         ]
     }
 
@@ -257,7 +270,8 @@ fn json_value(value: Value) -> JsonValue {
 
 /// To three decimals: more is noise.
 fn rounded(number: f64) -> f64 {
-    (number * 1_000.0).round() / 1_000.0
+    // Without the sign of a negative zero.
+    (number * 1_000.0).round() / 1_000.0 + 0.0
 }
 
 fn value_text(value: Option<Value>) -> String {
