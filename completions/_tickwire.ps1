@@ -46,6 +46,7 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('monitor', 'monitor', [CompletionResultType]::ParameterValue, 'Stream prices and trades, or answer once')
             [CompletionResult]::new('alert', 'alert', [CompletionResultType]::ParameterValue, 'Check a condition, or watch it and act')
             [CompletionResult]::new('symbols', 'symbols', [CompletionResultType]::ParameterValue, 'List what an exchange trades')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Grade a feed from A to F')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -157,10 +158,39 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'tickwire;test' {
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'The same, separated by commas')
+            [CompletionResult]::new('--symbols', '--symbols', [CompletionResultType]::ParameterName, 'The same, separated by commas')
+            [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'How long to watch the feed')
+            [CompletionResult]::new('--duration', '--duration', [CompletionResultType]::ParameterName, 'How long to watch the feed')
+            [CompletionResult]::new('--min-grade', '--min-grade', [CompletionResultType]::ParameterName, 'The worst grade that passes')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait: for the answer (default 10s), on a stream for each symbol''s first event; a watching alert ends then')
+            [CompletionResult]::new('--max-age', '--max-age', [CompletionResultType]::ParameterName, 'Oldest value that still counts as an answer; default for alert: 60s')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
+            [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
+            [CompletionResult]::new('--drop', '--drop', [CompletionResultType]::ParameterName, 'Cut the connection afterwards, and see how it recovers')
+            [CompletionResult]::new('--explain', '--explain', [CompletionResultType]::ParameterName, 'Print the rule of each check and exit')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'tickwire;help' {
             [CompletionResult]::new('monitor', 'monitor', [CompletionResultType]::ParameterValue, 'Stream prices and trades, or answer once')
             [CompletionResult]::new('alert', 'alert', [CompletionResultType]::ParameterValue, 'Check a condition, or watch it and act')
             [CompletionResult]::new('symbols', 'symbols', [CompletionResultType]::ParameterValue, 'List what an exchange trades')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Grade a feed from A to F')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -171,6 +201,9 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             break
         }
         'tickwire;help;symbols' {
+            break
+        }
+        'tickwire;help;test' {
             break
         }
         'tickwire;help;help' {

@@ -43,6 +43,7 @@ set edit:completion:arg-completer[tickwire] = {|@words|
             cand monitor 'Stream prices and trades, or answer once'
             cand alert 'Check a condition, or watch it and act'
             cand symbols 'List what an exchange trades'
+            cand test 'Grade a feed from A to F'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'tickwire;monitor'= {
@@ -150,10 +151,38 @@ set edit:completion:arg-completer[tickwire] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'tickwire;test'= {
+            cand -s 'The same, separated by commas'
+            cand --symbols 'The same, separated by commas'
+            cand -d 'How long to watch the feed'
+            cand --duration 'How long to watch the feed'
+            cand --min-grade 'The worst grade that passes'
+            cand -p 'Where the data comes from: kraken (default), binance, coinbase, mock'
+            cand --provider 'Where the data comes from: kraken (default), binance, coinbase, mock'
+            cand -c 'Configuration file instead of the default one'
+            cand --config 'Configuration file instead of the default one'
+            cand -o 'Output format; auto is a table on a terminal, json in a pipe, plain with --field'
+            cand --output 'Output format; auto is a table on a terminal, json in a pipe, plain with --field'
+            cand --timeout 'How long to wait: for the answer (default 10s), on a stream for each symbol''s first event; a watching alert ends then'
+            cand --max-age 'Oldest value that still counts as an answer; default for alert: 60s'
+            cand --color 'Colours on the terminal'
+            cand --log-format 'Form of what is told on stderr'
+            cand --proxy 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://'
+            cand --seed 'Seed of the mock market'
+            cand --drop 'Cut the connection afterwards, and see how it recovers'
+            cand --explain 'Print the rule of each check and exit'
+            cand -q 'Only data and errors'
+            cand --quiet 'Only data and errors'
+            cand -v 'More on stderr: -v for connections, -vv for everything'
+            cand --verbose 'More on stderr: -v for connections, -vv for everything'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'tickwire;help'= {
             cand monitor 'Stream prices and trades, or answer once'
             cand alert 'Check a condition, or watch it and act'
             cand symbols 'List what an exchange trades'
+            cand test 'Grade a feed from A to F'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'tickwire;help;monitor'= {
@@ -161,6 +190,8 @@ set edit:completion:arg-completer[tickwire] = {|@words|
         &'tickwire;help;alert'= {
         }
         &'tickwire;help;symbols'= {
+        }
+        &'tickwire;help;test'= {
         }
         &'tickwire;help;help'= {
         }

@@ -54,6 +54,7 @@ complete -c tickwire -n "__fish_tickwire_needs_command" -s V -l version -d 'Prin
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "monitor" -d 'Stream prices and trades, or answer once'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "alert" -d 'Check a condition, or watch it and act'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "symbols" -d 'List what an exchange trades'
+complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "test" -d 'Grade a feed from A to F'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s s -l symbols -d 'The same, separated by commas' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l stream -d 'What to follow: ticker, trades' -r
@@ -151,7 +152,36 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l update -d 
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s q -l quiet -d 'Only data and errors'
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols help" -f -a "monitor" -d 'Stream prices and trades, or answer once'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols help" -f -a "alert" -d 'Check a condition, or watch it and act'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols help" -f -a "symbols" -d 'List what an exchange trades'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s s -l symbols -d 'The same, separated by commas' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s d -l duration -d 'How long to watch the feed' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l min-grade -d 'The worst grade that passes' -r -f -a "A\t'Nothing less than the best'
+B\t'Good'
+C\t'Fair'
+D\t'Poor, but it works'
+F\t'Anything passes'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s c -l config -d 'Configuration file instead of the default one' -r -F
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
+table\t'Redrawn on the screen'
+plain\t'Tab-separated values, no header, one line per event'
+json\t'JSON Lines'
+csv\t'Comma-separated values after a header'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event; a watching alert ends then' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l max-age -d 'Oldest value that still counts as an answer; default for alert: 60s' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l color -d 'Colours on the terminal' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also in a pipe'
+never\t'None'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object per line'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l seed -d 'Seed of the mock market' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l drop -d 'Cut the connection afterwards, and see how it recovers'
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l explain -d 'Print the rule of each check and exit'
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s q -l quiet -d 'Only data and errors'
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test help" -f -a "monitor" -d 'Stream prices and trades, or answer once'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test help" -f -a "alert" -d 'Check a condition, or watch it and act'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test help" -f -a "symbols" -d 'List what an exchange trades'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test help" -f -a "test" -d 'Grade a feed from A to F'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

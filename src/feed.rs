@@ -252,6 +252,21 @@ pub struct Replay {
     pub newest: Option<Trade>,
 }
 
+/// How long each step of opening one live connection took. `None`: there was no such step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ConnectTimes {
+    /// Resolving the name; behind a proxy the proxy's.
+    pub dns: Option<Duration>,
+    /// The TCP handshake; behind a proxy that with the proxy.
+    pub tcp: Option<Duration>,
+    /// What a proxy took to connect us.
+    pub proxy: Option<Duration>,
+    /// The TLS handshake.
+    pub tls: Option<Duration>,
+    /// The WebSocket upgrade, from the request to the answer.
+    pub upgrade: Option<Duration>,
+}
+
 /// An exchange's clock, read over REST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerTime {
@@ -306,6 +321,14 @@ pub trait Provider: Send + Sync + 'static {
     /// The exchange's clock. Errors: no answer, or it has none, which is what this default says.
     fn server_time(&self) -> BoxFuture<'_, Result<ServerTime, ProviderError>> {
         let why = format!("{} tells no time", self.exchange());
+        Box::pin(std::future::ready(Err(ProviderError::Refused(why))))
+    }
+
+    /// Opens one live connection within the budget, measures each step, and closes it.
+    ///
+    /// Errors: it cannot be opened; or there are no connections, which is what this default says.
+    fn connect_times(&self) -> BoxFuture<'_, Result<ConnectTimes, ProviderError>> {
+        let why = format!("{} has no connections", self.exchange());
         Box::pin(std::future::ready(Err(ProviderError::Refused(why))))
     }
 

@@ -45,6 +45,7 @@
 //! | [`action`] | what is done when an alert fires: programs, webhooks, notifications | whether it fires |
 //! | [`symbols`] | lists of instruments, their cache, the spelling of symbols | sockets |
 //! | [`net`] | TLS, proxies, HTTP and its pacing | exchanges |
+//! | [`grade`] | how good a feed is: what is measured, the rules, the grades | the clock, I/O, tokio |
 //! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
 //! | [`store`] | small local files that processes share: memories of alerts, answers, budgets | the engine, the network |
 //! | [`alert`] | when a rule fires: edges, cooldown, what it remembers | the clock, I/O, tokio |
@@ -81,6 +82,7 @@ pub mod engine;
 pub mod exchange;
 pub mod expression;
 pub mod feed;
+pub mod grade;
 pub mod model;
 pub mod net;
 pub mod sanity;

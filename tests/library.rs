@@ -1,6 +1,7 @@
 //! tickwire as a library: the engine over simulated exchanges, as a program of one's own would use it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -12,7 +13,7 @@ use tickwire::exchange::coinbase::Coinbase;
 use tickwire::exchange::kraken::Kraken;
 use tickwire::exchange::mock::{Mock, Pace};
 use tickwire::exchange::{Adapter, Live, LiveOptions};
-use tickwire::feed::{Answer, FeedIo, Provider, ProviderError, Topic, Traits};
+use tickwire::feed::{Answer, Command, FeedIo, Provider, ProviderError, Topic, Traits};
 use tickwire::model::{
     Event, Exchange, Instrument, Market, Origin, Side, Stream, Ticker, Timestamp, Trade,
 };
@@ -281,11 +282,36 @@ async fn a_feed_that_breaks_ends_its_subscribers_instead_of_leaving_them_waiting
     assert!(within(events.next()).await.is_none());
 }
 
+#[tokio::test]
+async fn lines_can_be_cut_by_the_name_of_their_provider() {
+    let scripted = Scripted::new(Vec::new(), false);
+    let cuts = scripted.cuts.clone();
+    let engine = Engine::builder().provider(scripted).build();
+    // Nothing runs yet: there is nothing to cut.
+    engine.cut("mock").await.unwrap();
+    let _open = engine.subscribe(Request::new(["BTC"])).await.unwrap();
+    engine.cut("mock").await.unwrap();
+    within(async {
+        while cuts.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert_eq!(cuts.load(Ordering::Relaxed), 1);
+    assert_eq!(
+        engine.cut("nowhere").await,
+        Err(EngineError::UnknownProvider("nowhere".into()))
+    );
+    engine.shutdown().await;
+    assert_eq!(engine.cut("mock").await, Err(EngineError::Stopped));
+}
+
 /// A source that says what a test wants: batches, with a pause after each. Then it waits, or breaks.
 struct Scripted {
     mock: Mock,
     batches: std::sync::Mutex<Vec<Vec<Event>>>,
     breaks: bool,
+    cuts: Arc<AtomicUsize>,
 }
 
 impl Scripted {
@@ -294,6 +320,7 @@ impl Scripted {
             mock: Mock::default(),
             batches: batches.into(),
             breaks,
+            cuts: Arc::default(),
         }
     }
 }
@@ -332,7 +359,12 @@ impl Provider for Scripted {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             assert!(!self.breaks, "broken on purpose");
-            io.cancel.cancelled().await;
+            while let Some(Some(command)) = io.cancel.run_until_cancelled(io.commands.recv()).await
+            {
+                if matches!(command, Command::Cut) {
+                    self.cuts.fetch_add(1, Ordering::Relaxed);
+                }
+            }
         })
     }
 }

@@ -52,6 +52,8 @@ pub enum Command {
     Alert(Box<AlertArgs>),
     /// List what an exchange trades
     Symbols(SymbolsArgs),
+    /// Grade a feed from A to F
+    Test(TestArgs),
 }
 
 #[derive(Debug, Args)]
@@ -214,6 +216,60 @@ pub struct SymbolsArgs {
     /// How each provider names this symbol
     #[arg(long, value_name = "SYMBOL", conflicts_with_all = ["query", "base", "quote"])]
     pub resolve: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tickwire test                              BTC at the default provider, for 10 seconds
+  tickwire test BTC ETH -p binance -d 1m     a longer look at two symbols
+  tickwire test --drop                       and how it recovers when the line is cut
+  tickwire test --min-grade B -q || …        for scripts: 0 passed, 1 too low, 3 unreachable
+  tickwire test --explain                    the rule of each check, without a run")]
+pub struct TestArgs {
+    /// Symbols in any spelling, all of one provider; - reads them from stdin; default: BTC
+    #[arg(value_name = "SYMBOL")]
+    pub symbols: Vec<String>,
+
+    /// The same, separated by commas
+    #[arg(
+        short = 's',
+        long = "symbols",
+        value_name = "A,B,C",
+        value_delimiter = ','
+    )]
+    pub list: Vec<String>,
+
+    /// How long to watch the feed
+    #[arg(short, long, value_name = "DUR", default_value = "10s", value_parser = crate::duration::parse)]
+    pub duration: Duration,
+
+    /// Cut the connection afterwards, and see how it recovers
+    #[arg(long)]
+    pub drop: bool,
+
+    /// Print the rule of each check and exit
+    #[arg(long)]
+    pub explain: bool,
+
+    /// The worst grade that passes
+    #[arg(long, value_name = "GRADE", default_value = "D", ignore_case = true)]
+    pub min_grade: MinGrade,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub enum MinGrade {
+    /// Nothing less than the best
+    A,
+    /// Good
+    B,
+    /// Fair
+    C,
+    /// Poor, but it works
+    D,
+    /// Anything passes
+    F,
 }
 
 #[derive(Debug, Args)]

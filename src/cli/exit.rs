@@ -23,7 +23,7 @@ pub enum Exit {
 pub const TABLE: &str = "\
 Exit codes:
   0    done as asked; alert: fired, true
-  1    a clear \"no\": nothing matched; alert: false, not fired
+  1    a clear \"no\": nothing matched; alert: false, not fired; test: grade too low
   2    the request is wrong: flag, expression, config, unknown symbol or provider
   3    cannot know: provider unreachable, rate-limited or blocked, no fresh data in time
   4    could not do: output, disk, memory or action of an alert, an internal error

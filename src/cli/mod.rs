@@ -5,6 +5,7 @@ mod args;
 mod error;
 mod exit;
 mod generate;
+mod grade;
 mod monitor;
 mod notices;
 mod output;
@@ -140,6 +141,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
             Command::Alert(args) => alert::run(*args, ctx).await,
             Command::Monitor(args) => monitor::run(args, ctx).await,
             Command::Symbols(args) => symbols::run(args, ctx).await,
+            Command::Test(args) => grade::run(args, ctx).await,
         }
     });
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);

@@ -7,7 +7,7 @@ use super::error::CliError;
 
 /// What belongs to tickwire and is not there yet.
 const FLAGS_TO_COME: [&str; 4] = ["--history", "--interval", "--since", "--until"];
-const COMMANDS_TO_COME: [&str; 3] = ["start", "status", "test"];
+const COMMANDS_TO_COME: [&str; 2] = ["start", "status"];
 
 /// clap's message on one line, its tip or the way to the help as the hint.
 pub fn error(error: &clap::Error, arguments: &[std::ffi::OsString]) -> CliError {

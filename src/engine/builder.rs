@@ -263,6 +263,15 @@ impl Engine {
         self.0.confirmed.clone()
     }
 
+    /// Cuts every line of this provider, as if the network had: for tests of the recovery. A source without
+    /// lines goes on.
+    ///
+    /// Errors: no such provider, or the engine has stopped.
+    pub async fn cut(&self, name: &str) -> Result<(), EngineError> {
+        let exchange = self.provider(name)?.exchange();
+        self.control(Control::Cut { exchange }).await
+    }
+
     /// What the engine has done so far.
     pub fn stats(&self) -> Stats {
         let mut stats = self.0.counters.snapshot(self.0.started.elapsed());
@@ -278,6 +287,8 @@ impl Engine {
             stats.ignored += feed.ignored.load(Ordering::Relaxed);
             stats.connects += feed.connects.load(Ordering::Relaxed);
             stats.disconnects += feed.disconnects.load(Ordering::Relaxed);
+            let settled = Duration::from_micros(feed.settled_micros.load(Ordering::Relaxed));
+            stats.settled = stats.settled.max(settled);
         }
         stats
     }

@@ -92,6 +92,9 @@ pub struct Stats {
     pub connects: u64,
     /// Connections lost or refused.
     pub disconnects: u64,
+    /// How long the exchange took to answer the last subscription of the newest line; of several feeds the
+    /// slowest. Zero before the first answer.
+    pub settled: Duration,
     /// Events handed out.
     pub published: u64,
     /// Trades dropped because they had been told.

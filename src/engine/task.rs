@@ -61,6 +61,9 @@ pub(crate) enum Control {
         primary: Market,
         others: Vec<Arc<Instrument>>,
     },
+    Cut {
+        exchange: Exchange,
+    },
 }
 
 /// A feed that has not taken its earlier commands.
@@ -327,6 +330,7 @@ impl Task {
                 others,
             } => self.stand_in(id, primary, others),
             Control::Close { id } => self.close(id),
+            Control::Cut { exchange } => self.command(exchange, Command::Cut),
         }
         self.deliver();
     }

@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::feed::{
-    Answer, Command, FeedIo, Provider, ProviderError, Replay, Topic, TradeMark, Traits,
+    Answer, Command, ConnectTimes, FeedIo, Provider, ProviderError, Replay, Topic, TradeMark,
+    Traits,
 };
 use crate::model::{Exchange, Instrument, Ticker, Trade};
 use crate::net::{AnyDial, NetDial};
 
-use super::driver::{Connection, ConnectionOptions, Connects};
+use super::driver::{Connection, ConnectionOptions, Connects, connect_times};
 use super::options::{LiveOptions, OptionsError, ws_url};
 use super::protocol::{Adapter, Profile};
 use super::rest::Rest;
@@ -227,6 +228,13 @@ impl Provider for Live {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Replay, ProviderError>> {
         Box::pin(self.rest.trades_since(of, after, deadline))
+    }
+
+    fn connect_times(&self) -> BoxFuture<'_, Result<ConnectTimes, ProviderError>> {
+        Box::pin(async {
+            let dial = NetDial::new(self.options.proxies.clone(), self.options.tls.clone());
+            connect_times(&self.connects, &dial, &self.ws_url, &self.options.headers).await
+        })
     }
 
     fn run(self: Arc<Self>, io: FeedIo) -> BoxFuture<'static, ()> {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -75,6 +75,19 @@ impl Dial for AnyDial {
     }
 }
 
+/// How long each step on the way to a stream took. `None`: there was no such step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DialTimes {
+    /// Resolving the name, the proxy's where there is one.
+    pub dns: Option<Duration>,
+    /// The TCP handshake, over all addresses tried, with the proxy where there is one.
+    pub tcp: Option<Duration>,
+    /// What the proxy took to connect us.
+    pub proxy: Option<Duration>,
+    /// The TLS handshake with the target.
+    pub tls: Option<Duration>,
+}
+
 /// [`Dial`] over the network. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct NetDial {
@@ -109,6 +122,16 @@ impl Dial for NetDial {
     type Stream = BoxStream;
 
     async fn dial(&self, url: &http::Uri) -> Result<BoxStream, ConnectError> {
+        Ok(self.dial_timed(url).await?.0)
+    }
+}
+
+impl NetDial {
+    /// [`Dial::dial`], with the time that each step took.
+    pub async fn dial_timed(
+        &self,
+        url: &http::Uri,
+    ) -> Result<(BoxStream, DialTimes), ConnectError> {
         let target = Target {
             guarded: self.guarded,
             ..Target::of(url)?
@@ -122,15 +145,22 @@ impl Dial for NetDial {
         let connect = async {
             match self.proxies.for_url(url) {
                 Some(proxy) => tunnel::connect(&proxy, &target, &self.tls).await,
-                None => Ok(Box::new(tcp::connect(&target).await?) as BoxStream),
+                None => {
+                    let (stream, times) = tcp::connect(&target).await?;
+                    Ok((Box::new(stream) as BoxStream, times))
+                }
             }
         };
         if !target.tls {
             return connect.await;
         }
         // The roots are read while the network is waited for.
-        let (stream, ()) = tokio::join!(connect, self.tls.load());
-        Ok(Box::new(tls_connect(stream?, &target, &self.tls).await?))
+        let (connected, ()) = tokio::join!(connect, self.tls.load());
+        let (stream, mut times) = connected?;
+        let began = Instant::now();
+        let stream = tls_connect(stream, &target, &self.tls).await?;
+        times.tls = Some(began.elapsed());
+        Ok((Box::new(stream), times))
     }
 }
 

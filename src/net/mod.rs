@@ -43,7 +43,7 @@ mod tunnel;
 mod webhook_url;
 
 pub use self::http::{HttpClient, HttpOptions, HttpReply, OptionsError};
-pub use dial::{AnyDial, BoxStream, Dial, NetDial, NetStream};
+pub use dial::{AnyDial, BoxStream, Dial, DialTimes, NetDial, NetStream};
 pub use error::{ConnectError, Phase, Recovery, retry_after};
 pub use pacer::Pacer;
 pub use proxy::{Proxy, ProxyError, ProxyRules, ProxyScheme};

@@ -1,14 +1,15 @@
 //! From a name to a connected socket.
 
 use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
+use super::dial::DialTimes;
 use super::error::{ConnectError, Phase, resolver_text};
 use super::guard;
 use super::target::Target;
@@ -23,16 +24,24 @@ const TCP_TIMEOUT: Duration = Duration::from_secs(5);
 const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
 
 /// Resolves and connects. Nagle's algorithm is off, keepalive is on.
-pub(super) async fn connect(target: &Target) -> Result<TcpStream, ConnectError> {
+pub(super) async fn connect(target: &Target) -> Result<(TcpStream, DialTimes), ConnectError> {
+    let began = Instant::now();
     let addresses = resolve(target).await?;
+    let resolved = Instant::now();
     let host = target.authority();
     match timeout(TCP_TIMEOUT, race(interleave(addresses))).await {
         Ok(Ok(stream)) => {
+            let is_name = target.host.parse::<IpAddr>().is_err();
+            let times = DialTimes {
+                dns: is_name.then(|| resolved - began),
+                tcp: Some(resolved.elapsed()),
+                ..DialTimes::default()
+            };
             // A socket that cannot do this works all the same, only slower.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");
             }
-            Ok(stream)
+            Ok((stream, times))
         }
         Ok(Err(error)) => Err(ConnectError::tcp(&host, &error)),
         Err(_) => Err(ConnectError::Timeout {

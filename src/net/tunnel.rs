@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -10,7 +10,7 @@ use tokio_socks::TargetAddr;
 use tokio_socks::tcp::Socks5Stream;
 
 use super::USER_AGENT;
-use super::dial::BoxStream;
+use super::dial::{BoxStream, DialTimes};
 use super::error::{ConnectError, Phase, one_line, plain_text};
 use super::proxy::{Proxy, ProxyScheme};
 use super::target::Target;
@@ -29,7 +29,7 @@ pub(super) async fn connect(
     proxy: &Proxy,
     target: &Target,
     tls: &Tls,
-) -> Result<BoxStream, ConnectError> {
+) -> Result<(BoxStream, DialTimes), ConnectError> {
     let door = Target {
         host: proxy.host().to_owned(),
         port: proxy.port(),
@@ -37,7 +37,7 @@ pub(super) async fn connect(
         // The proxy's address comes from the user alone.
         guarded: false,
     };
-    let tcp = tcp::connect(&door).await.map_err(|error| {
+    let (tcp, times) = tcp::connect(&door).await.map_err(|error| {
         let why = match error {
             ConnectError::Dns { why, .. } => format!("cannot resolve the name: {why}"),
             ConnectError::Refused { .. } => "connection refused".into(),
@@ -47,6 +47,7 @@ pub(super) async fn connect(
         };
         failure(proxy, target, why)
     })?;
+    let connected = Instant::now();
     let handshake = async {
         match proxy.scheme() {
             ProxyScheme::Http => http_connect(tcp, proxy, target).await,
@@ -58,12 +59,16 @@ pub(super) async fn connect(
             ProxyScheme::Socks5 | ProxyScheme::Socks5h => socks5(tcp, proxy, target).await,
         }
     };
-    timeout(PROXY_TIMEOUT, handshake).await.unwrap_or_else(|_| {
-        Err(ConnectError::Timeout {
-            host: target.authority(),
-            phase: Phase::Proxy,
-        })
-    })
+    let tunnel = timeout(PROXY_TIMEOUT, handshake)
+        .await
+        .unwrap_or_else(|_| {
+            Err(ConnectError::Timeout {
+                host: target.authority(),
+                phase: Phase::Proxy,
+            })
+        })?;
+    let proxy = Some(connected.elapsed());
+    Ok((tunnel, DialTimes { proxy, ..times }))
 }
 
 fn failure(proxy: &Proxy, target: &Target, why: String) -> ConnectError {

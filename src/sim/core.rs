@@ -261,6 +261,13 @@ impl Core {
         Some(market.view())
     }
 
+    /// The pair as REST tells it.
+    pub fn rest_view(&self, mut view: View) -> View {
+        let last = &mut view.stats.last;
+        last.units += last.units * i128::from(self.faults().rest_price_percent) / 100;
+        view
+    }
+
     /// The trades of the pair with this native name, oldest first.
     pub fn trades(&self, native: &str) -> Vec<Trade> {
         self.with_ledger(

@@ -24,6 +24,8 @@ pub struct Faults {
     pub rest_slow_body: Option<Duration>,
     /// REST bodies stop half way and the connection closes.
     pub rest_truncate: bool,
+    /// REST tickers tell last prices that are so many per cent too high.
+    pub rest_price_percent: i64,
     /// REST gives only so many of a pair's newest trades, as if it had forgotten those before.
     pub rest_trades_reach: Option<usize>,
     /// REST does not show so many of a pair's newest trades yet: it lags behind the sockets.

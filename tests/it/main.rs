@@ -18,6 +18,7 @@ mod closed_pipes;
 mod config;
 mod exactness;
 mod expressions;
+mod grade;
 mod many_processes;
 mod mock_market;
 mod once;

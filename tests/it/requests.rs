@@ -125,7 +125,6 @@ async fn what_is_to_come_is_told_in_one_clear_line() {
         ),
         ("--fallback mock symbols", "--fallback", "symbols --help"),
         ("start --port 8000", "start", "--help"),
-        ("test", "test", "--help"),
         ("-p mock status", "status", "--help"),
     ] {
         let done = world.run(arguments).await;

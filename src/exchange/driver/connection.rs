@@ -21,7 +21,7 @@ use super::session::Session;
 use super::socket::{Socket, host};
 
 /// For the answer to the WebSocket upgrade.
-const UPGRADE_DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const UPGRADE_DEADLINE: Duration = Duration::from_secs(5);
 /// A connection that stood so long, with data, starts its backoff anew when it is lost.
 const PROVEN: Duration = Duration::from_secs(30);
 

@@ -9,6 +9,7 @@ mod connection;
 mod connects;
 mod ended;
 mod pending;
+mod probe;
 mod session;
 mod socket;
 #[cfg(test)]
@@ -16,4 +17,5 @@ mod tests;
 
 pub use connection::{Connection, ConnectionOptions};
 pub use connects::Connects;
+pub(in crate::exchange) use probe::connect_times;
 pub(in crate::exchange) use socket::host;

@@ -236,3 +236,42 @@ async fn a_rest_failure_is_told_by_what_can_be_done_about_it() {
     assert_eq!(ask().await.unwrap().len(), 7);
     sim.stop_listening().await;
 }
+
+#[tokio::test]
+async fn one_connection_is_opened_and_closed_to_see_how_long_that_takes() {
+    let sim = Sim::start(SimConfig::new(Venue::Kraken)).await.unwrap();
+    let live = live(&sim, Venue::Kraken);
+    let times = timeout(WAIT, live.connect_times()).await.unwrap().unwrap();
+    assert!(times.tcp.is_some() && times.upgrade.is_some(), "{times:?}");
+    assert_eq!((times.dns, times.proxy, times.tls), (None, None, None));
+    let closed = async {
+        while sim.counters().open_sockets > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(WAIT, closed).await.expect("it is closed again");
+    assert_eq!(sim.counters().upgrades, 1);
+    assert_eq!(sim.counters().rule_violations, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_opened_is_told_as_an_error_of_its_kind() {
+    let sim = Sim::start(SimConfig::new(Venue::Kraken)).await.unwrap();
+    for (status, code) in [
+        (503, "unreachable"),
+        (429, "rate_limited"),
+        (451, "blocked"),
+    ] {
+        *sim.faults() = Faults {
+            handshake_status: Some(status),
+            ..Faults::default()
+        };
+        // A budget of its own, since a pause holds.
+        let live = live(&sim, Venue::Kraken);
+        let error = timeout(WAIT, live.connect_times())
+            .await
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(error.code(), code, "{error}");
+    }
+}

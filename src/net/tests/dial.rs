@@ -149,6 +149,28 @@ async fn an_http_proxy_tunnels_plain_and_tls_streams_by_name() {
 }
 
 #[tokio::test]
+async fn each_step_on_the_way_is_timed_and_there_are_only_those_that_were_taken() {
+    let ca = Ca::new();
+    let steps = async |dial: &NetDial, url: String| {
+        let opened = within(async { dial.dial_timed(&url.parse().unwrap()).await }).await;
+        let (_, times) = opened.unwrap();
+        let taken = [times.dns, times.tcp, times.proxy, times.tls];
+        taken.map(|step| step.is_some())
+    };
+    let plain = origin(None, "plain").await;
+    let secure = origin(Some(ca.server("localhost")), "secure").await;
+    let dial = direct(ca.trusted());
+    let url = format!("ws://127.0.0.1:{}/", plain.port());
+    assert_eq!(steps(&dial, url).await, [false, true, false, false]);
+    let url = format!("wss://localhost:{}/", secure.port());
+    assert_eq!(steps(&dial, url).await, [true, true, false, true]);
+    let proxy = connect_proxy(None, "HTTP/1.1 200 Connection established\r\n\r\n").await;
+    let dial = NetDial::new(via(&format!("http://{}", proxy.address)), ca.trusted());
+    let url = format!("wss://localhost:{}/", secure.port());
+    assert_eq!(steps(&dial, url).await, [false, true, true, true]);
+}
+
+#[tokio::test]
 async fn a_proxy_inside_tls_is_checked_like_any_server() {
     let ca = Ca::new();
     let secure = origin(Some(ca.server(HOST)), "secure").await;

@@ -78,7 +78,10 @@ fn bad_symbol() -> Response {
 
 /// The pairs asked for, and whether exactly one was named.
 fn selected(core: &Core, request: &Request) -> Result<(Vec<View>, bool), Response> {
-    let find = |name: &str| core.view(name).ok_or_else(bad_symbol);
+    let find = |name: &str| {
+        let view = core.view(name).ok_or_else(bad_symbol)?;
+        Ok(core.rest_view(view))
+    };
     match (request.param("symbol"), request.param("symbols")) {
         (Some(_), Some(_)) => {
             let message = "Combination of optional parameters invalid.";
@@ -96,7 +99,10 @@ fn selected(core: &Core, request: &Request) -> Result<(Vec<View>, bool), Respons
             let views: Result<_, _> = names.iter().map(|name| find(name)).collect();
             Ok((views?, false))
         }
-        (None, None) => Ok((core.views(), false)),
+        (None, None) => {
+            let views = core.views().into_iter();
+            Ok((views.map(|view| core.rest_view(view)).collect(), false))
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub(in crate::sim) fn respond(core: &Core, request: &Request) -> Response {
         (Some("time"), None, None) => time(core.now_ns()),
         (Some("products"), None, None) => Response::json(array(core.views().iter().map(product))),
         (Some("products"), Some(id), what) => match core.view(id) {
-            Some(view) => one(core, request, &view, what),
+            Some(view) => one(core, request, &core.rest_view(view), what),
             None => error(404, "NotFound"),
         },
         _ => error(404, "NotFound"),

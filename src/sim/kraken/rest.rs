@@ -74,7 +74,7 @@ fn chosen(core: &Core, request: &Request) -> Result<Vec<Chosen>, &'static str> {
             names::key(info)
         };
         Chosen {
-            view: view.clone(),
+            view: core.rest_view(view.clone()),
             key,
         }
     };

@@ -393,3 +393,31 @@ async fn rest_can_lag_behind_the_sockets() {
         assert_eq!(shown().await, 193, "{venue:?}");
     }
 }
+
+#[tokio::test]
+async fn rest_can_tell_other_prices_than_the_sockets() {
+    for (venue, target, price) in [
+        (
+            Venue::Kraken,
+            "/0/public/Ticker?pair=XBTUSD",
+            "/result/XXBTZUSD/c/0",
+        ),
+        (
+            Venue::Binance,
+            "/api/v3/ticker/24hr?symbol=BTCUSDT",
+            "/lastPrice",
+        ),
+        (Venue::Coinbase, "/products/BTC-USD/ticker", "/price"),
+    ] {
+        let sim = start(venue).await;
+        let last = async || {
+            let (_, _, body) = get(&sim, target).await;
+            let price = body.pointer(price).and_then(Value::as_str);
+            price.unwrap().parse::<f64>().unwrap()
+        };
+        let before = last().await;
+        sim.faults().rest_price_percent = 3;
+        let factor = last().await / before;
+        assert!((factor - 1.03).abs() < 1e-4, "{venue:?}: {factor}");
+    }
+}
