@@ -38,3 +38,6 @@ pub use sequence::{
 };
 pub use stats::Stats;
 pub use subscription::{Request, Subscription};
+
+#[cfg(test)]
+mod tests;
