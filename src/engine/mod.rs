@@ -44,3 +44,6 @@ pub use sequence::{
 };
 pub use stats::Stats;
 pub use subscription::{Link, Request, Subscription};
+
+#[cfg(test)]
+mod tests;
