@@ -23,6 +23,7 @@ pub(super) enum Order {
     Text(String),
     Binary(Bytes),
     Shutdown,
+    System,
     Cut(Cut),
 }
 
@@ -42,6 +43,8 @@ pub(super) struct Core {
     markets: Mutex<Vec<Market>>,
     faults: Mutex<Faults>,
     counters: Mutex<Counters>,
+    /// What Kraken's status channel says.
+    pub system: Mutex<String>,
     sockets: Mutex<Sockets>,
     pub weight: Mutex<Weight>,
     pub bucket: Mutex<Bucket>,
@@ -72,6 +75,7 @@ impl Core {
             markets: Mutex::default(),
             faults: Mutex::default(),
             counters: Mutex::default(),
+            system: Mutex::new("online".to_owned()),
             sockets: Mutex::default(),
             weight: Mutex::new(Weight::new()),
             bucket: Mutex::new(bucket),
