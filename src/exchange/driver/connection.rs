@@ -312,21 +312,13 @@ where
         self.outage.end();
     }
 
+    /// Opens a line, when the budget allows it.
     pub(super) fn opening(&self) -> BoxFuture<'static, Opened<D::Stream>> {
         let (common, dial) = (self.common.clone(), self.dial.clone());
         let connects = self.connects.clone();
         Box::pin(async move {
             connects.ready().await;
-            let url = &common.options.url;
-            let stream = dial.dial(url).await?;
-            let upgrade = Socket::open(stream, url, &common.options.headers);
-            let timed_out = || ConnectError::Timeout {
-                host: host(url),
-                phase: Phase::Upgrade,
-            };
-            let socket = tokio::time::timeout(UPGRADE_DEADLINE, upgrade)
-                .await
-                .map_err(|_| timed_out())??;
+            let socket = dial_and_upgrade(&common, &*dial).await?;
             FeedStats::add(&common.stats.connects, 1);
             Ok(Box::new(socket))
         })
@@ -343,6 +335,21 @@ where
         let events = Vec::new();
         self.common.clone().deliver(Batch { events, signs }).await;
     }
+}
+
+async fn dial_and_upgrade<D: Dial>(
+    common: &Common,
+    dial: &D,
+) -> Result<Socket<D::Stream>, ConnectError> {
+    let url = &common.options.url;
+    let stream = dial.dial(url).await?;
+    let upgrade = Socket::open(stream, url, &common.options.headers);
+    let timed_out = || ConnectError::Timeout {
+        host: host(url),
+        phase: Phase::Upgrade,
+    };
+    let socket = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await;
+    socket.map_err(|_| timed_out())?
 }
 
 async fn turn<S>(line: Option<&mut Session<S>>) -> Result<(), Ended>
