@@ -55,6 +55,7 @@ impl Adapter for Tiny {
                     limit: Duration::from_secs(30),
                     text_only: false,
                 },
+                lifetime: None,
                 rest_interval: Duration::from_millis(200),
                 rest_burst: 5,
             },

@@ -100,7 +100,8 @@ impl From<Vec<Event>> for Batch {
 /// What a feed knows of its subscriptions beside their data. The engine looks for holes by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sign {
-    /// These were subscribed, and their line is gone or left: what is traded from now on is missed.
+    /// These were subscribed, and no line has them any more, or they are being stopped and started anew: what
+    /// is traded from now on is missed, until they are subscribed again.
     Lost(Vec<(Market, Stream)>),
     /// These are subscribed: told each time that the exchange confirmed it, so also after a reconnect.
     Subscribed(Vec<(Market, Stream)>),
@@ -111,8 +112,6 @@ pub enum Sign {
         /// Its id.
         id: u64,
     },
-    /// A whole line showed that it is alive, though with no data.
-    Alive,
 }
 
 /// The engine's ends of a running feed, handed to [`Provider::run`].

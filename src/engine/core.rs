@@ -133,7 +133,6 @@ impl Core {
             Sign::Newest { market, id } => {
                 self.with(*market, |sequence| sequence.on_newest(*id, now));
             }
-            Sign::Alive => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! An exchange, live: an [`Adapter`] with a network around it, as the engine takes it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
@@ -72,31 +72,29 @@ impl Live {
     }
 
     async fn run(self: Arc<Self>, mut io: FeedIo) {
-        let mut connections: Vec<Shard> = Vec::new();
+        let mut shards: Vec<Shard> = Vec::new();
         let siblings = Arc::new(AtomicUsize::new(0));
         let mut running = FuturesUnordered::new();
         loop {
             tokio::select! {
                 command = io.commands.recv() => match command {
-                    Some(Command::Subscribe(topics)) => {
-                        for shard in self.spread(topics, &mut connections) {
+                    Some(command) => {
+                        for opening in self.on_command(command, &mut shards) {
                             let (sender, commands) = mpsc::channel(COMMANDS);
-                            let _ = sender.try_send(Command::Subscribe(shard.clone()));
-                            connections.push(Shard { sender, topics: shard });
-                            siblings.store(connections.len(), Ordering::Relaxed);
-                            let connection = self.connection(&io, siblings.clone());
+                            let troubled = opening.troubled.clone();
+                            let connection = self.connection(&io, siblings.clone(), troubled);
+                            let _ = sender.try_send(opening.first);
+                            shards.push(Shard {
+                                sender,
+                                topics: opening.topics,
+                                troubled: opening.troubled,
+                            });
                             running.push(tokio::spawn(connection.run(commands)));
                         }
-                    }
-                    Some(Command::Unsubscribe(topics)) => {
-                        for connection in &mut connections {
-                            connection.unsubscribe(&topics);
-                        }
                         // Dropping its sender ends the connection.
-                        connections.retain(|connection| !connection.topics.is_empty());
-                        siblings.store(connections.len(), Ordering::Relaxed);
+                        shards.retain(|shard| !shard.topics.is_empty());
+                        siblings.store(shards.len(), Ordering::Relaxed);
                     }
-                    Some(_) => {}
                     None => break,
                 },
                 () = io.cancel.cancelled() => break,
@@ -108,30 +106,69 @@ impl Live {
                 }
             }
         }
-        drop(connections);
+        drop(shards);
         drop(io);
         while running.next().await.is_some() {}
     }
 
+    /// Passes a command on to those it concerns; returns what needs new connections.
+    fn on_command(&self, command: Command, shards: &mut [Shard]) -> Vec<Opening> {
+        match command {
+            Command::Subscribe(topics) => {
+                let rest = self.spread(topics, shards);
+                return rest.into_iter().map(Opening::subscribe).collect();
+            }
+            Command::Unsubscribe(topics) => {
+                for shard in shards {
+                    shard.unsubscribe(&topics);
+                }
+            }
+            Command::Resubscribe(topics) => {
+                for shard in shards {
+                    let mine = shard.own(&topics);
+                    if !mine.is_empty() {
+                        shard.send(Command::Resubscribe(mine));
+                    }
+                }
+            }
+            Command::Move(topics) => {
+                let moved = shards.iter_mut().map(|shard| {
+                    let troubled = shard.troubled.load(Ordering::Relaxed);
+                    Opening::take_over(shard.unsubscribe(&topics), troubled)
+                });
+                return moved.filter(|opening| !opening.topics.is_empty()).collect();
+            }
+            Command::Check | Command::Cut => {
+                for shard in shards {
+                    shard.send(command.clone());
+                }
+            }
+        }
+        Vec::new()
+    }
+
     /// Fills connections that have room; returns what needs new ones.
-    fn spread(&self, mut topics: Vec<Topic>, connections: &mut [Shard]) -> Vec<Vec<Topic>> {
+    fn spread(&self, mut topics: Vec<Topic>, shards: &mut [Shard]) -> Vec<Vec<Topic>> {
         let most = self.profile.limits.topics_per_connection.max(1);
-        for connection in connections {
-            let room = most
-                .saturating_sub(connection.topics.len())
-                .min(topics.len());
+        for shard in shards {
+            let room = most.saturating_sub(shard.topics.len()).min(topics.len());
             if room > 0 {
                 // One that is too busy to take more is left alone.
                 let here = topics[..room].to_vec();
-                if connection.sender.try_send(Command::Subscribe(here)).is_ok() {
-                    connection.topics.extend(topics.drain(..room));
+                if shard.send(Command::Subscribe(here)) {
+                    shard.topics.extend(topics.drain(..room));
                 }
             }
         }
         topics.chunks(most).map(<[Topic]>::to_vec).collect()
     }
 
-    fn connection(&self, io: &FeedIo, siblings: Arc<AtomicUsize>) -> Connection<AnyDial> {
+    fn connection(
+        &self,
+        io: &FeedIo,
+        siblings: Arc<AtomicUsize>,
+        troubled: Arc<AtomicBool>,
+    ) -> Connection<AnyDial> {
         let options = ConnectionOptions {
             url: self.ws_url.clone(),
             headers: self.options.headers.clone(),
@@ -141,6 +178,8 @@ impl Live {
             heartbeat: self.options.heartbeat_interval,
             limits: self.profile.limits.clone(),
             siblings,
+            troubled,
+            fallback: None,
         };
         Connection::new(
             self.adapter.clone(),
@@ -164,23 +203,63 @@ impl Live {
     }
 }
 
+/// A connection that is to be made.
+struct Opening {
+    first: Command,
+    topics: Vec<Topic>,
+    troubled: Arc<AtomicBool>,
+}
+
+impl Opening {
+    fn subscribe(topics: Vec<Topic>) -> Self {
+        let first = Command::Subscribe(topics.clone());
+        let troubled = Arc::default();
+        Self {
+            first,
+            topics,
+            troubled,
+        }
+    }
+
+    /// One for topics that another connection had; what that one told of itself holds for them.
+    fn take_over(topics: Vec<Topic>, troubled: bool) -> Self {
+        let first = Command::Move(topics.clone());
+        let troubled = Arc::new(AtomicBool::new(troubled));
+        Self {
+            first,
+            topics,
+            troubled,
+        }
+    }
+}
+
+/// A running connection.
 struct Shard {
     sender: mpsc::Sender<Command>,
     topics: Vec<Topic>,
+    troubled: Arc<AtomicBool>,
 }
 
 impl Shard {
-    fn unsubscribe(&mut self, topics: &[Topic]) {
-        let mine: Vec<_> = self
-            .topics
-            .iter()
-            .filter(|t| topics.contains(t))
-            .cloned()
-            .collect();
-        if !mine.is_empty() {
-            self.topics.retain(|t| !mine.contains(t));
-            let _ = self.sender.try_send(Command::Unsubscribe(mine));
+    /// `false`: it is too busy.
+    fn send(&self, command: Command) -> bool {
+        self.sender.try_send(command).is_ok()
+    }
+
+    /// Those of these that it feeds.
+    fn own(&self, topics: &[Topic]) -> Vec<Topic> {
+        let own = self.topics.iter().filter(|t| topics.contains(t));
+        own.cloned().collect()
+    }
+
+    /// Takes these off it; returns those that it had.
+    fn unsubscribe(&mut self, topics: &[Topic]) -> Vec<Topic> {
+        let own = self.own(topics);
+        if !own.is_empty() {
+            self.topics.retain(|t| !own.contains(t));
+            self.send(Command::Unsubscribe(own.clone()));
         }
+        own
     }
 }
 

@@ -42,7 +42,7 @@ mod rest;
 mod tests;
 mod tickers;
 
-pub use driver::{Connection, ConnectionOptions, Connects};
+pub use driver::{Connection, ConnectionOptions, Connects, Fallback, Working};
 pub use literal::Literal;
 pub use live::Live;
 pub use options::{LiveOptions, OptionsError};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::feed::{ProviderError, Topic};
+use crate::feed::{ProviderError, Sign, Topic};
 use crate::model::{DecimalError, Event, Exchange, Field, Instrument, Ticker, Timestamp, Trade};
 
 /// One exchange: its addresses and limits, its REST questions, and a [`Protocol`] per connection.
@@ -98,6 +98,8 @@ pub struct Output {
     pub events: Vec<Event>,
     /// Answers to control messages and notices of the exchange.
     pub replies: Vec<Reply>,
+    /// What else the frames say about the trades: [`Sign::Newest`].
+    pub signs: Vec<Sign>,
     /// Frames that were understood and are of no interest.
     pub ignored: u64,
     /// Rows that made no sense in frames whose other rows did.
@@ -121,8 +123,13 @@ pub enum Reply {
     },
     /// These were not subscribed through no fault of their own: ask again.
     Again(Vec<Topic>),
-    /// The exchange is about to close the connection: make a new one.
-    Leave(String),
+    /// The exchange is about to close the connection: make a new one first.
+    Leave {
+        /// Why, in words.
+        reason: String,
+        /// The shortest pause between attempts to make it, and all later ones until one has proved itself.
+        pace: Duration,
+    },
 }
 
 /// One control message.
@@ -202,6 +209,8 @@ pub struct Limits {
     pub connects: &'static [(usize, Duration)],
     /// When a silent connection is dead.
     pub silence: Silence,
+    /// How long the exchange lets a connection live, where it ends them by age.
+    pub lifetime: Option<Duration>,
     /// Time per unit of weight over REST.
     pub rest_interval: Duration,
     /// Weight that may be spent at once.

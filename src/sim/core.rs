@@ -26,6 +26,7 @@ pub(super) enum Order {
     Text(String),
     Binary(Bytes),
     Shutdown,
+    System,
     Cut(Cut),
 }
 
@@ -45,6 +46,8 @@ pub(super) struct Core {
     markets: Mutex<Vec<Market>>,
     faults: Mutex<Faults>,
     counters: Mutex<Counters>,
+    /// What Kraken's status channel says.
+    pub system: Mutex<String>,
     sockets: Mutex<Sockets>,
     pub weight: Mutex<Weight>,
     pub bucket: Mutex<Bucket>,
@@ -100,6 +103,7 @@ impl Core {
             markets: Mutex::default(),
             faults: Mutex::default(),
             counters: Mutex::default(),
+            system: Mutex::new("online".to_owned()),
             sockets: Mutex::default(),
             weight: Mutex::new(Weight::new()),
             bucket: Mutex::new(bucket),

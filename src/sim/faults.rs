@@ -71,6 +71,8 @@ pub struct Faults {
     pub flap: bool,
     /// The venue's clock stands still, while frames still come.
     pub freeze_clock: bool,
+    /// Sockets are closed after so many venue seconds.
+    pub lifetime: Option<u64>,
     /// The venue's clock is this far ahead of the computer's.
     pub clock_skew_ms: i64,
     /// Every Kraken REST request is answered with status 200 and this error.

@@ -217,6 +217,12 @@ impl Sim {
         self.core.broadcast(&Order::Shutdown);
     }
 
+    /// Changes the state of Kraken's system (`online`, `maintenance`), and tells it on every open socket.
+    pub fn set_system(&self, system: &str) {
+        system.clone_into(&mut lock(&self.core.system));
+        self.core.broadcast(&Order::System);
+    }
+
     /// Changes the trading status of a canonical symbol.
     pub fn set_status(&self, symbol: &str, status: Status) {
         self.core.set_status(symbol, status);

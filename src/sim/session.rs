@@ -112,4 +112,11 @@ impl Session {
             session.on_shutdown(ctx);
         }
     }
+
+    /// The venue tells the state of its system, which has changed.
+    pub fn on_system(&mut self, ctx: &mut Ctx<'_>) {
+        if let Self::Kraken(session) = self {
+            session.on_open(ctx);
+        }
+    }
 }

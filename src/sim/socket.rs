@@ -144,6 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Order::Text(text) => self.out.plain(text.clone()),
             Order::Binary(bytes) => self.out.frames.push_back(Message::Binary(bytes.clone())),
             Order::Shutdown => self.session.on_shutdown(ctx),
+            Order::System => self.session.on_system(ctx),
             Order::Cut(Cut::Close(code)) => return Some(End::Close(*code, String::new())),
             Order::Cut(Cut::Reset) => return Some(End::Reset),
             Order::Cut(Cut::Vanish) => return Some(End::Vanish),
@@ -224,6 +225,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.session.on_second(self.seconds, ctx);
         self.out.spoke = false;
         let faults = self.core.faults();
+        if faults.lifetime.is_some_and(|most| self.seconds >= most) {
+            return Some(End::Close(1001, "too old".to_owned()));
+        }
         let (every_second, strict) = (
             faults.server_ping || faults.require_pong,
             faults.require_pong,

@@ -61,7 +61,6 @@ impl Task {
                 }
                 return;
             }
-            Sign::Alive => return,
         };
         for &(market, stream) in topics {
             self.freshness.on_line(market, stream, is_up, now);

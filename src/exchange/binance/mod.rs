@@ -33,6 +33,7 @@ const LIMITS: Limits = Limits {
         limit: Duration::from_secs(60),
         text_only: false,
     },
+    lifetime: Some(Duration::from_secs(24 * 3600)),
     // 6,000 of weight a minute are allowed; 80 % of that are used.
     rest_interval: Duration::from_micros(12_500),
     rest_burst: 1_200,

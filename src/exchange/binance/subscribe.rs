@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::exchange::protocol::{DecodeError, Frame, Message, Output, Protocol, Reply};
 use crate::feed::Topic;
@@ -97,9 +98,12 @@ impl BinanceProtocol {
         match kind.as_deref() {
             Some("trade") => self.on_trade(&serde_json::from_str(body)?, frame, out)?,
             Some("24hrTicker") => self.on_ticker(&serde_json::from_str(body)?, frame, out)?,
-            kind if is_shutdown || kind == Some("serverShutdown") => out
-                .replies
-                .push(Reply::Leave("the exchange announced a shutdown".into())),
+            kind if is_shutdown || kind == Some("serverShutdown") => {
+                out.replies.push(Reply::Leave {
+                    reason: "the exchange announced a shutdown".into(),
+                    pace: Duration::ZERO,
+                });
+            }
             None if head.data.is_none() => self.on_answer(&head, out),
             _ => out.ignored += 1,
         }

@@ -32,6 +32,7 @@ const LIMITS: Limits = Limits {
         limit: Duration::from_secs(10),
         text_only: true,
     },
+    lifetime: None,
     // 10 requests a second are allowed, bursts to 15.
     rest_interval: Duration::from_millis(125),
     rest_burst: 8,

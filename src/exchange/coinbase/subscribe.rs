@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::exchange::protocol::{DecodeError, Frame, Message, Output, Protocol, Reply};
-use crate::feed::Topic;
+use crate::feed::{Sign, Topic};
 use crate::model::{Event, Market, Origin, Stream};
 
 use super::normalise;
-use super::wire::{ErrorMessage, Head, Match, Subscriptions, TickerMessage};
+use super::wire::{ErrorMessage, Head, Heartbeat, Match, Subscriptions, TickerMessage};
 
 /// The channel without which silence could not be told from a quiet market.
 const HEARTBEAT: &str = "heartbeat";
@@ -21,14 +21,21 @@ const HEARTBEAT: &str = "heartbeat";
 pub(super) struct CoinbaseProtocol {
     /// Requests without an answer, oldest first.
     asked: Vec<Request>,
-    markets: HashMap<String, Market>,
+    markets: HashMap<String, Product>,
+}
+
+#[derive(Debug)]
+struct Product {
+    market: Market,
+    /// Whether its trades are subscribed: only then it matters which one is the newest.
+    has_trades: bool,
 }
 
 #[derive(Debug)]
 enum Request {
     /// What of it was not seen in a list yet.
     Subscribe(Vec<Topic>),
-    /// All of it.
+    /// What of it was not missing in a list yet.
     Unsubscribe(Vec<Topic>),
 }
 
@@ -38,9 +45,15 @@ impl Protocol for CoinbaseProtocol {
             return Vec::new();
         }
         for topic in topics {
-            self.markets
-                .insert(topic.instrument.ws.clone(), topic.instrument.market);
+            let product = Product {
+                market: topic.instrument.market,
+                has_trades: false,
+            };
+            let name = topic.instrument.ws.clone();
+            let product = self.markets.entry(name).or_insert(product);
+            product.has_trades |= topic.stream == Stream::Trades;
         }
+        self.stop_waiting_for_stops(topics);
         self.asked.push(Request::Subscribe(topics.to_vec()));
         vec![Message {
             text: request("subscribe", topics, true),
@@ -53,6 +66,11 @@ impl Protocol for CoinbaseProtocol {
             return Vec::new();
         }
         self.forget(|topic| topics.contains(topic));
+        for topic in topics.iter().filter(|t| t.stream == Stream::Trades) {
+            if let Some(product) = self.markets.get_mut(&topic.instrument.ws) {
+                product.has_trades = false;
+            }
+        }
         self.asked.push(Request::Unsubscribe(topics.to_vec()));
         // The heartbeat stays: other streams of the product may still need it, and it costs little.
         vec![Message {
@@ -70,8 +88,12 @@ impl Protocol for CoinbaseProtocol {
         if text.starts_with(r#"{"type":"ticker","#) {
             return self.on_ticker(frame, out);
         }
+        if text.starts_with(r#"{"type":"heartbeat","#) {
+            return self.on_heartbeat(frame, out);
+        }
         let head: Head<'_> = serde_json::from_str(text)?;
         match head.kind.as_deref() {
+            Some("heartbeat") => self.on_heartbeat(frame, out)?,
             Some("match") => self.on_match(frame, out, false)?,
             Some("last_match") => self.on_match(frame, out, true)?,
             Some("ticker") => self.on_ticker(frame, out)?,
@@ -91,8 +113,8 @@ impl CoinbaseProtocol {
         replayed: bool,
     ) -> Result<(), DecodeError> {
         let wire: Match<'_> = serde_json::from_str(frame.text)?;
-        match self.markets.get(wire.product_id.as_ref()) {
-            Some(&market) => {
+        match self.market(&wire.product_id) {
+            Some(market) => {
                 let trade = normalise::trade(&wire, market, frame.received_at, Origin::Stream)?;
                 out.events
                     .push(Event::Trade(crate::model::Trade { replayed, ..trade }));
@@ -104,12 +126,33 @@ impl CoinbaseProtocol {
 
     fn on_ticker(&self, frame: Frame<'_>, out: &mut Output) -> Result<(), DecodeError> {
         let wire: TickerMessage<'_> = serde_json::from_str(frame.text)?;
-        match self.markets.get(wire.product_id.as_ref()) {
-            Some(&market) => {
+        match self.market(&wire.product_id) {
+            Some(market) => {
                 let ticker = normalise::ticker(&wire, market, frame.received_at)?;
                 out.events.push(Event::Ticker(Arc::new(ticker)));
             }
             None => out.ignored += 1,
+        }
+        Ok(())
+    }
+
+    fn market(&self, product: &str) -> Option<Market> {
+        self.markets.get(product).map(|product| product.market)
+    }
+
+    /// Once a second for each product.
+    fn on_heartbeat(&self, frame: Frame<'_>, out: &mut Output) -> Result<(), DecodeError> {
+        let wire: Heartbeat<'_> = serde_json::from_str(frame.text)?;
+        let product = self.markets.get(wire.product_id.as_ref());
+        let id = wire.last_trade_id.map(|raw| raw.get().trim_matches('"'));
+        let id = id.and_then(|id| id.parse().ok());
+        match (product.filter(|p| p.has_trades), id) {
+            // That of a product without any trade is 0.
+            (Some(product), Some(id)) if id > 0 => out.signs.push(Sign::Newest {
+                market: product.market,
+                id,
+            }),
+            _ => out.ignored += 1,
         }
         Ok(())
     }
@@ -124,10 +167,23 @@ impl CoinbaseProtocol {
                         .any(|id| *id == topic.instrument.ws)
             })
         };
-        let answered = self.forget(listed);
-        self.asked.retain(|request| match request {
-            Request::Subscribe(_) => true,
-            Request::Unsubscribe(topics) => topics.iter().any(listed),
+        let (mut answered, mut stopping) = (Vec::new(), Vec::new());
+        // In order: a list that has what was to be stopped is older than the request that stops it, and so
+        // than any later one that starts it again.
+        self.asked.retain_mut(|request| match request {
+            Request::Unsubscribe(topics) => {
+                topics.retain(&listed);
+                stopping.extend_from_slice(topics);
+                !topics.is_empty()
+            }
+            Request::Subscribe(topics) => {
+                for topic in topics.extract_if(.., |t| listed(t) && !stopping.contains(t)) {
+                    if !answered.contains(&topic) {
+                        answered.push(topic);
+                    }
+                }
+                !topics.is_empty()
+            }
         });
         if answered.is_empty() {
             out.ignored += 1;
@@ -201,21 +257,32 @@ impl CoinbaseProtocol {
         }
     }
 
-    /// Takes these out of all open subscriptions; returns them, each once.
-    fn forget(&mut self, is_settled: impl Fn(&Topic) -> bool) -> Vec<Topic> {
-        let mut settled: Vec<Topic> = Vec::new();
+    /// Takes these out of all open subscriptions.
+    fn forget(&mut self, is_gone: impl Fn(&Topic) -> bool) {
         self.asked.retain_mut(|request| {
             let Request::Subscribe(topics) = request else {
                 return true;
             };
-            for topic in topics.extract_if(.., |topic| is_settled(topic)) {
-                if !settled.contains(&topic) {
-                    settled.push(topic);
-                }
-            }
+            topics.retain(|topic| !is_gone(topic));
             !topics.is_empty()
         });
-        settled
+    }
+
+    /// Those of these that are asked for once more were stopped long ago, whatever became of the answer.
+    fn stop_waiting_for_stops(&mut self, topics: &[Topic]) {
+        let is_open = |topic: &Topic| {
+            self.asked
+                .iter()
+                .any(|request| matches!(request, Request::Subscribe(open) if open.contains(topic)))
+        };
+        let again: Vec<Topic> = topics.iter().filter(|t| is_open(t)).cloned().collect();
+        self.asked.retain_mut(|request| match request {
+            Request::Subscribe(_) => true,
+            Request::Unsubscribe(topics) => {
+                topics.retain(|topic| !again.contains(topic));
+                !topics.is_empty()
+            }
+        });
     }
 }
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::exchange::{Literal, literal};
 
@@ -59,6 +60,16 @@ pub(super) struct TickerMessage<'a> {
     pub best_ask_size: Option<Literal<'a>>,
     #[serde(borrow)]
     pub time: Option<Cow<'a, str>>,
+}
+
+/// `{"type":"heartbeat","sequence":93000000003,"last_trade_id":910000124,"product_id":"BTC-USD","time":"…Z"}`
+#[derive(Debug, Deserialize)]
+pub(super) struct Heartbeat<'a> {
+    #[serde(borrow, default)]
+    pub product_id: Cow<'a, str>,
+    /// A number, or one in quotes: ids have come both ways.
+    #[serde(borrow)]
+    pub last_trade_id: Option<&'a RawValue>,
 }
 
 /// The answer to every accepted request: all subscriptions that there are now.

@@ -11,12 +11,24 @@ const POLICY_PAUSE: Duration = Duration::from_secs(5);
 
 /// How a session ended.
 pub(super) enum Ended {
-    /// The line is gone, or must be left.
+    /// The line is gone.
     Lost(Lost),
-    /// There is nothing to feed any more.
-    Idle,
-    /// Cancelled, or nobody listens.
+    /// Nobody listens.
     Done,
+}
+
+impl From<Lost> for Ended {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+/// Why an open line must be left: a successor takes over before the exchange ends it.
+#[derive(Debug, Clone)]
+pub(super) struct Leave {
+    pub reason: String,
+    /// The shortest pause between two attempts from now on.
+    pub pace: Duration,
 }
 
 /// Why an attempt or a session came to nothing.

@@ -24,6 +24,8 @@ struct Waiting {
     /// `None` while the request has not left yet: requests are spaced, and that can take longer than an
     /// answer may.
     deadline: Option<Instant>,
+    /// Data that comes now can still be that of the subscription before this one, and is no answer.
+    anew: bool,
 }
 
 impl Pending {
@@ -36,8 +38,18 @@ impl Pending {
                     topic: topic.clone(),
                     tries: 0,
                     deadline: None,
+                    anew: false,
                 }),
             }
+        }
+    }
+
+    /// The same of topics that are subscribed and will be stopped first: only an answer settles them, as
+    /// long as it is not overdue.
+    pub fn queued_anew(&mut self, topics: &[Topic]) {
+        self.queued(topics);
+        for waiting in &mut self.waiting {
+            waiting.anew |= topics.contains(&waiting.topic);
         }
     }
 
@@ -52,19 +64,27 @@ impl Pending {
         }
     }
 
-    /// These are settled, one way or the other.
-    pub fn settle(&mut self, topics: &[Topic]) {
-        if !self.waiting.is_empty() {
-            self.waiting.retain(|w| !topics.contains(&w.topic));
-        }
+    /// These are settled, one way or the other; returns those that were waiting.
+    pub fn settle(&mut self, topics: &[Topic]) -> Vec<Topic> {
+        self.take(|w| topics.contains(&w.topic))
     }
 
     /// Data of this market and stream came: it is subscribed, whatever became of the answer.
-    pub fn settle_by_data(&mut self, event: &crate::model::Event) {
+    pub fn settle_by_data(&mut self, event: &crate::model::Event) -> Vec<Topic> {
         let (market, stream) = (event.market(), event.stream());
-        self.waiting.retain(|w| {
-            Some(w.topic.instrument.market) != market || Some(w.topic.stream) != stream
-        });
+        self.take(|w| {
+            !w.anew && Some(w.topic.instrument.market) == market && Some(w.topic.stream) == stream
+        })
+    }
+
+    fn take(&mut self, is_settled: impl Fn(&Waiting) -> bool) -> Vec<Topic> {
+        let settled = self.waiting.extract_if(.., |w| is_settled(w));
+        settled.map(|w| w.topic).collect()
+    }
+
+    /// Whether this one waits.
+    pub fn contains(&self, topic: &Topic) -> bool {
+        self.waiting.iter().any(|w| w.topic == *topic)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -85,7 +105,7 @@ impl Pending {
             }
             // Kept where it is asked for again, so that the count goes on.
             let retry = w.tries < ACK_TRIES;
-            w.deadline = None;
+            (w.deadline, w.anew) = (None, false);
             (if retry { &mut again } else { &mut spent }).push(w.topic.clone());
             retry
         });

@@ -1,7 +1,8 @@
 //! One open connection, from the upgrade to its end: subscribes, reads, pings, notices silence.
 
-use std::collections::VecDeque;
-use std::task::{Context, Poll, Waker};
+mod reading;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,14 +11,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
-use crate::exchange::protocol::{DecodeError, Frame, Message, Output, Protocol, Reply};
-use crate::feed::{Batch, Command, FeedStats, Topic};
+use crate::exchange::protocol::{Output, Protocol};
+use crate::feed::{Batch, Topic};
 use crate::model::{Event, StatusState};
 
-use super::connection::Connection;
-use super::ended::{Ended, Lost, closed};
-use super::pending::Pending;
-use super::socket::{Incoming, Socket};
+use super::common::Common;
+use super::ended::{Ended, Leave, Lost};
+use super::liveness::Liveness;
+use super::socket::Socket;
+use super::subscriptions::Subscriptions;
 
 /// Frames read before what they held is handed over. A batch ends sooner when the socket runs dry.
 const BATCH: usize = 64;
@@ -27,393 +29,272 @@ const BACKLOG: usize = 8_192;
 /// Events handed over before the others get their turn. In a flood the socket is always ready, and what
 /// it brings would pile up before the engine if nobody stood aside.
 const TURN: usize = 1_024;
-/// An unanswered ping means a dead line after so long.
-const PONG_DEADLINE: Duration = Duration::from_secs(10);
+/// A connection that stood so long, with data, starts its backoff anew when it is lost.
+const PROVEN: Duration = Duration::from_secs(30);
 /// How much of the exchange's words is told.
 const REASON: usize = 200;
-/// How much of a bad frame is logged.
-const SAMPLE: usize = 256;
-
-pub(super) struct Session<'a, S, D> {
-    connection: &'a mut Connection<D>,
+pub(super) struct Session<S> {
+    common: Arc<Common>,
     socket: Socket<S>,
     protocol: Box<dyn Protocol>,
-    /// Its events are those that were not handed over yet.
+    subscriptions: Subscriptions,
+    /// Its events and signs are those that were not handed over yet.
     output: Output,
-    outbox: VecDeque<Message>,
-    pending: Pending,
-    settled: bool,
+    liveness: Liveness,
     /// When the next message may leave, pings included: exchanges count those, too.
     next_send: Instant,
-    next_ping: Instant,
-    pong_deadline: Option<Instant>,
-    last_life: Instant,
-    pub had_data: bool,
+    opened_at: Instant,
+    /// When the exchange would end it, or somewhat before.
+    leave_at: Option<Instant>,
+    leave: Option<Leave>,
+    /// Every subscription was answered, and the connection was not told yet.
+    is_news_settled: bool,
+    check: bool,
+    cut: bool,
+    had_data: bool,
     /// Events since the others had their turn.
     handed_over: usize,
 }
 
-impl<'a, S: AsyncRead + AsyncWrite + Unpin, D: crate::net::Dial> Session<'a, S, D> {
-    pub fn new(connection: &'a mut Connection<D>, socket: Socket<S>) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    /// Asks for all of `wanted`; to be left after `lifetime`, where there is one.
+    pub fn new(
+        common: Arc<Common>,
+        socket: Socket<S>,
+        wanted: &[Topic],
+        lifetime: Option<Duration>,
+    ) -> Self {
         let now = Instant::now();
-        let protocol = connection.adapter.protocol();
-        let next_ping = now + connection.options.heartbeat;
-        let wanted = connection.wanted.clone();
+        let protocol = common.adapter.protocol();
+        let liveness = Liveness::new(&common.options, now);
         let mut session = Self {
-            connection,
+            common,
             socket,
             protocol,
+            subscriptions: Subscriptions::default(),
             output: Output::default(),
-            outbox: VecDeque::new(),
-            pending: Pending::default(),
-            settled: false,
+            liveness,
             next_send: now,
-            next_ping,
-            pong_deadline: None,
-            last_life: now,
+            opened_at: now,
+            leave_at: lifetime.map(|lifetime| now + lifetime),
+            leave: None,
+            is_news_settled: false,
+            check: false,
+            cut: false,
             had_data: false,
             handed_over: 0,
         };
-        session.ask(&wanted);
+        session.subscribe(wanted);
         session
     }
 
-    /// Runs until the line is lost or nothing is wanted. Can be dropped at any point, if
-    /// [`Session::finish`] follows.
-    pub async fn run(&mut self, commands: &mut mpsc::Receiver<Command>) -> Ended {
-        loop {
-            if self.connection.wanted.is_empty() {
-                return Ended::Idle;
-            }
-            if let Err(lost) = self.send_due(Instant::now()).await {
-                return Ended::Lost(lost);
-            }
-            let (timer, reading) = (self.next_timer(), self.is_reading());
-            // In this order: what has come in is read before silence is judged, or else a pause of ours
-            // (a full engine, a suspended machine) would pass for one of the exchange's.
-            tokio::select! {
-                biased;
-                command = commands.recv() => match command {
-                    Some(command) => self.on_command(command),
-                    None => return Ended::Done,
-                },
-                room = has_room(&self.connection.events), if !self.output.events.is_empty() => {
-                    if !room {
-                        return Ended::Done;
-                    }
-                    self.hand_over();
-                    if !reading {
-                        self.resume();
-                    }
+    /// Waits until something happens on the line, and takes it in. Cancel safe; [`Session::hand_over`]
+    /// passes on what came.
+    ///
+    /// Errors: the line is lost, or nobody reads the events any more.
+    pub async fn turn(&mut self) -> Result<(), Ended> {
+        if self.cut {
+            return Err(Lost::because("cut on request").into());
+        }
+        if std::mem::take(&mut self.check) {
+            self.begin_check()?;
+        }
+        self.queue_due(Instant::now())?;
+        if self.socket.has_queued() {
+            self.socket.flush().await.map_err(Lost::because)?;
+            self.next_send = Instant::now() + self.common.options.limits.message_interval;
+        }
+        let (timer, reading) = (self.next_timer(), self.is_reading());
+        // In this order: what has come in is read before silence is judged, or else a pause of ours
+        // (a full engine, a suspended machine) would pass for one of the exchange's.
+        tokio::select! {
+            biased;
+            room = has_room(&self.common.events), if self.has_output() => {
+                if !room {
+                    return Err(Ended::Done);
                 }
-                incoming = self.socket.next(), if reading => {
-                    if let Err(lost) = self.read(incoming) {
-                        return Ended::Lost(lost);
-                    }
-                    if self.handed_over >= TURN {
-                        self.handed_over = 0;
-                        tokio::task::yield_now().await;
-                    }
+                self.hand_over();
+                if !reading {
+                    // What was not read meanwhile says nothing about the exchange.
+                    self.liveness.resume(Instant::now());
                 }
-                () = tokio::time::sleep_until(timer) => {
-                    if let Err(lost) = self.check_life(Instant::now()) {
-                        return Ended::Lost(lost);
-                    }
+            }
+            incoming = self.socket.next(), if reading => self.read(incoming)?,
+            () = tokio::time::sleep_until(timer) => {
+                if self.is_reading() {
+                    self.liveness.check(Instant::now())?;
                 }
             }
         }
+        Ok(())
     }
 
-    /// Hands over what is left, and closes the line. One that is lost is just dropped: whoever is there no
-    /// more reads no goodbye.
-    pub async fn finish(mut self, ended: &Ended) {
-        let events = std::mem::take(&mut self.output.events);
-        if !events.is_empty() {
-            self.connection.deliver(events).await;
+    /// Hands over what is left, and says goodbye where somebody is there to read it.
+    pub async fn end(mut self, polite: bool) {
+        let batch = take_batch(&mut self.output);
+        if !batch.events.is_empty() || !batch.signs.is_empty() {
+            self.common.deliver(batch).await;
         }
-        if !matches!(ended, Ended::Lost(_)) {
+        if polite {
             self.socket.close().await;
         }
     }
 
-    /// Takes what came in and whatever else the socket has by now, in one batch.
-    fn read(&mut self, first: Result<Incoming, String>) -> Result<(), Lost> {
-        let mut result = self.on_incoming(first);
-        for _ in 1..BATCH {
-            if result.is_err() || !self.is_reading() {
-                break;
-            }
-            // The waker is of no use: the select that follows registers the real one.
-            match self
-                .socket
-                .poll_next(&mut Context::from_waker(Waker::noop()))
-            {
-                Poll::Ready(incoming) => result = self.on_incoming(incoming),
-                Poll::Pending => break,
-            }
-        }
-        let ignored = std::mem::take(&mut self.output.ignored);
-        FeedStats::add(&self.connection.stats.ignored, ignored);
-        let bad_rows = std::mem::take(&mut self.output.bad_rows);
-        FeedStats::add(&self.connection.stats.bad_frames, bad_rows);
-        for reply in std::mem::take(&mut self.output.replies) {
-            if let Err(lost) = self.on_reply(reply) {
-                result = result.and(Err(lost));
-            }
-        }
-        if result.is_ok() {
-            self.check_settled();
-            self.hand_over();
-        }
-        result
-    }
-
-    /// Hands over what came in, if the engine has room for it.
-    fn hand_over(&mut self) {
-        let events = &mut self.output.events;
-        if !events.is_empty()
-            && let Ok(room) = self.connection.events.try_reserve()
+    /// Hands over what came in, if the engine has room for it. `true`: the others should have their turn.
+    pub fn hand_over(&mut self) -> bool {
+        if self.has_output()
+            && let Ok(room) = self.common.events.try_reserve()
         {
-            self.handed_over += events.len();
-            let next = Vec::with_capacity(events.len().min(BATCH));
-            room.send(std::mem::replace(events, next).into());
+            self.handed_over += self.output.events.len();
+            room.send(take_batch(&mut self.output));
         }
+        let is_long = self.handed_over >= TURN;
+        if is_long {
+            self.handed_over = 0;
+        }
+        is_long
     }
 
-    fn on_incoming(&mut self, incoming: Result<Incoming, String>) -> Result<(), Lost> {
-        let incoming = incoming.map_err(Lost::because)?;
-        self.pong_deadline = None;
-        let is_pong = match incoming {
-            Incoming::Text(text) => self.decode(text.as_str()),
-            // Some proxies turn text into binary frames; what is not text is bad.
-            Incoming::Bytes(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(text) => self.decode(text),
-                Err(_) => self.count_bad("not UTF-8", ""),
-            },
-            Incoming::Bad => self.count_bad("not UTF-8", ""),
-            Incoming::Control => true,
-            Incoming::Close(close) => return Err(closed(close)),
-        };
-        if !is_pong || !self.connection.options.limits.silence.text_only {
-            self.last_life = Instant::now();
-        }
-        Ok(())
+    /// Tells these after what came in so far.
+    pub fn tell(&mut self, events: Vec<Event>) {
+        self.output.events.extend(events);
     }
 
-    /// Whether it was no more than the answer to a ping.
-    fn decode(&mut self, text: &str) -> bool {
-        FeedStats::add(&self.connection.stats.messages, 1);
-        let before = (self.output.events.len(), self.output.replies.len());
-        let frame = Frame {
-            text,
-            received_at: self.connection.clock.now(),
-        };
-        let decoded = self.protocol.decode(frame, &mut self.output);
-        let decoded = decoded.and_then(|()| possible(&self.output.events[before.0..]));
-        if let Err(error) = decoded {
-            self.output.events.truncate(before.0);
-            self.output.replies.truncate(before.1);
-            FeedStats::add(&self.connection.stats.bad_frames, 1);
-            log_bad(&error.to_string(), text);
-            return false;
-        }
-        let events = &self.output.events[before.0..];
-        self.had_data |= !events.is_empty();
-        if !self.pending.is_empty() {
-            for event in events {
-                self.pending.settle_by_data(event);
-            }
-        }
-        std::mem::take(&mut self.output.pong)
+    pub fn subscribe(&mut self, topics: &[Topic]) {
+        self.subscriptions.subscribe(topics, &mut *self.protocol);
     }
 
-    fn count_bad(&self, why: &str, text: &str) -> bool {
-        FeedStats::add(&self.connection.stats.messages, 1);
-        FeedStats::add(&self.connection.stats.bad_frames, 1);
-        log_bad(why, text);
-        false
+    pub fn unsubscribe(&mut self, topics: &[Topic]) {
+        self.subscriptions.unsubscribe(topics, &mut *self.protocol);
+    }
+
+    /// Stops and starts these.
+    pub fn resubscribe(&mut self, topics: &[Topic]) {
+        let sign = self.subscriptions.resubscribe(topics, &mut *self.protocol);
+        self.output.signs.extend(sign);
+    }
+
+    /// Finds out soon whether the line is dead.
+    pub fn ask_for_life(&mut self) {
+        self.check = true;
+    }
+
+    /// The line ends in its next turn, as if it had broken.
+    pub fn cut(&mut self) {
+        self.cut = true;
+    }
+
+    /// Why it must be left, where it must.
+    pub fn leave(&self) -> Option<&Leave> {
+        self.leave.as_ref()
+    }
+
+    /// What the exchange feeds on this line.
+    pub fn acknowledged(&self) -> &[Topic] {
+        self.subscriptions.acknowledged()
+    }
+
+    /// What the exchange refused since the last call.
+    pub fn take_refused(&mut self) -> Vec<Topic> {
+        self.subscriptions.take_refused()
+    }
+
+    /// Whether every subscription was answered since the last call, for the first time on this line.
+    pub fn take_settled(&mut self) -> bool {
+        std::mem::take(&mut self.is_news_settled)
+    }
+
+    /// When every subscription had been answered for the first time.
+    pub fn settled_at(&self) -> Option<Instant> {
+        self.subscriptions.settled_at()
+    }
+
+    /// Whether it stood long enough, with data, to count as a working one.
+    pub fn is_proven(&self) -> bool {
+        self.had_data && self.opened_at.elapsed() >= PROVEN
+    }
+
+    fn has_output(&self) -> bool {
+        !self.output.events.is_empty() || !self.output.signs.is_empty()
     }
 
     fn is_reading(&self) -> bool {
-        self.output.events.len() < BACKLOG
-    }
-
-    /// The socket is read again: what was not read meanwhile says nothing about the exchange.
-    fn resume(&mut self) {
-        let now = Instant::now();
-        self.last_life = now;
-        self.pong_deadline = self.pong_deadline.map(|_| now + PONG_DEADLINE);
+        self.output.events.len() + self.output.signs.len() < BACKLOG
     }
 
     /// Every subscription was answered, for the first time on this line.
     fn check_settled(&mut self) {
-        if !self.settled && self.pending.is_empty() {
-            self.settled = true;
-            self.output.events.extend(self.connection.settled());
-        }
-    }
-
-    fn on_reply(&mut self, reply: Reply) -> Result<(), Lost> {
-        match reply {
-            Reply::Subscribed(topics) => self.pending.settle(&topics),
-            Reply::Refused { topics, reason } => match &topics[..] {
-                [one] => self.refuse(one, &reason),
-                // Not known which one is meant: each alone.
-                several => {
-                    for topic in several {
-                        self.ask_anew(std::slice::from_ref(topic));
-                    }
-                }
-            },
-            Reply::Again(topics) => self.ask_anew(&topics),
-            Reply::Leave(reason) => return Err(Lost::because(reason)),
-        }
-        Ok(())
-    }
-
-    /// Asks for these with a full number of tries: that they were not taken is an answer, too. What is not
-    /// wanted any more is left alone.
-    fn ask_anew(&mut self, topics: &[Topic]) {
-        let wanted = &self.connection.wanted;
-        let topics: Vec<_> = topics
-            .iter()
-            .filter(|t| wanted.contains(t))
-            .cloned()
-            .collect();
-        self.pending.settle(&topics);
-        self.ask(&topics);
-    }
-
-    fn ask(&mut self, topics: &[Topic]) {
-        if !topics.is_empty() {
-            self.outbox.extend(self.protocol.subscribe(topics));
-            self.pending.queued(topics);
+        if let Some(took) = self.subscriptions.check_settled(Instant::now()) {
+            self.is_news_settled = true;
+            // 0 means "not yet".
+            let micros = (took.as_micros() as u64).max(1);
+            let settled_micros = &self.common.stats.settled_micros;
+            settled_micros.store(micros, std::sync::atomic::Ordering::Relaxed);
         }
     }
 
     fn refuse(&mut self, topic: &Topic, reason: &str) {
-        self.pending.settle(std::slice::from_ref(topic));
-        // It can have been unsubscribed while the answer was on its way.
-        if self
-            .connection
-            .remove(std::slice::from_ref(topic))
-            .is_empty()
-        {
+        if !self.subscriptions.refuse(topic) {
             return;
         }
         let reason: String = reason.chars().take(REASON).collect();
         let reason = format!("{} refused: {reason}", topic.stream.name());
         let market = Some(topic.instrument.market);
         let status = self
-            .connection
+            .common
             .status(market, StatusState::Failed, 1, Some(reason));
         self.output.events.push(status);
     }
 
-    fn on_command(&mut self, command: Command) {
-        match command {
-            Command::Subscribe(topics) => {
-                let new = self.connection.add(topics);
-                self.ask(&new);
-            }
-            Command::Unsubscribe(topics) => {
-                // What was refused is not subscribed: nothing is said about it.
-                let gone = self.connection.remove(&topics);
-                self.pending.settle(&gone);
-                if !gone.is_empty() {
-                    self.outbox.extend(self.protocol.unsubscribe(&gone));
-                }
-            }
-            Command::Resubscribe(_) | Command::Move(_) | Command::Check | Command::Cut => {}
-        }
-    }
-
     fn next_timer(&self) -> Instant {
-        let sending = (!self.outbox.is_empty()).then_some(self.next_send);
-        let life = self.is_reading().then(|| self.silence_deadline());
-        let pong = self.pong_deadline.filter(|_| self.is_reading());
-        [sending, self.pending.deadline(), pong, life]
-            .into_iter()
-            .flatten()
-            .fold(self.next_ping.max(self.next_send), Instant::min)
+        let sending = self.subscriptions.has_requests().then_some(self.next_send);
+        let life = self.is_reading().then(|| self.liveness.deadline());
+        let timers = [sending, self.subscriptions.deadline(), life, self.leave_at];
+        let ping = self.liveness.next_ping().max(self.next_send);
+        timers.into_iter().flatten().fold(ping, Instant::min)
     }
 
-    fn silence_deadline(&self) -> Instant {
-        self.last_life + self.connection.options.limits.silence.limit
-    }
-
-    /// Whether the line is dead. Asked only when there is nothing to read.
-    fn check_life(&self, now: Instant) -> Result<(), Lost> {
-        let stale = |reason: String| Lost {
-            stale: true,
-            ..Lost::because(reason)
-        };
-        if !self.is_reading() {
-            return Ok(());
+    /// Queues what is due: one message at a time, spaced as the exchange wants it.
+    fn queue_due(&mut self, now: Instant) -> Result<(), Lost> {
+        if self.leave_at.is_some_and(|at| at <= now) {
+            self.leave_at = None;
+            self.leave.get_or_insert(Leave {
+                reason: "the exchange ends connections of this age".into(),
+                pace: Duration::ZERO,
+            });
         }
-        if self.pong_deadline.is_some_and(|deadline| deadline <= now) {
-            return Err(stale("a ping was not answered".into()));
-        }
-        if self.silence_deadline() <= now {
-            let seconds = self.connection.options.limits.silence.limit.as_secs();
-            return Err(stale(format!("silent for {seconds} s")));
-        }
-        Ok(())
-    }
-
-    /// Sends what is due: one message at a time, spaced as the exchange wants it.
-    async fn send_due(&mut self, now: Instant) -> Result<(), Lost> {
-        let (again, spent) = self.pending.overdue(now);
-        self.ask(&again);
+        let spent = self.subscriptions.retry(now, &mut *self.protocol);
         for topic in &spent {
             self.refuse(topic, "the exchange does not answer");
         }
         if !spent.is_empty() {
             self.check_settled();
         }
-        if self.next_send > now {
+        if self.next_send > now || self.socket.has_queued() {
             return Ok(());
         }
-        let message = if self.next_ping <= now {
-            let options = &self.connection.options;
-            // However often pings are wanted, requests have their turn.
-            self.next_ping = now + options.heartbeat.max(options.limits.message_interval * 2);
-            self.pong_deadline.get_or_insert(now + PONG_DEADLINE);
-            self.protocol
-                .ping()
-                .map_or(WsMessage::Ping(Bytes::new()), WsMessage::text)
-        } else if let Some(message) = self.outbox.pop_front() {
-            self.pending.sent(&message.topics, now);
-            WsMessage::text(message.text)
+        let message = if self.liveness.next_ping() <= now {
+            self.liveness.pinged(now);
+            let ping = self.protocol.ping();
+            ping.map_or(WsMessage::Ping(Bytes::new()), WsMessage::text)
+        } else if let Some(request) = self.subscriptions.next_request(now) {
+            WsMessage::text(request)
         } else {
             return Ok(());
         };
-        self.socket.send(message).await.map_err(Lost::because)?;
-        self.next_send = Instant::now() + self.connection.options.limits.message_interval;
-        Ok(())
+        self.socket.queue(message).map_err(Lost::because)
+    }
+}
+
+fn take_batch(output: &mut Output) -> Batch {
+    let next = Vec::with_capacity(output.events.len().min(BATCH));
+    Batch {
+        events: std::mem::replace(&mut output.events, next),
+        signs: std::mem::take(&mut output.signs),
     }
 }
 
 /// Waits for room in the queue; `false` when nobody reads it any more.
 async fn has_room(events: &mpsc::Sender<Batch>) -> bool {
     events.reserve().await.is_ok()
-}
-
-/// A trade below zero is no trade, whatever the exchange. What is left out is told as a gap.
-fn possible(events: &[Event]) -> Result<(), DecodeError> {
-    let negative = |event: &Event| match event {
-        Event::Trade(trade) => {
-            trade.price.decimal().is_sign_negative() || trade.size.decimal().is_sign_negative()
-        }
-        _ => false,
-    };
-    if events.iter().any(negative) {
-        return Err(DecodeError::Value("a trade below zero"));
-    }
-    Ok(())
-}
-
-fn log_bad(why: &str, text: &str) {
-    let sample: String = text.chars().take(SAMPLE).collect();
-    tracing::debug!(why, sample = %sample.escape_default(), "bad frame");
 }

@@ -6,12 +6,13 @@
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Uri};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError};
 use tokio_tungstenite::tungstenite::handshake::client::generate_request;
@@ -33,6 +34,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 pub(super) struct Socket<S> {
     stream: S,
     protocol: WebSocketContext,
+    /// Until when the peer has to take what is queued; `None` where nothing is.
+    write_deadline: Option<Instant>,
 }
 
 /// What came in.
@@ -88,6 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Ok(Self {
             stream,
             protocol: WebSocketContext::from_partially_read(rest, Role::Client, Some(config)),
+            write_deadline: None,
         })
     }
 
@@ -97,7 +101,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Incoming, String>> {
-        let Self { stream, protocol } = self;
+        let Self {
+            stream, protocol, ..
+        } = self;
         let result = protocol.read(&mut Blocking {
             stream: Pin::new(stream),
             context,
@@ -118,23 +124,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }))
     }
 
-    /// Sends a message and everything queued before it.
-    pub async fn send(&mut self, message: Message) -> Result<(), String> {
-        let mut message = Some(message);
-        let send = std::future::poll_fn(|context| {
-            let Self { stream, protocol } = self;
+    /// Queues a message; [`Socket::flush`] sends it.
+    pub fn queue(&mut self, message: Message) -> Result<(), String> {
+        self.write_deadline
+            .get_or_insert_with(|| Instant::now() + WRITE_TIMEOUT);
+        // The next flush registers the real waker.
+        let mut stream = Blocking {
+            stream: Pin::new(&mut self.stream),
+            context: &mut Context::from_waker(Waker::noop()),
+        };
+        match self.protocol.write(&mut stream, message) {
+            // A write that would block has queued the message.
+            Err(WsError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(WsError::ConnectionClosed) => Ok(()),
+            other => other.map_err(|error| describe(&error)),
+        }
+    }
+
+    /// Whether something is queued.
+    pub fn has_queued(&self) -> bool {
+        self.write_deadline.is_some()
+    }
+
+    /// Sends what is queued. Cancel safe: whoever comes back goes on, under the same deadline.
+    pub async fn flush(&mut self) -> Result<(), String> {
+        let Some(deadline) = self.write_deadline else {
+            return Ok(());
+        };
+        let Self {
+            stream, protocol, ..
+        } = self;
+        let flush = std::future::poll_fn(|context| {
             let mut stream = Blocking {
-                stream: Pin::new(stream),
+                stream: Pin::new(&mut *stream),
                 context,
             };
-            let result = match message.take() {
-                // A write that would block has queued the message: only flushing is left then.
-                Some(message) => protocol
-                    .write(&mut stream, message)
-                    .and_then(|()| protocol.flush(&mut stream)),
-                None => protocol.flush(&mut stream),
-            };
-            match result {
+            match protocol.flush(&mut stream) {
                 Err(WsError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     Poll::Pending
                 }
@@ -142,15 +167,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 other => Poll::Ready(other.map_err(|error| describe(&error))),
             }
         });
-        tokio::time::timeout(WRITE_TIMEOUT, send)
+        let flushed = tokio::time::timeout_at(deadline, flush)
             .await
-            .unwrap_or_else(|_| Err("does not read what we send".into()))
+            .unwrap_or_else(|_| Err("does not read what we send".into()));
+        self.write_deadline = None;
+        flushed
     }
 
     /// Says goodbye and closes, without waiting for an answer, nor long for a peer that does not read.
     pub async fn close(mut self) {
         let goodbye = async {
-            if self.send(Message::Close(None)).await.is_ok() {
+            if self.queue(Message::Close(None)).is_ok() && self.flush().await.is_ok() {
                 let _ = self.stream.shutdown().await;
             }
         };

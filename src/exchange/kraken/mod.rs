@@ -33,6 +33,7 @@ const LIMITS: Limits = Limits {
         limit: Duration::from_secs(10),
         text_only: true,
     },
+    lifetime: None,
     // About 1 request a second and address.
     rest_interval: Duration::from_secs(1),
     rest_burst: 3,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,18 +12,25 @@ use crate::feed::Topic;
 use crate::model::{Event, Market, Stream, Trade};
 
 use super::normalise;
-use super::wire::{Head, MethodReply, TickerRow, TradeRow};
+use super::wire::{Head, MethodReply, StatusRow, TickerRow, TradeRow};
 
 /// Symbols in one request.
 const SYMBOLS_PER_MESSAGE: usize = 200;
+/// Between two attempts to connect, after maintenance was announced.
+const MAINTENANCE_PACE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 pub(super) struct KrakenProtocol {
     last_id: u64,
     /// Topics without an answer, with the request that asked for them.
     open: Vec<(u64, Topic)>,
+    /// Topics that were unsubscribed, with the request that did it: answers to earlier ones are not about
+    /// what was asked for since.
+    stopped: Vec<(u64, Topic)>,
     /// By the name on the socket.
     markets: HashMap<String, Market>,
+    /// What the last status said; `false` before the first.
+    is_online: bool,
 }
 
 impl Protocol for KrakenProtocol {
@@ -40,6 +48,9 @@ impl Protocol for KrakenProtocol {
             message.topics.clear();
         }
         self.open.retain(|(_, open)| !topics.contains(open));
+        self.stopped.retain(|(_, topic)| !topics.contains(topic));
+        let stopped = topics.iter().map(|topic| (self.last_id, topic.clone()));
+        self.stopped.extend(stopped);
         messages
     }
 
@@ -70,6 +81,10 @@ impl Protocol for KrakenProtocol {
                     Ok(Event::Ticker(Arc::new(ticker)))
                 };
                 self.on_rows(data, out, |row| &row.symbol, event)
+            }
+            (Some("status"), Some(data)) => {
+                self.on_status(data, out);
+                Ok(())
             }
             _ => {
                 out.ignored += 1;
@@ -112,8 +127,8 @@ impl KrakenProtocol {
                 params["snapshot"] = true.into();
             }
             (Stream::Ticker, _) => params["event_trigger"] = "bbo".into(),
-            // Said explicitly: the documentation has had both defaults.
-            (Stream::Trades, "subscribe") => params["snapshot"] = false.into(),
+            // The last 50 trades: after a reconnect they show what was missed.
+            (Stream::Trades, "subscribe") => params["snapshot"] = true.into(),
             (Stream::Trades, _) => {}
         }
         if method == "subscribe" {
@@ -129,6 +144,22 @@ impl KrakenProtocol {
         }
     }
 
+    /// The first status says how the connection begins, and is no change. A market that takes no orders
+    /// (`cancel_only`, `post_only`) still tells its data.
+    fn on_status(&mut self, data: &RawValue, out: &mut Output) {
+        out.ignored += 1;
+        let rows = serde_json::from_str::<Vec<StatusRow<'_>>>(data.get());
+        let system = rows.ok().and_then(|rows| rows.into_iter().next()?.system);
+        let Some(system) = system else { return };
+        let is_online = system == "online";
+        if std::mem::replace(&mut self.is_online, is_online) && system == "maintenance" {
+            out.replies.push(Reply::Leave {
+                reason: "the exchange goes into maintenance".into(),
+                pace: MAINTENANCE_PACE,
+            });
+        }
+    }
+
     fn on_reply(&mut self, reply: &MethodReply<'_>, out: &mut Output) {
         if reply.method != "subscribe" {
             out.ignored += 1;
@@ -140,6 +171,7 @@ impl KrakenProtocol {
             .filter(|_| reply.success != Some(true));
         let answered = self.answered(reply, error.unwrap_or_default());
         self.open.retain(|(_, open)| !answered.contains(open));
+        self.stopped.retain(|(_, topic)| !answered.contains(topic));
         let is_subscribed =
             error.is_none_or(|error| error.to_lowercase().contains("already subscribed"));
         match error {
@@ -164,11 +196,17 @@ impl KrakenProtocol {
             .symbol
             .as_deref()
             .or(result.and_then(|result| result.symbol.as_deref()));
-        // With channel and symbol it is clear what it is about, whichever of the requests it answers.
+        // With channel and symbol it is clear what it is about, whichever of the requests it answers; but
+        // not one from before the topic was stopped.
         let is_complete = stream.is_some() && symbol.is_some();
+        let is_late = |topic: &Topic| {
+            let mut stopped = self.stopped.iter().filter(|(_, t)| t == topic);
+            stopped.any(|(id, _)| reply.req_id.is_some_and(|req_id| req_id < *id))
+        };
         let is_candidate = |id: u64, topic: &Topic| {
             (is_complete || reply.req_id.is_none_or(|req_id| req_id == id))
                 && stream.is_none_or(|name| name == channel(topic.stream))
+                && !is_late(topic)
         };
         // Where the text names a symbol it is about that one, even if that one has its answer already.
         let symbol = symbol.or_else(|| {

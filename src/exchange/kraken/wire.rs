@@ -47,6 +47,14 @@ pub(super) struct ReplyResult<'a> {
     pub symbol: Option<Cow<'a, str>>,
 }
 
+/// `{"system":"online","api_version":"v2","connection_id":…,"version":"2.0.0"}`
+#[derive(Debug, Deserialize)]
+pub(super) struct StatusRow<'a> {
+    /// `online`, `maintenance`, `cancel_only`, `post_only`.
+    #[serde(borrow)]
+    pub system: Option<Cow<'a, str>>,
+}
+
 /// `{"symbol":"BTC/USD","side":"sell","price":60999.9,"qty":0.01500000,"ord_type":"market","trade_id":80000123,"timestamp":"…Z"}`
 #[derive(Debug, Deserialize)]
 pub(super) struct TradeRow<'a> {

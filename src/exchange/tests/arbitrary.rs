@@ -42,7 +42,7 @@ fn feed_all(text: &str) {
     }
 }
 
-const FRAMES: [&str; 20] = [
+const FRAMES: [&str; 22] = [
     fixture!("binance/trade_combined"),
     fixture!("binance/trade_raw_sell"),
     fixture!("binance/ticker_combined"),
@@ -56,7 +56,9 @@ const FRAMES: [&str; 20] = [
     fixture!("coinbase/rest_trades"),
     r#"{"type":"error","message":"Failed to subscribe","reason":"BTC-USD is not a valid product"}"#,
     r#"{"type":"subscriptions","channels":[{"name":"ticker","product_ids":["BTC-USD"]}]}"#,
+    r#"{"type":"heartbeat","sequence":93,"last_trade_id":91,"product_id":"BTC-USD","time":"2026-09-21T14:13:21.000000Z"}"#,
     fixture!("kraken/trade_update"),
+    r#"{"channel":"status","type":"update","data":[{"system":"online","version":"2.0.0"}]}"#,
     fixture!("kraken/ticker_snapshot"),
     fixture!("kraken/asset_pairs_mixed"),
     fixture!("kraken/rest_ticker_two"),

@@ -184,7 +184,7 @@ fn a_shutdown_notice_is_known_in_both_forms() {
         r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1790000000000}}"#,
         r#"{"stream":"!serverShutdown","data":{"E":1790000000000}}"#,
     ] {
-        let [Reply::Leave(_)] = &replies(&mut *protocol, text)[..] else {
+        let [Reply::Leave { .. }] = &replies(&mut *protocol, text)[..] else {
             panic!("{text}")
         };
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::support::*;
 use crate::exchange::coinbase::{Coinbase, EXCHANGE};
 use crate::exchange::protocol::{Adapter, Reply};
-use crate::feed::{ProviderError, Topic};
+use crate::feed::{ProviderError, Sign, Topic};
 use crate::model::{Event, Instrument, Stream};
 
 pub fn instrument(base: &str) -> Arc<Instrument> {
@@ -67,7 +67,7 @@ fn tickers_are_completed_by_arithmetic_alone_and_may_lack_anything() {
 fn what_is_of_no_interest_is_passed_over_and_what_is_broken_is_an_error() {
     let mut protocol = subscribed(&Coinbase, &[instrument("BTC")]);
     for text in [
-        r#"{"type":"heartbeat","sequence":93,"last_trade_id":91,"product_id":"BTC-USD","time":"2026-09-21T14:13:21.000000Z"}"#,
+        r#"{"type":"heartbeat"}"#,
         r#"{"type":"snapshot","product_id":"BTC-USD","bids":[["1","2"]],"asks":[]}"#,
         r#"{"type":"l2update","product_id":"BTC-USD","changes":[["buy","1","2"]],"time":"x"}"#,
         r#"{"type":"status","products":[],"currencies":[]}"#,
@@ -92,6 +92,66 @@ fn what_is_of_no_interest_is_passed_over_and_what_is_broken_is_an_error() {
         let text = fixture!("coinbase/match").replacen(from, to, 1);
         assert!(decode(&mut *protocol, &text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_heartbeat_names_the_newest_trade_where_trades_are_subscribed() {
+    let beat = |product: &str, id: &str| {
+        format!(
+            r#"{{"type":"heartbeat","sequence":93,"last_trade_id":{id},"product_id":"{product}","time":"2026-09-21T14:13:21.000000Z"}}"#
+        )
+    };
+    let market = instrument("BTC").market;
+    let newest = [Sign::Newest { market, id: 91 }];
+    let mut protocol = Coinbase.protocol();
+    protocol.subscribe(&topics(&[instrument("BTC")]));
+    for id in ["91", r#""91""#] {
+        assert_eq!(good(&mut *protocol, &beat("BTC-USD", id)).signs, newest);
+    }
+    let otherwise = r#"{"last_trade_id":91,"product_id":"BTC-USD","type":"heartbeat"}"#;
+    assert_eq!(good(&mut *protocol, otherwise).signs, newest);
+    for (product, id) in [
+        ("BTC-USD", "0"),
+        ("BTC-USD", "null"),
+        ("BTC-USD", "-1"),
+        ("ETH-USD", "91"),
+    ] {
+        let output = good(&mut *protocol, &beat(product, id));
+        assert_eq!(
+            (output.signs, output.ignored),
+            (vec![], 1),
+            "{product} {id}"
+        );
+    }
+    protocol.unsubscribe(&[trades("BTC")]);
+    assert_eq!(good(&mut *protocol, &beat("BTC-USD", "91")).signs, []);
+}
+
+#[test]
+fn a_list_from_before_a_stop_does_not_settle_the_start_after_it() {
+    let list = |products: &str| {
+        format!(
+            r#"{{"type":"subscriptions","channels":[{{"name":"matches","product_ids":[{products}]}}]}}"#
+        )
+    };
+    let (btc, both) = (list(r#""BTC-USD""#), list(r#""BTC-USD","ETH-USD""#));
+    let eth = list(r#""ETH-USD""#);
+    let mut protocol = Coinbase.protocol();
+    protocol.subscribe(&[trades("BTC")]);
+    replies(&mut *protocol, &btc);
+    protocol.subscribe(&[trades("ETH")]);
+    protocol.unsubscribe(&[trades("BTC")]);
+    protocol.subscribe(&[trades("BTC")]);
+    let subscribed = |base: &str| [Reply::Subscribed(vec![trades(base)])];
+    assert_eq!(replies(&mut *protocol, &both), subscribed("ETH"));
+    assert!(is_ignored(&mut *protocol, &eth));
+    assert_eq!(replies(&mut *protocol, &both), subscribed("BTC"));
+    // the list that showed the stop is lost: asked again, the next one is believed
+    protocol.unsubscribe(&[trades("BTC")]);
+    protocol.subscribe(&[trades("BTC")]);
+    assert!(is_ignored(&mut *protocol, &both));
+    protocol.subscribe(&[trades("BTC")]);
+    assert_eq!(replies(&mut *protocol, &both), subscribed("BTC"));
 }
 
 #[test]

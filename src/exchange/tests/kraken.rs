@@ -119,7 +119,7 @@ fn a_pong_is_known_as_one() {
 }
 
 #[test]
-fn one_request_asks_for_one_channel_and_says_whether_it_wants_a_snapshot() {
+fn one_request_asks_for_one_channel_and_its_snapshot() {
     let mut protocol = Kraken.protocol();
     let asked = topics(&[instrument("BTC"), instrument("ETH")]);
     let messages = protocol.subscribe(&asked);
@@ -133,7 +133,7 @@ fn one_request_asks_for_one_channel_and_says_whether_it_wants_a_snapshot() {
     assert_eq!(
         json(1),
         serde_json::json!({"method": "subscribe", "req_id": 2, "params":
-            {"channel": "trade", "symbol": ["BTC/USD", "ETH/USD"], "snapshot": false}})
+            {"channel": "trade", "symbol": ["BTC/USD", "ETH/USD"], "snapshot": true}})
     );
     assert_eq!(messages[0].topics, [ticker("BTC"), ticker("ETH")]);
     let gone = protocol.unsubscribe(&[ticker("ETH")]);
@@ -275,6 +275,50 @@ fn the_answer_to_an_earlier_try_counts_and_none_after_unsubscribing() {
     protocol.subscribe(&[trades("BTC")]);
     protocol.unsubscribe(&[trades("BTC")]);
     assert!(is_ignored(&mut *protocol, &ack("trade", "BTC/USD", "")));
+}
+
+#[test]
+fn the_answer_to_a_stop_or_from_before_it_is_not_one_to_the_start_after_it() {
+    let mut protocol = asked_for(&[trades("BTC")]);
+    protocol.unsubscribe(&[trades("BTC")]);
+    protocol.subscribe(&[trades("BTC")]);
+    let stop = ack("trade", "BTC/USD", r#","req_id":2"#).replace("subscribe", "unsubscribe");
+    let gone = r#"{"error":"Subscription Not Found","method":"unsubscribe","success":false,"req_id":2,"symbol":"BTC/USD"}"#;
+    let early = ack("trade", "BTC/USD", r#","req_id":1"#);
+    for text in [stop.as_str(), gone, &early] {
+        assert!(is_ignored(&mut *protocol, text), "{text}");
+    }
+    assert_eq!(
+        replies(&mut *protocol, &ack("trade", "BTC/USD", r#","req_id":3"#)),
+        [Reply::Subscribed(vec![trades("BTC")])]
+    );
+}
+
+#[test]
+fn only_online_that_becomes_maintenance_is_a_reason_to_leave() {
+    let status = |system: &str| {
+        format!(
+            r#"{{"channel":"status","type":"update","data":[{{"system":{system},"version":"2.0.0"}}]}}"#
+        )
+    };
+    for before in [&[][..], &[r#""maintenance""#], &[r#""cancel_only""#]] {
+        let mut protocol = Kraken.protocol();
+        for system in before {
+            assert_eq!(replies(&mut *protocol, &status(system)), []);
+        }
+        assert_eq!(replies(&mut *protocol, &status(r#""maintenance""#)), []);
+        for system in [r#""online""#, "null", "7"] {
+            assert_eq!(replies(&mut *protocol, &status(system)), [], "{system}");
+        }
+        let told = replies(&mut *protocol, &status(r#""maintenance""#));
+        assert!(matches!(&told[..], [Reply::Leave { .. }]), "{told:?}");
+        assert_eq!(replies(&mut *protocol, &status(r#""maintenance""#)), []);
+    }
+    for system in [r#""cancel_only""#, r#""post_only""#, r#""online""#] {
+        let mut protocol = Kraken.protocol();
+        replies(&mut *protocol, &status(r#""online""#));
+        assert_eq!(replies(&mut *protocol, &status(system)), [], "{system}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::exchange::binance::Binance;
 use crate::exchange::coinbase::Coinbase;
 use crate::exchange::kraken::Kraken;
 use crate::exchange::{Live, LiveOptions};
-use crate::feed::{Command, FeedIo, FeedStats, Provider, ProviderError};
+use crate::feed::{Batch, Command, FeedIo, FeedStats, Provider, ProviderError, Sign, Topic};
 use crate::model::{Event, Instrument, Market, Stream};
 use crate::sim::{Faults, Listing, Sim, SimConfig, Venue};
 
@@ -119,6 +119,120 @@ async fn five_hundred_symbols_are_spread_and_every_limit_is_kept() {
         timeout(WAIT, closed).await.expect("a connection closes");
         cancel.cancel();
         timeout(WAIT, running).await.expect("ends").unwrap();
+    }
+}
+
+/// A running feed of the trades of BTC and ETH.
+struct Running {
+    commands: mpsc::Sender<Command>,
+    told: mpsc::Receiver<Batch>,
+    cancel: CancellationToken,
+    signs: Vec<Sign>,
+    topics: Vec<Topic>,
+}
+
+impl Running {
+    async fn start(live: Arc<Live>) -> Self {
+        let listed = timeout(WAIT, live.instruments()).await.unwrap().unwrap();
+        let is_wanted = |i: &Instrument| {
+            matches!(i.market.base(), "BTC" | "ETH") && i.market.quote().starts_with("USD")
+        };
+        let topics: Vec<_> = listed
+            .into_iter()
+            .filter(is_wanted)
+            .map(|instrument| topic(&Arc::new(instrument), Stream::Trades))
+            .collect();
+        let (commands, commanded) = mpsc::channel(8);
+        let (events, told) = mpsc::channel(1_024);
+        let cancel = CancellationToken::new();
+        tokio::spawn(live.run(FeedIo {
+            commands: commanded,
+            events,
+            cancel: cancel.clone(),
+            stats: Arc::default(),
+        }));
+        commands
+            .send(Command::Subscribe(topics.clone()))
+            .await
+            .unwrap();
+        Self {
+            commands,
+            told,
+            cancel,
+            signs: Vec::new(),
+            topics,
+        }
+    }
+
+    /// Reads on until this is told of the subscriptions.
+    async fn until(&mut self, is_enough: impl Fn(&[Sign]) -> bool) {
+        while !is_enough(&self.signs) {
+            let batch = timeout(WAIT, self.told.recv()).await.unwrap().unwrap();
+            let is_heartbeat = |sign: &Sign| matches!(sign, Sign::Newest { .. });
+            let signs = batch.signs.into_iter().filter(|s| !is_heartbeat(s));
+            self.signs.extend(signs);
+        }
+        self.signs.clear();
+    }
+
+    /// Reads on until both are subscribed.
+    async fn until_both(&mut self) {
+        let subscribed = |signs: &[Sign]| {
+            let keys = signs.iter().map(|sign| match sign {
+                Sign::Subscribed(keys) => keys.len(),
+                _ => 0,
+            });
+            keys.sum::<usize>() == 2
+        };
+        self.until(subscribed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_topic_can_be_started_anew_moved_to_a_connection_of_its_own_and_cut() {
+    for venue in [Venue::Binance, Venue::Coinbase, Venue::Kraken] {
+        let sim = Sim::start(SimConfig::new(venue)).await.unwrap();
+        let mut running = Running::start(live(&sim, venue)).await;
+        running.until_both().await;
+        let (btc, eth) = (running.topics[0].clone(), running.topics[1].clone());
+        let keys = |topic: &Topic| vec![(topic.instrument.market, topic.stream)];
+        let again = [Sign::Lost(keys(&btc)), Sign::Subscribed(keys(&btc))];
+        for (command, sockets) in [
+            (Command::Resubscribe(vec![btc.clone()]), 1),
+            (Command::Move(vec![btc.clone()]), 2),
+            // alone already: replaced
+            (Command::Move(vec![btc.clone()]), 2),
+        ] {
+            running.commands.send(command.clone()).await.unwrap();
+            running.until(|signs| signs == again).await;
+            let counted = async {
+                while sim.counters().open_sockets != sockets {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            timeout(WAIT, counted).await.expect("so many sockets");
+            // the stop on the line before it can still be on its way
+            for topic in [&btc, &eth] {
+                let made = sim.trade(topic.instrument.market.symbol(), 3);
+                let mut missing: BTreeSet<u64> = made.iter().map(|t| t.id).collect();
+                while !missing.is_empty() {
+                    let batch = timeout(WAIT, running.told.recv()).await.unwrap().unwrap();
+                    for event in batch.events {
+                        match event {
+                            Event::Trade(trade) => _ = missing.remove(&trade.id),
+                            Event::Status(status) => panic!("{command:?}: {status:?}"),
+                            _ => {}
+                        }
+                    }
+                }
+            }
+        }
+        running.commands.send(Command::Check).await.unwrap();
+        running.commands.send(Command::Cut).await.unwrap();
+        running.until_both().await;
+        let upgrades = sim.counters().upgrades;
+        assert_eq!(upgrades, 3 + 2, "{venue:?}");
+        running.cancel.cancel();
     }
 }
 

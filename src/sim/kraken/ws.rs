@@ -1,7 +1,7 @@
 //! Kraken WebSocket v2.
 use super::listed;
 use crate::sim::{
-    core::Event,
+    core::{Event, lock},
     json::{Object, array, quoted},
     market::{Info, Quote, Stats, Stream, Tick, View},
     session::Ctx,
@@ -61,12 +61,14 @@ struct Call<'a> {
 }
 
 impl Session {
+    /// The status, which comes at the beginning and whenever it changes.
     pub fn on_open(&mut self, ctx: &mut Ctx<'_>) {
+        let system = lock(&ctx.core.system).clone();
         // the id needs all 64 bits: clients must not read it as a float
         let connection_id = 13_000_000_000_000_000_001 + ctx.core.open_sockets() as u64;
         let status = Object::new()
             .str("version", "2.0.10")
-            .str("system", "online")
+            .str("system", system)
             .str("api_version", "v2")
             .raw("connection_id", connection_id)
             .raw("upcoming_maintenance", "[]")

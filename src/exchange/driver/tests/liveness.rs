@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::script::*;
 use super::support::*;
 use crate::model::StatusState::{Connected, Reconnecting, Stale};
 use crate::sim::{Cut, Sim, SimConfig, Venue};
@@ -184,4 +185,49 @@ async fn a_busy_market_is_read_completely_and_in_order() {
         }
         assert_eq!(feed.stats.bad_frames.load(Ordering::Relaxed), 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_interval_of_pings_finds_a_half_open_line_within_two_of_them() {
+    for (interval, limit) in [
+        (Duration::from_secs(1), 2_000),
+        (Duration::from_secs(6), 12_000),
+    ] {
+        for venue in VENUES {
+            let sim = sim(venue);
+            let dial = PipeDial::to(&sim);
+            let mut feed = Feed::tuned(venue, &dial, trades(venue, &["BTC"]), 64, |options| {
+                options.limits.silence.limit = secs(600);
+                options.heartbeat = interval;
+            });
+            assert_eq!(feed.states(secs(30)).await, [], "{venue:?}");
+            sim.cut_all(Cut::Vanish);
+            let vanished_at = tokio::time::Instant::now();
+            assert_eq!(feed.expect(Stale, 1).await, "a ping was not answered");
+            let took = vanished_at.elapsed();
+            assert!(took <= Duration::from_millis(limit), "{venue:?}: {took:?}");
+            assert_eq!(sim.counters().rule_violations, [""; 0], "{venue:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_nothing_is_gone_after_ten_seconds() {
+    let venue = Venue::Kraken;
+    let dial = PipeDial::new(|_| {
+        // so small that no request fits
+        let (client, server) = tokio::io::duplex(16);
+        tokio::spawn(async move {
+            let _server = accept(server).await;
+            std::future::pending::<()>().await;
+        });
+        Some(Ok(client))
+    });
+    let mut feed = Feed::start(venue, &dial, trades(venue, &["BTC"]));
+    // a wish in the middle of the wait does not begin it anew
+    tokio::time::sleep(secs(6)).await;
+    feed.subscribe(trades(venue, &["ETH"]));
+    let reason = feed.expect(Reconnecting, 1).await;
+    assert_eq!(reason, "does not read what we send");
+    assert_eq!(feed.started.elapsed(), secs(10));
 }

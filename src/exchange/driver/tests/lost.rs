@@ -18,7 +18,9 @@ async fn everything_is_subscribed_again_after_every_kind_of_end() {
         (Cut::Close(1011), NOW, "closed by the exchange: 1011"),
         (Cut::Close(1012), NOW, "closed by the exchange: 1012"),
         (Cut::Close(1013), secs(30), "closed by the exchange: 1013"),
+        (Cut::Close(4000), NOW, "closed by the exchange: 4000"),
         (Cut::Close(4321), NOW, "closed by the exchange: 4321"),
+        (Cut::Close(4999), NOW, "closed by the exchange: 4999"),
         (Cut::Reset, NOW, "reset without closing handshake"),
     ];
     for venue in VENUES {
@@ -51,21 +53,6 @@ async fn everything_is_subscribed_again_after_every_kind_of_end() {
             assert_eq!(feed.stats.disconnects.load(Ordering::Relaxed), 1);
         }
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_announced_shutdown_is_not_waited_for() {
-    let venue = Venue::Binance;
-    let sim = sim(venue);
-    let dial = PipeDial::to(&sim);
-    let mut feed = Feed::start(venue, &dial, trades(venue, &["BTC"]));
-    settle().await;
-    sim.announce_shutdown();
-    let reason = feed.expect(Reconnecting, 1).await;
-    assert_eq!(reason, "the exchange announced a shutdown");
-    feed.expect(Connected, 1).await;
-    feed.expect_trades(&sim.trade(&symbol(venue, "BTC"), 1))
-        .await;
 }
 
 #[tokio::test(start_paused = true)]

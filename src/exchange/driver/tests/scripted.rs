@@ -4,52 +4,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use serde_json::Value;
-use tokio::io::{AsyncWriteExt, DuplexStream};
-use tokio_tungstenite::WebSocketStream;
+use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use super::script::*;
 use super::support::*;
 use crate::model::StatusState::{Connected, Failed, Reconnecting, Stale};
 use crate::sim::Venue;
-
-type Server = WebSocketStream<DuplexStream>;
-
-async fn accept(stream: DuplexStream) -> Server {
-    tokio_tungstenite::accept_async(stream).await.unwrap()
-}
-
-/// The end of the connection ends the script.
-async fn say(server: &mut Server, text: &str) {
-    if server.send(Message::text(text)).await.is_err() {
-        std::future::pending().await
-    }
-}
-
-/// The next request, as JSON.
-async fn heard(server: &mut Server) -> Value {
-    loop {
-        match server.next().await {
-            Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
-            Some(Ok(_)) => {}
-            _ => std::future::pending().await,
-        }
-    }
-}
-
-/// Answers pings, and nothing else.
-async fn stay(server: &mut Server) {
-    loop {
-        heard(server).await;
-    }
-}
-
-fn binance_trade(id: u64) -> String {
-    format!(
-        r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","E":1790000000150,"s":"BTCUSDT","t":{id},"p":"61000.10","q":"0.01500","T":1790000000149,"m":false,"M":true}}}}"#
-    )
-}
 
 #[tokio::test(start_paused = true)]
 async fn what_came_in_one_piece_with_the_end_is_handed_over_before_the_end_is_told() {

@@ -15,8 +15,8 @@ use crate::exchange::coinbase::Coinbase;
 use crate::exchange::driver::{Connection, ConnectionOptions, Connects};
 use crate::exchange::kraken::Kraken;
 use crate::exchange::protocol::Adapter;
-use crate::feed::{Batch, Command, FeedStats, Topic};
-use crate::model::{Event, Instrument, Status, StatusState, Stream, SystemClock, Trade};
+use crate::feed::{Batch, Command, FeedStats, Sign, Topic};
+use crate::model::{Event, Instrument, Market, Status, StatusState, Stream, SystemClock, Trade};
 use crate::net::{ConnectError, Dial};
 use crate::sim::{LedgerTrade, Sim, SimConfig, Venue};
 
@@ -119,6 +119,12 @@ pub fn topic(venue: Venue, base: &str, stream: Stream) -> Topic {
     }
 }
 
+/// How the engine names the trades of these.
+pub fn trades_of(venue: Venue, bases: &[&str]) -> Vec<(Market, Stream)> {
+    let topics = trades(venue, bases).into_iter();
+    topics.map(|t| (t.instrument.market, t.stream)).collect()
+}
+
 pub fn trades(venue: Venue, bases: &[&str]) -> Vec<Topic> {
     bases
         .iter()
@@ -146,6 +152,8 @@ pub struct Feed {
     pub commands: Option<mpsc::Sender<Command>>,
     events: mpsc::Receiver<Batch>,
     ready: VecDeque<Event>,
+    /// Everything that was told of the subscriptions and not looked at yet.
+    signs: Vec<Sign>,
     pub stats: Arc<FeedStats>,
     pub cancel: CancellationToken,
     task: JoinHandle<()>,
@@ -181,6 +189,8 @@ impl Feed {
             heartbeat: Duration::from_secs(15),
             limits,
             siblings: Arc::new(std::sync::atomic::AtomicUsize::new(1)),
+            troubled: Arc::default(),
+            fallback: None,
         };
         tune(&mut options);
         let (commands, commanded) = mpsc::channel(1_024);
@@ -202,6 +212,7 @@ impl Feed {
             commands: Some(commands),
             events,
             ready: VecDeque::new(),
+            signs: Vec::new(),
             stats,
             cancel,
             task: tokio::spawn(connection.run(commanded)),
@@ -217,15 +228,16 @@ impl Feed {
         self.command(Command::Unsubscribe(topics));
     }
 
-    fn command(&self, command: Command) {
+    pub fn command(&self, command: Command) {
         self.commands.as_ref().unwrap().try_send(command).unwrap();
     }
 
     pub async fn next(&mut self) -> Event {
         while self.ready.is_empty() {
             let batch = timeout(LONG, self.events.recv()).await;
-            self.ready
-                .extend(batch.expect("an event").expect("a running feed").events);
+            let batch = batch.expect("an event").expect("a running feed");
+            self.ready.extend(batch.events);
+            self.signs.extend(batch.signs);
         }
         self.ready.pop_front().unwrap()
     }
@@ -272,14 +284,41 @@ impl Feed {
         }
     }
 
+    /// The next batch as it was handed over.
+    pub async fn batch(&mut self) -> Batch {
+        assert!(self.ready.is_empty(), "events were taken one by one before");
+        let batch = timeout(LONG, self.events.recv()).await;
+        batch.expect("a batch").expect("a running feed")
+    }
+
     /// Everything that comes in so long.
     pub async fn during(&mut self, long: Duration) -> Vec<Event> {
         let mut events: Vec<Event> = self.ready.drain(..).collect();
         let end = Instant::now() + long;
         while let Ok(batch) = tokio::time::timeout_at(end, self.events.recv()).await {
-            events.extend(batch.expect("a running feed").events);
+            let batch = batch.expect("a running feed");
+            events.extend(batch.events);
+            self.signs.extend(batch.signs);
         }
         events
+    }
+
+    /// What was told of the subscriptions since the last call, other than by heartbeats.
+    pub fn signs(&mut self) -> Vec<Sign> {
+        let signs = std::mem::take(&mut self.signs);
+        let is_heartbeat = |sign: &Sign| matches!(sign, Sign::Newest { .. });
+        signs.into_iter().filter(|s| !is_heartbeat(s)).collect()
+    }
+
+    /// The newest trades that heartbeats told of since the last call.
+    pub fn newest(&mut self) -> Vec<(Market, u64)> {
+        let newest = |sign: &Sign| match sign {
+            Sign::Newest { market, id } => Some((*market, *id)),
+            _ => None,
+        };
+        let told = self.signs.iter().filter_map(newest).collect();
+        self.signs.retain(|sign| newest(sign).is_none());
+        told
     }
 
     /// The states told in so long.
