@@ -23,6 +23,7 @@ mod builder;
 pub mod core;
 mod hub;
 mod mailbox;
+mod repair;
 mod sequence;
 mod stats;
 mod subscription;
@@ -31,6 +32,12 @@ mod task;
 pub use builder::{Engine, EngineBuilder, EngineError};
 pub use hub::Filter;
 pub use mailbox::{DEFAULT_CAPACITY, Delivery, End, Overflow, SLOW_READER_PATIENCE};
-pub use sequence::{REORDER_NANOS, REORDER_TRADES, SequenceStats};
+pub use sequence::{
+    EVIDENCE_NANOS, REORDER_NANOS, REORDER_TRADES, REPAIR_BUDGET_NANOS, REPAIR_TRADES,
+    REPAIR_TRIES, SequenceStats, WAIT_NANOS,
+};
 pub use stats::Stats;
 pub use subscription::{Request, Subscription};
+
+#[cfg(test)]
+mod tests;

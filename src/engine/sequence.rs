@@ -1,21 +1,31 @@
 //! Puts the trades of one market in order: the promise "each once, in id order, no silent hole".
+//!
+//! Trades that arrive in order leave at once. Anything else waits: for a moment, since the wire may have
+//! swapped trades; then, where one is still missing, for the exchange's answer over REST. What nobody has is
+//! told as a gap.
+//!
+//! Two kinds of trades wait. *Streamed* ones are the two ends of holes. *Fillers* were missed by the stream
+//! and came in another way, repeated by the exchange on subscribing or over REST: they belong to the hole
+//! before the next streamed trade, and one gap behind them says so.
+
+mod hole;
+mod ranges;
+mod repair;
+mod restart;
+mod signs;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use crate::model::{Event, Gap, GapReason, GapState, Market, Stream, Trade};
+use crate::model::{Event, GapReason, Market, Origin, Timestamp, Trade};
 
-/// How many trades wait for a missing one before the hole is told.
+use repair::Repair;
+pub use repair::{REPAIR_BUDGET_NANOS, REPAIR_TRADES, REPAIR_TRIES, WAIT_NANOS};
+pub use signs::EVIDENCE_NANOS;
+
+/// How many trades wait for a missing one before the exchange is asked for it.
 pub const REORDER_TRADES: usize = 64;
 /// How long they wait. Longer than any reordering seen on one socket, shorter than a person notices.
 pub const REORDER_NANOS: u64 = 250_000_000;
-/// How many trades in a row have to continue one another, newer in time but with lower ids, before it is
-/// believed that the exchange counts anew (or that the highest id was wrong).
-const RESTART_TRADES: usize = 4;
-/// An exchange's time that is further ahead of ours is not believed.
-const FUTURE_NANOS: i64 = 60_000_000_000;
-/// How many told holes are remembered.
-const TOLD_HOLES: usize = 64;
 
 /// What became of trades. All are totals.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -26,29 +36,115 @@ pub struct SequenceStats {
     pub late: u64,
     /// Came out of order and were put right.
     pub reordered: u64,
-    /// Holes that were told.
+    /// Holes that were told, repaired or not.
     pub gaps: u64,
-    /// Trades missing in them.
+    /// Trades that stay missing.
     pub missing: u64,
+    /// Trades that the stream had missed and that were told nevertheless.
+    pub recovered: u64,
+    /// Times that the exchange was asked about a hole, or whether there is one; repetitions not counted.
+    pub repairs: u64,
+    /// Holes in the ids of the exchange itself: there never was a trade, so nothing is missing.
+    pub venue_holes: u64,
+}
+
+/// Where a sequence leaves what it tells.
+pub struct Output<'a> {
+    /// In the order in which it is told.
+    pub events: &'a mut Vec<Event>,
+    /// Totals, of all markets together.
+    pub stats: &'a mut SequenceStats,
 }
 
 /// The order of one market's trades.
 ///
 /// Invariant: what comes out has strictly rising ids; between neighbours whose ids differ by more than
-/// one there is a gap event (where ids are contiguous).
+/// one there is a gap event, or the exchange has shown that it has no trade between them (where ids are
+/// contiguous). All times are monotonic, in ns.
 #[derive(Debug)]
 pub struct Sequence {
     market: Market,
     contiguous: bool,
-    last: Option<Trade>,
-    /// Whether anything was told: before that, what the exchange repeats only says where the stream begins.
+    reached: Option<Reached>,
+    /// Whether the stream has begun: before that, what the exchange repeats only says where it does.
     live: bool,
-    /// Trades beyond a hole, by id, with the moment (monotonic ns) at which each came.
-    waiting: Vec<(Trade, u64)>,
+    /// Trades that cannot be told yet, by id.
+    waiting: VecDeque<Waiting>,
     /// The newest holes that were told: ids in them are late, not duplicates. Only for counting.
     told: VecDeque<(u64, u64)>,
     /// Trades that may be the beginning of a new count.
     restart: Vec<Trade>,
+    /// Where trades may have been missed, oldest first.
+    interruptions: Vec<Interruption>,
+    /// The exchange says that there is such a trade.
+    claim: Option<Claim>,
+    /// When to ask what came after the last trade, be there a hole or not.
+    probe_at: Option<u64>,
+    repair: Option<Repair>,
+    /// Nothing of the five above is open, so that a trade that follows can be told at once.
+    calm: bool,
+}
+
+/// Up to where everything is told, or told as missing.
+#[derive(Debug, Clone, Copy)]
+struct Reached {
+    id: u64,
+    /// The newest trade that was told. Lower than `id` only where those after it are told as missing.
+    traded: u64,
+    timestamp: Timestamp,
+    received_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    trade: Trade,
+    since: u64,
+    is_filler: bool,
+}
+
+/// The stream was interrupted when this was the newest known trade.
+#[derive(Debug, Clone, Copy)]
+struct Interruption {
+    after: u64,
+    cause: GapReason,
+    /// The line that came after it has shown how far the exchange is.
+    is_answered: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    id: u64,
+    since: u64,
+}
+
+impl From<&Trade> for Reached {
+    fn from(trade: &Trade) -> Self {
+        Self {
+            id: trade.id,
+            traded: trade.id,
+            timestamp: trade.timestamp,
+            received_at: trade.received_at,
+        }
+    }
+}
+
+impl Waiting {
+    fn streamed(trade: Trade, since: u64) -> Self {
+        Self {
+            trade,
+            since,
+            is_filler: false,
+        }
+    }
+
+    fn filler(mut trade: Trade, since: u64) -> Self {
+        (trade.origin, trade.replayed) = (Origin::Repair, false);
+        Self {
+            trade,
+            since,
+            is_filler: true,
+        }
+    }
 }
 
 impl Sequence {
@@ -57,148 +153,137 @@ impl Sequence {
         Self {
             market,
             contiguous,
-            last: None,
+            reached: None,
             live: false,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
             told: VecDeque::new(),
             restart: Vec::new(),
+            interruptions: Vec::new(),
+            claim: None,
+            probe_at: None,
+            repair: None,
+            calm: true,
         }
     }
 
-    /// Takes one trade at the monotonic time `now`; what may be told now is appended to `out`.
-    pub fn on_trade(
-        &mut self,
-        trade: Trade,
-        now: u64,
-        out: &mut Vec<Event>,
-        stats: &mut SequenceStats,
-    ) {
-        let Some(last) = &self.last else {
-            return self.on_first(trade, now, out, stats);
+    /// Takes one trade at the time `now`; what may be told now is appended to `to`.
+    pub fn on_trade(&mut self, trade: Trade, now: u64, to: &mut Output<'_>) {
+        let Some(reached) = self.reached else {
+            return self.on_first(trade, now, to);
         };
-        if trade.id <= last.id {
-            self.count_dropped(&trade, stats);
-            if self.continues_restart(&trade) {
-                self.restart.push(trade);
-                if self.restart.len() == RESTART_TRADES {
-                    self.begin_anew(out, stats);
-                }
-            }
-            return;
+        if trade.id <= reached.id {
+            return self.on_known(trade, to);
         }
         self.restart.clear();
         if trade.replayed && !self.live {
-            self.last = Some(trade);
-        } else if trade.id == last.id + 1 || !self.contiguous {
-            self.tell(trade, out);
-            self.drain(out, stats);
-        } else {
-            self.hold(trade, now, stats);
-            if self.waiting.len() > REORDER_TRADES {
-                self.give_up(out, stats);
-            }
+            return self.begin_after(&trade, to);
         }
-    }
-
-    fn count_dropped(&self, trade: &Trade, stats: &mut SequenceStats) {
-        let mut told = self.told.iter();
-        if told.any(|(from, to)| (from..=to).contains(&&trade.id)) {
-            stats.late += 1;
-        } else if !trade.replayed {
-            stats.duplicates += 1;
+        let follows = trade.id - reached.id == 1 || !self.contiguous;
+        if self.calm && follows && !trade.replayed {
+            return self.tell(trade, to);
         }
-    }
-
-    /// Whether a trade with a low id goes on where the last such one ended. Repetitions never do: they are
-    /// not newer than what was told.
-    fn continues_restart(&mut self, trade: &Trade) -> bool {
-        let newest = self.last.map(|last| {
-            // A time from the future says nothing.
-            let bound = last.received_at.plus_nanos(FUTURE_NANOS);
-            if last.timestamp > bound {
-                last.received_at
-            } else {
-                last.timestamp
-            }
-        });
-        let newer = !trade.replayed && newest.is_some_and(|newest| trade.timestamp > newest);
-        let follows = self.restart.last().is_none_or(|before| {
-            if self.contiguous {
-                trade.id == before.id + 1
-            } else {
-                trade.id > before.id
-            }
-        });
-        if !newer || !follows {
-            self.restart.clear();
-        }
-        newer
-    }
-
-    /// The exchange counts anew: tells that with a gap without ids, and goes on from there.
-    fn begin_anew(&mut self, out: &mut Vec<Event>, stats: &mut SequenceStats) {
-        self.finish(out, stats);
-        let restart = std::mem::take(&mut self.restart);
-        let ends = self.last.zip(restart.first());
-        stats.gaps += 1;
-        out.push(Event::Gap(Arc::new(Gap {
-            market: self.market,
-            stream: Stream::Trades,
-            from_id: None,
-            to_id: None,
-            from: ends.map(|(last, _)| last.timestamp),
-            to: ends.map(|(_, first)| first.timestamp),
-            missing: None,
-            recovered: 0,
-            state: GapState::Unrepairable,
-            reason: GapReason::RepairOff,
-        })));
-        self.told.clear();
-        for trade in restart {
-            self.tell(trade, out);
-        }
+        self.on_evidence();
+        self.hold(trade, now, to);
+        self.advance(Some(trade.id), to);
+        self.limit(now, to);
+        self.refresh();
     }
 
     /// Nothing was told yet. A repeated trade says where the stream begins. Else the first ones wait too:
     /// the wire may have swapped them, and the lowest is the beginning.
-    fn on_first(
-        &mut self,
-        trade: Trade,
-        now: u64,
-        out: &mut Vec<Event>,
-        stats: &mut SequenceStats,
-    ) {
+    fn on_first(&mut self, trade: Trade, now: u64, to: &mut Output<'_>) {
         if trade.replayed {
-            self.last = Some(trade);
-            self.waiting.retain(|(waiting, _)| waiting.id > trade.id);
-            self.drain(out, stats);
+            self.begin_after(&trade, to);
         } else if self.contiguous {
-            self.hold(trade, now, stats);
+            self.hold(trade, now, to);
             if self.waiting.len() > REORDER_TRADES {
-                self.give_up(out, stats);
+                self.begin(to);
             }
+            self.refresh();
         } else {
-            self.tell(trade, out);
+            self.tell(trade, to);
         }
     }
 
-    /// The monotonic time at which [`Sequence::on_timer`] is wanted.
+    fn begin_after(&mut self, trade: &Trade, to: &mut Output<'_>) {
+        self.reached = Some(trade.into());
+        self.waiting.retain(|waiting| waiting.trade.id > trade.id);
+        self.advance(None, to);
+        self.refresh();
+    }
+
+    /// The lowest waiting trade is the first one.
+    fn begin(&mut self, to: &mut Output<'_>) {
+        if let Some(first) = self.waiting.pop_front() {
+            self.tell(first.trade, to);
+            self.advance(None, to);
+        }
+    }
+
+    /// An id that is behind us.
+    fn on_known(&mut self, trade: Trade, to: &mut Output<'_>) {
+        let reached = self.reached.map_or(0, |reached| reached.id);
+        let traded = self.reached.map_or(0, |reached| reached.traded);
+        let is_late = |(from, until): &(u64, u64)| (*from..=*until).contains(&trade.id);
+        if self.told.iter().any(is_late) {
+            to.stats.late += 1;
+        } else if !trade.replayed {
+            to.stats.duplicates += 1;
+        } else if trade.id == reached {
+            // That is where the exchange is, too.
+            self.on_evidence();
+            self.refresh();
+        }
+        if trade.id <= traded {
+            self.look_for_restart(trade, to);
+        }
+    }
+
+    /// The time at which [`Sequence::on_timer`] is wanted.
     pub fn deadline(&self) -> Option<u64> {
-        self.waiting.iter().map(|(_, at)| at + REORDER_NANOS).min()
+        match &self.repair {
+            Some(repair) => Some(repair.deadline()),
+            None => {
+                let reorder = self.oldest().into_iter();
+                let reorder = reorder.chain(self.claim.map(|claim| claim.since));
+                let reorder = reorder.map(|since| since + REORDER_NANOS);
+                reorder.chain(self.probe_at).min()
+            }
+        }
     }
 
-    /// Tells every hole that has been open for too long.
-    pub fn on_timer(&mut self, now: u64, out: &mut Vec<Event>, stats: &mut SequenceStats) {
+    /// Asks about whatever has been missing for too long, and ends what has been asked for too long.
+    pub fn on_timer(&mut self, now: u64, to: &mut Output<'_>) {
         while self.deadline().is_some_and(|deadline| deadline <= now) {
-            self.give_up(out, stats);
+            if self.reached.is_none() {
+                self.begin(to);
+            } else if self.repair.as_ref().is_some_and(|r| r.end() > now) {
+                // Its next try is due, which is not ours to make.
+                break;
+            } else if self.repair.is_some() {
+                self.give_up(now, to);
+            } else if self.is_whole() {
+                self.close(None, None, to);
+                self.refresh();
+            } else {
+                self.open_repair(now, to);
+            }
         }
+        self.refresh();
     }
 
-    /// The end of the stream: nothing that waits is kept back.
-    pub fn finish(&mut self, out: &mut Vec<Event>, stats: &mut SequenceStats) {
-        while !self.waiting.is_empty() {
-            self.give_up(out, stats);
+    /// The end of the stream: nothing that waits is kept back, and nothing more is asked.
+    pub fn finish(&mut self, to: &mut Output<'_>) {
+        if self.reached.is_none() {
+            self.begin(to);
         }
+        self.close_through(u64::MAX, to);
+        let claim = self.claim.filter(|_| self.repair.is_some());
+        if !self.waiting.is_empty() || claim.is_some() {
+            self.close(None, claim.map(|claim| claim.id), to);
+        }
+        self.repair = None;
+        self.refresh();
     }
 
     /// Forgets everything: nobody listens any more, and a later listener begins anew.
@@ -206,71 +291,75 @@ impl Sequence {
         *self = Self::new(self.market, self.contiguous);
     }
 
-    fn tell(&mut self, trade: Trade, out: &mut Vec<Event>) {
-        self.live = true;
-        out.push(Event::Trade(trade));
-        self.last = Some(trade);
+    /// Whether nothing is missing, or may be.
+    pub fn is_calm(&self) -> bool {
+        self.calm
     }
 
-    fn hold(&mut self, trade: Trade, now: u64, stats: &mut SequenceStats) {
+    fn tell(&mut self, trade: Trade, to: &mut Output<'_>) {
+        self.live = true;
+        self.reached = Some((&trade).into());
+        to.events.push(Event::Trade(trade));
+    }
+
+    /// The highest id that has come.
+    fn newest(&self) -> Option<u64> {
+        let reached = self.reached?.id;
+        Some(self.waiting.back().map_or(reached, |last| last.trade.id))
+    }
+
+    /// Since when the longest waiting trade waits.
+    fn oldest(&self) -> Option<u64> {
+        self.waiting.iter().map(|waiting| waiting.since).min()
+    }
+
+    fn hold(&mut self, trade: Trade, now: u64, to: &mut Output<'_>) {
+        let is_filler = trade.replayed;
+        let waiting = match is_filler {
+            true => Waiting::filler(trade, now),
+            false => Waiting::streamed(trade, now),
+        };
         match self
             .waiting
-            .binary_search_by_key(&trade.id, |(waiting, _)| waiting.id)
+            .binary_search_by_key(&trade.id, |waiting| waiting.trade.id)
         {
-            Ok(_) => stats.duplicates += 1,
-            Err(at) => self.waiting.insert(at, (trade, now)),
+            Err(at) => self.waiting.insert(at, waiting),
+            // The stream had not missed it after all.
+            Ok(at) if !is_filler && self.waiting[at].is_filler => self.waiting[at] = waiting,
+            Ok(_) if is_filler => {}
+            Ok(_) => to.stats.duplicates += 1,
         }
     }
 
-    /// Tells the waiting trades that follow without a hole.
-    fn drain(&mut self, out: &mut Vec<Event>, stats: &mut SequenceStats) {
-        let mut next = self.last.map_or(0, |last| last.id + 1);
-        let run = self
-            .waiting
-            .iter()
-            .take_while(|(trade, _)| (trade.id == next).then(|| next += 1).is_some())
-            .count();
-        stats.reordered += run as u64;
-        for (trade, _) in self.waiting.drain(..run) {
-            out.push(Event::Trade(trade));
-            self.last = Some(trade);
-        }
-    }
-
-    /// Waits no longer for what is missing before the first waiting trade: tells it as a gap (there is
-    /// none before the beginning), then the trades behind it.
-    fn give_up(&mut self, out: &mut Vec<Event>, stats: &mut SequenceStats) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        let (first, _) = self.waiting.remove(0);
-        if let Some(last) = self.last {
-            stats.gaps += 1;
-            stats.missing += first.id - 1 - last.id;
-            if self.told.len() == TOLD_HOLES {
-                self.told.pop_front();
+    /// No more trades wait than may.
+    fn limit(&mut self, now: u64, to: &mut Output<'_>) {
+        match &self.repair {
+            Some(repair) if self.waiting.len() > REPAIR_TRADES + repair.merged => {
+                self.close_through(u64::MAX, to);
+                self.give_up(now, to);
             }
-            self.told.push_back((last.id + 1, first.id - 1));
-            out.push(self.gap(&last, &first));
+            None if self.waiting.len() > REORDER_TRADES => self.open_repair(now, to),
+            _ => {}
         }
-        self.tell(first, out);
-        // These did not come out of order: the ones before them never came.
-        self.drain(out, &mut SequenceStats::default());
     }
 
-    fn gap(&self, last: &Trade, first: &Trade) -> Event {
-        Event::Gap(Arc::new(Gap {
-            market: self.market,
-            stream: Stream::Trades,
-            from_id: Some(last.id + 1),
-            to_id: Some(first.id - 1),
-            from: Some(last.timestamp),
-            to: Some(first.timestamp),
-            missing: Some(first.id - 1 - last.id),
-            recovered: 0,
-            state: GapState::Unrepairable,
-            reason: GapReason::RepairOff,
-        }))
+    /// Drops what is settled by what was told.
+    fn refresh(&mut self) {
+        let reached = self.reached.map_or(0, |reached| reached.id);
+        self.claim = self.claim.filter(|claim| claim.id > reached);
+        self.interruptions.retain(|known| known.after >= reached);
+        if self.interruptions.is_empty() {
+            self.probe_at = None;
+        }
+        let is_open = !self.interruptions.is_empty();
+        let seeks = |repair: &Repair| repair.is_open_ended && is_open;
+        if self.waiting.is_empty() && self.claim.is_none() {
+            self.repair = self.repair.take().filter(seeks);
+        }
+        self.calm = self.waiting.is_empty()
+            && self.interruptions.is_empty()
+            && self.claim.is_none()
+            && self.repair.is_none();
     }
 }
 

@@ -14,6 +14,9 @@ pub(crate) struct Counters {
     reordered: AtomicU64,
     gaps: AtomicU64,
     missing: AtomicU64,
+    repairs: AtomicU64,
+    recovered: AtomicU64,
+    venue_holes: AtomicU64,
     stale_tickers: AtomicU64,
     queued: AtomicU64,
     dropped: AtomicU64,
@@ -40,6 +43,9 @@ impl Counters {
         self.reordered.store(core.sequence.reordered, Relaxed);
         self.gaps.store(core.sequence.gaps, Relaxed);
         self.missing.store(core.sequence.missing, Relaxed);
+        self.repairs.store(core.sequence.repairs, Relaxed);
+        self.recovered.store(core.sequence.recovered, Relaxed);
+        self.venue_holes.store(core.sequence.venue_holes, Relaxed);
         self.stale_tickers.store(core.stale_tickers, Relaxed);
         self.queued.store(queued as u64, Relaxed);
         self.dropped.store(dropped, Relaxed);
@@ -57,6 +63,9 @@ impl Counters {
             reordered: self.reordered.load(Relaxed),
             gaps: self.gaps.load(Relaxed),
             missing: self.missing.load(Relaxed),
+            repairs: self.repairs.load(Relaxed),
+            recovered: self.recovered.load(Relaxed),
+            venue_holes: self.venue_holes.load(Relaxed),
             stale_tickers: self.stale_tickers.load(Relaxed),
             queued: self.queued.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
@@ -91,10 +100,16 @@ pub struct Stats {
     pub late: u64,
     /// Trades that came out of order and were put right.
     pub reordered: u64,
-    /// Holes told.
+    /// Holes told, repaired or not.
     pub gaps: u64,
-    /// Trades missing in them.
+    /// Trades that stay missing.
     pub missing: u64,
+    /// Times that an exchange was asked about a hole, or whether there is one.
+    pub repairs: u64,
+    /// Trades that the stream had missed and that were told nevertheless.
+    pub recovered: u64,
+    /// Holes that turned out to be in the exchange's own ids: nothing is missing.
+    pub venue_holes: u64,
     /// Tickers dropped because a newer one had been told.
     pub stale_tickers: u64,
     /// Events waiting for subscribers.

@@ -10,12 +10,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::feed::{Batch, Command, FeedIo, FeedStats, Provider, Topic};
+use crate::feed::{Batch, Command, FeedIo, FeedStats, Provider, Topic, TradeMark};
 use crate::model::{Clock, Event, Exchange, Market, Status, StatusState, Stream};
 
-use super::core::Core;
+use super::core::{Core, Effect};
 use super::hub::{Filter, Hub, SubscriberId};
 use super::mailbox::Mailbox;
+use super::repair::{Answer, Repairs};
 use super::stats::Counters;
 
 /// Batches that wait for the engine, all feeds together. A full queue makes the drivers wait.
@@ -64,6 +65,7 @@ pub(crate) struct Task {
     feeds: HashMap<Exchange, mpsc::Sender<Command>>,
     topics: HashMap<(Market, Stream), Topic>,
     core: Core,
+    repairs: Repairs,
     hub: Hub,
     started: Instant,
     /// The subscriber that has no room and is waited for. Nothing is taken from the feeds meanwhile.
@@ -99,6 +101,7 @@ impl Task {
             feeds: HashMap::new(),
             topics: HashMap::new(),
             core: Core::default(),
+            repairs: Repairs::default(),
             hub: Hub::default(),
             started: Instant::now(),
             stuck: None,
@@ -131,6 +134,10 @@ impl Task {
                     }
                 }
                 () = room(self.stuck.as_ref()) => self.deliver(),
+                // Before the events: in a flood of them it would never be its turn.
+                answer = self.repairs.next(), if self.stuck.is_none() => {
+                    self.on_answer(answer, &mut out);
+                }
                 // Before the timer: what waits here may fill a hole whose time is up.
                 n = inbound.recv_many(&mut batches, DRAIN), if self.stuck.is_none() => {
                     if n == 0 {
@@ -144,6 +151,9 @@ impl Task {
             }
             if !out.is_empty() {
                 self.publish(&mut out);
+            }
+            if !stopping {
+                self.act();
             }
         }
         self.core.finish(&mut out);
@@ -170,9 +180,47 @@ impl Task {
                 }
                 self.core.apply(event, now, out);
             }
+            for sign in &batch.signs {
+                self.core.on_sign(sign, now);
+            }
         }
         // Here, too: in a flood the timer's own turn may not come.
         self.core.on_timer(now, out);
+    }
+
+    fn on_answer(&mut self, answer: Answer, out: &mut Vec<Event>) {
+        let Answer {
+            market,
+            ticket,
+            trades,
+        } = answer;
+        let now = self.now();
+        self.core.on_repaired(market, ticket, trades, now, out);
+    }
+
+    /// Does what the core wants done.
+    fn act(&mut self) {
+        for effect in self.core.take_effects() {
+            match effect {
+                Effect::Repair {
+                    market,
+                    ticket,
+                    after,
+                    budget,
+                } => self.ask_trades(market, ticket, after, Instant::now() + budget),
+            }
+        }
+    }
+
+    fn ask_trades(&mut self, market: Market, ticket: u64, after: TradeMark, deadline: Instant) {
+        let topic = self.topics.get(&(market, Stream::Trades));
+        let provider = self.providers.get(&market.exchange());
+        // Else nobody wants them any more.
+        if let (Some(topic), Some(provider)) = (topic, provider) {
+            let of = topic.instrument.clone();
+            self.repairs
+                .ask(provider.clone(), of, ticket, after, deadline);
+        }
     }
 
     fn publish(&mut self, out: &mut Vec<Event>) {

@@ -1,0 +1,181 @@
+//! Which questions are asked, and when.
+
+use super::*;
+
+struct Probe {
+    core: Core,
+    out: Vec<Event>,
+    now: u64,
+}
+
+fn market(exchange: &'static str, n: usize) -> Market {
+    Market::new(Exchange::new(exchange), &format!("A{n}"), "USD")
+}
+
+impl Probe {
+    /// So many markets of an exchange, of which trade 1 was told.
+    fn new(markets: &[Market]) -> Self {
+        let (core, out) = (Core::default(), Vec::new());
+        let mut probe = Self { core, out, now: 0 };
+        for &market in markets {
+            probe.core.add(market, true);
+            let first = Trade {
+                replayed: true,
+                ..trade(market, 0, 0)
+            };
+            probe.apply(first);
+            probe.apply(trade(market, 1, 1));
+        }
+        probe
+    }
+
+    fn apply(&mut self, trade: Trade) {
+        self.core
+            .apply(Event::Trade(trade), self.now, &mut self.out);
+    }
+
+    fn wait(&mut self, millis: u64) -> Vec<(Market, u64)> {
+        self.now += millis * MILLI;
+        self.core.on_timer(self.now, &mut self.out);
+        self.asked()
+    }
+
+    /// The markets that were asked about, and the numbers of the questions.
+    fn asked(&mut self) -> Vec<(Market, u64)> {
+        let effects = self.core.take_effects().into_iter();
+        let asked = effects.map(|effect| match effect {
+            Effect::Repair { market, ticket, .. } => (market, ticket),
+        });
+        asked.collect()
+    }
+
+    fn answer(&mut self, (market, ticket): (Market, u64), ids: impl IntoIterator<Item = u64>) {
+        let trades: Vec<_> = ids.into_iter().map(|id| trade(market, id, id)).collect();
+        let replay = Replay {
+            newest: trades.last().copied(),
+            trades,
+            uncovered: Vec::new(),
+        };
+        self.core
+            .on_repaired(market, ticket, Ok(replay), self.now, &mut self.out);
+    }
+
+    fn told(&mut self, market: Market) -> Vec<u64> {
+        let trades = self.out.iter().filter_map(|event| match event {
+            Event::Trade(trade) if trade.market == market => Some(trade.id),
+            _ => None,
+        });
+        trades.collect()
+    }
+}
+
+#[test]
+fn a_repair_in_one_market_delays_no_other() {
+    let markets = [market("effects-a", 0), market("effects-a", 1)];
+    let mut probe = Probe::new(&markets);
+    probe.apply(trade(markets[0], 3, 3));
+    assert_eq!(probe.wait(250).len(), 1);
+    probe.apply(trade(markets[0], 4, 4));
+    probe.apply(trade(markets[1], 2, 2));
+    assert_eq!(probe.told(markets[0]), [1]);
+    assert_eq!(probe.told(markets[1]), [1, 2]);
+}
+
+#[test]
+fn repairs_beyond_the_limit_of_an_exchange_queue_and_other_exchanges_do_not() {
+    let own: Vec<_> = (0..=REPAIRS_AT_ONCE)
+        .map(|n| market("effects-b", n))
+        .collect();
+    let other = market("effects-c", 0);
+    let mut probe = Probe::new(&[own.clone(), vec![other]].concat());
+    for &market in own.iter().chain([&other]) {
+        probe.apply(trade(market, 3, 3));
+    }
+    let asked = probe.wait(250);
+    assert_eq!(asked.len(), REPAIRS_AT_ONCE + 1);
+    assert!(asked.iter().any(|(market, _)| *market == other));
+    let last = *own.last().unwrap();
+    assert!(!asked.iter().any(|(market, _)| *market == last));
+    let first = *asked.iter().find(|(market, _)| *market == own[0]).unwrap();
+    probe.answer(first, [2, 3]);
+    let asked = probe.asked();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].0, last);
+    probe.answer(asked[0], [2, 3]);
+    assert_eq!(probe.told(last), [1, 2, 3]);
+}
+
+#[test]
+fn a_hole_that_holds_up_trades_is_asked_about_before_a_quiet_market() {
+    let markets: Vec<_> = (0..REPAIRS_AT_ONCE + 2)
+        .map(|n| market("effects-d", n))
+        .collect();
+    let mut probe = Probe::new(&markets);
+    let [running @ .., quiet, holed] = &markets[..] else {
+        unreachable!("there are so many")
+    };
+    for &market in running {
+        probe.apply(trade(market, 3, 3));
+    }
+    let asked = probe.wait(250);
+    probe.core.suspect(*quiet, GapReason::Stall, probe.now);
+    assert_eq!(probe.wait(1), []);
+    probe.apply(trade(*holed, 3, 3));
+    assert_eq!(probe.wait(250), []);
+    probe.answer(asked[0], [2, 3]);
+    assert_eq!(probe.asked()[0].0, *holed);
+    probe.answer(asked[1], [2, 3]);
+    assert_eq!(probe.asked()[0].0, *quiet);
+}
+
+#[test]
+fn a_market_that_is_forgotten_makes_room_and_its_answer_is_ignored() {
+    let markets: Vec<_> = (0..=REPAIRS_AT_ONCE)
+        .map(|n| market("effects-e", n))
+        .collect();
+    let mut probe = Probe::new(&markets);
+    for &market in &markets {
+        probe.apply(trade(market, 3, 3));
+    }
+    let asked = probe.wait(250);
+    probe.core.forget_trades(asked[0].0);
+    assert_eq!(probe.core.deadline(), Some(0));
+    let next = probe.wait(0);
+    assert_eq!(next.len(), 1);
+    assert_eq!(next[0].0, markets[REPAIRS_AT_ONCE]);
+    let before = probe.told(asked[0].0);
+    probe.answer(asked[0], [2, 3]);
+    assert_eq!(probe.told(asked[0].0), before);
+}
+
+#[test]
+fn an_answer_under_an_old_number_is_ignored() {
+    let market = market("effects-f", 0);
+    let mut probe = Probe::new(&[market]);
+    probe.apply(trade(market, 3, 3));
+    let first = probe.wait(250)[0];
+    let error = Err(ProviderError::Unreachable("no".into()));
+    probe
+        .core
+        .on_repaired(market, first.1, error, probe.now, &mut probe.out);
+    let second = probe.wait(500)[0];
+    assert_ne!(first.1, second.1);
+    probe.answer(first, [2, 3]);
+    assert_eq!(probe.told(market), [1]);
+    probe.answer(second, [2, 3]);
+    assert_eq!(probe.told(market), [1, 2, 3]);
+}
+
+#[test]
+fn only_signs_about_trades_count() {
+    let market = market("effects-g", 0);
+    let mut probe = Probe::new(&[market]);
+    let topic = |stream| vec![(market, stream)];
+    for (stream, asked) in [(Stream::Ticker, 0), (Stream::Trades, 1)] {
+        probe.core.on_sign(&Sign::Lost(topic(stream)), probe.now);
+        probe
+            .core
+            .on_sign(&Sign::Subscribed(topic(stream)), probe.now);
+        assert_eq!(probe.wait(1_000).len(), asked, "{stream:?}");
+    }
+}

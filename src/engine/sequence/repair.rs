@@ -1,0 +1,369 @@
+//! Asking the exchange for what the stream has missed: when, how often, for how long, and what its answer proves.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::feed::{ProviderError, Replay, TradeMark};
+use crate::model::{GapReason, Timestamp, Trade};
+
+use super::ranges::Ranges;
+use super::{Claim, Output, REORDER_NANOS, Sequence, Waiting};
+
+/// How long one repair may take, once it has begun. The stream of its market waits for it.
+pub const REPAIR_BUDGET_NANOS: u64 = 10_000_000_000;
+/// How often the exchange is asked for the same trades.
+pub const REPAIR_TRIES: u32 = 3;
+/// How many streamed trades of one market wait for a repair; about 3 MB.
+pub const REPAIR_TRADES: usize = 20_000;
+/// The longest that a trade waits, however many repairs there are before its own.
+pub const WAIT_NANOS: u64 = 60_000_000_000;
+/// Before the exchange is asked again, be it that its REST side lags behind its stream or that it failed.
+const RETRY_NANOS: u64 = 500_000_000;
+/// An answer is wanted so long before the budget ends, so that what has come by then still counts.
+const ANSWER_NANOS: u64 = 500_000_000;
+
+/// A question to the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// The last known trade.
+    pub after: TradeMark,
+    /// How long the answer may take.
+    pub budget: Duration,
+}
+
+/// One repair: from the suspicion to its end.
+#[derive(Debug)]
+pub(super) struct Repair {
+    /// Since when the first of what waits for it has waited.
+    since: u64,
+    /// Whether everything after the last trade is wanted, be there a hole or not.
+    pub is_open_ended: bool,
+    /// Fillers that answers have brought.
+    pub merged: usize,
+    /// Ids that the exchange has shown to be no trades.
+    pub absent: Ranges,
+    stage: Stage,
+    tries: u32,
+    /// The end of its budget.
+    until: u64,
+    obstacle: Option<Obstacle>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// Others are before it.
+    Queued,
+    /// To be asked at this time.
+    Due(u64),
+    /// Asked, with this number, what came after this trade.
+    Asked(u64, TradeMark),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Obstacle {
+    /// There is nobody to ask.
+    NoHistory,
+    /// What was asked for is older than what is served, from this id on.
+    TooOld(u64),
+}
+
+impl Repair {
+    fn new(since: u64, is_open_ended: bool) -> Self {
+        Self {
+            since,
+            is_open_ended,
+            merged: 0,
+            absent: Ranges::default(),
+            stage: Stage::Queued,
+            tries: 0,
+            until: u64::MAX,
+            obstacle: None,
+        }
+    }
+
+    /// When it is over, whatever was found.
+    pub fn end(&self) -> u64 {
+        self.until.min(self.since.saturating_add(WAIT_NANOS))
+    }
+
+    /// When it wants something.
+    pub fn deadline(&self) -> u64 {
+        match self.stage {
+            Stage::Due(at) => at.min(self.end()),
+            _ => self.end(),
+        }
+    }
+
+    /// Why a hole stays that begins with this id, where that has another reason than how it came about.
+    pub fn obstacle(&self, lost_from: u64) -> Option<GapReason> {
+        match self.obstacle? {
+            Obstacle::NoHistory => Some(GapReason::RepairOff),
+            Obstacle::TooOld(id) => (id == lost_from).then_some(GapReason::SourceLimit),
+        }
+    }
+
+    fn ask(&mut self, ticket: u64, after: TradeMark, now: u64) -> Ask {
+        if let Stage::Queued = self.stage {
+            self.until = now + REPAIR_BUDGET_NANOS;
+        }
+        self.tries += 1;
+        self.stage = Stage::Asked(ticket, after);
+        let left = self.end().saturating_sub(now + ANSWER_NANOS);
+        let budget = Duration::from_nanos(left);
+        Ask { after, budget }
+    }
+
+    /// Plans another try. False: there is none left, or no time for one.
+    fn try_again(&mut self, pause: u64, now: u64) -> bool {
+        let at = now.saturating_add(pause);
+        let can = self.tries < REPAIR_TRIES && at.saturating_add(ANSWER_NANOS) < self.end();
+        if can {
+            self.stage = Stage::Due(at);
+        }
+        can
+    }
+
+    fn try_after(&mut self, error: &ProviderError, now: u64) -> bool {
+        let pause = match error {
+            ProviderError::Refused(_) => {
+                self.obstacle = Some(Obstacle::NoHistory);
+                return false;
+            }
+            ProviderError::RateLimited {
+                retry_after: Some(pause),
+                ..
+            } => u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX),
+            error if error.is_retryable() => 0,
+            _ => return false,
+        };
+        self.try_again(pause.max(RETRY_NANOS), now)
+    }
+
+    /// Ids between two neighbours of a complete part are no trades. Nothing is learnt of what is after the newest
+    /// trade, nor of parts that are not covered: ids and times rise together, so a part in time is one in ids.
+    fn learn(&mut self, mark: &TradeMark, trades: &[Trade], uncovered: &[(Timestamp, Timestamp)]) {
+        let is_covered = |a: Timestamp, b: Timestamp| {
+            let (from, until) = (a.min(b), a.max(b));
+            let touches = |part: &(Timestamp, Timestamp)| part.0 <= until && part.1 >= from;
+            !uncovered.iter().any(touches)
+        };
+        let mut known = mark.id.map(|id| (id, mark.time));
+        if let (Some((id, time)), Some(first)) = (known, trades.first())
+            && first.id - id > 1
+            && !is_covered(time, first.timestamp)
+        {
+            self.obstacle = Some(Obstacle::TooOld(id + 1));
+        }
+        let mut absent = Vec::new();
+        for trade in trades {
+            let before = known.replace((trade.id, trade.timestamp));
+            if let Some((id, time)) = before
+                && trade.id - id > 1
+                && is_covered(time, trade.timestamp)
+            {
+                absent.push((id + 1, trade.id - 1));
+            }
+        }
+        self.absent.extend(absent);
+    }
+}
+
+impl Sequence {
+    pub(super) fn open_repair(&mut self, now: u64, to: &mut Output<'_>) {
+        let probe = self.probe_at.take_if(|at| *at <= now);
+        // What is repeated from now on was missed.
+        self.live = true;
+        let since = self.oldest().unwrap_or(now).min(now);
+        self.repair = Some(Repair::new(since, probe.is_some()));
+        self.calm = false;
+        to.stats.repairs += 1;
+    }
+
+    /// Whether a repair waits to begin, and since when. Those that hold up trades come first.
+    pub fn queued(&self) -> Option<(bool, u64)> {
+        let repair = self.repair.as_ref()?;
+        let is_idle = self.waiting.is_empty();
+        matches!(repair.stage, Stage::Queued).then_some((is_idle, repair.since))
+    }
+
+    /// Whether a repair has begun.
+    pub fn is_repairing(&self) -> bool {
+        self.repair.is_some() && self.queued().is_none()
+    }
+
+    /// Whether a repair that has begun is to ask again.
+    pub fn is_due(&self, now: u64) -> bool {
+        let repair = self.repair.as_ref();
+        repair.is_some_and(|repair| matches!(repair.stage, Stage::Due(at) if at <= now))
+    }
+
+    /// The question of a repair that is queued or due; its answer comes under this number.
+    pub fn ask(&mut self, ticket: u64, now: u64) -> Option<Ask> {
+        let (reached, repair) = (self.reached?, self.repair.as_mut()?);
+        let after = TradeMark {
+            id: Some(reached.id),
+            time: reached.timestamp,
+        };
+        Some(repair.ask(ticket, after, now))
+    }
+
+    /// Takes an answer: tells what it completes, asks again where that may help, and else ends the repair. An answer
+    /// that is not waited for any longer changes nothing.
+    pub fn on_repaired(
+        &mut self,
+        ticket: u64,
+        answer: Result<Replay, ProviderError>,
+        now: u64,
+        to: &mut Output<'_>,
+    ) {
+        let Some(repair) = &mut self.repair else {
+            return;
+        };
+        let Stage::Asked(number, mark) = repair.stage else {
+            return;
+        };
+        if number != ticket {
+            return;
+        }
+        match answer {
+            Ok(replay) => self.on_replay(&mark, replay, now, to),
+            Err(error) => {
+                if !repair.try_after(&error, now) {
+                    self.give_up(now, to);
+                }
+            }
+        }
+    }
+
+    fn on_replay(&mut self, mark: &TradeMark, replay: Replay, now: u64, to: &mut Output<'_>) {
+        let (market, Some(known)) = (self.market, mark.id) else {
+            return;
+        };
+        let mut trades = replay.trades;
+        trades.retain(|trade| trade.market == market && trade.id > known);
+        trades.sort_by_key(|trade| trade.id);
+        trades.dedup_by_key(|trade| trade.id);
+        // The newest of all is among the trades, or not newer than what we know.
+        let newest = match (trades.last(), replay.newest) {
+            (Some(last), _) => Some(last.id),
+            (None, newest) => newest.map(|newest| newest.id.min(known)),
+        };
+        let bound = self.bound(newest, now);
+        let reached = self.reached.map(|reached| reached.id);
+        if let Some(repair) = &mut self.repair {
+            repair.learn(mark, &trades, &replay.uncovered);
+        }
+        self.merge(&trades, bound, now);
+        self.advance(None, to);
+        self.refresh();
+        let needed = self.needed(now);
+        let Some(repair) = &mut self.repair else {
+            return;
+        };
+        // Where its REST side has not seen yet what its stream has told, it says nothing of that.
+        let answers = newest.is_some_and(|newest| newest >= needed);
+        let is_further = self.reached.map(|reached| reached.id) > reached;
+        if answers || is_further {
+            self.settle(newest, bound, to);
+        } else if !repair.try_again(RETRY_NANOS, now) {
+            self.give_up(now, to);
+        }
+    }
+
+    /// Puts trades into the holes that are being repaired.
+    fn merge(&mut self, trades: &[Trade], bound: u64, now: u64) {
+        let Some(reached) = self.reached else {
+            return;
+        };
+        let fillers = trades.iter().filter(|t| t.id > reached.id && t.id < bound);
+        let before = self.waiting.len();
+        let mut merged = VecDeque::with_capacity(before + trades.len());
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter().peekable();
+        for trade in fillers {
+            while let Some(earlier) = waiting.next_if(|waiting| waiting.trade.id < trade.id) {
+                merged.push_back(earlier);
+            }
+            if waiting
+                .peek()
+                .is_none_or(|waiting| waiting.trade.id != trade.id)
+            {
+                merged.push_back(Waiting::filler(*trade, now));
+            }
+        }
+        merged.extend(waiting);
+        if let Some(repair) = &mut self.repair {
+            repair.merged += merged.len() - before;
+        }
+        self.waiting = merged;
+    }
+
+    /// Up to which trade holes end with this answer: those that it reaches and that have waited for long enough; in any
+    /// case the first one. Younger ones may still be filled by the stream, but for an open end, where it was cut.
+    fn bound(&self, newest: Option<u64>, now: u64) -> u64 {
+        let is_open_ended = self.repair.as_ref().is_some_and(|r| r.is_open_ended);
+        if is_open_ended && self.waiting.iter().all(|waiting| waiting.is_filler) {
+            return u64::MAX;
+        }
+        let is_reached = |id: u64| newest.is_none_or(|newest| id <= newest.saturating_add(1));
+        let is_ready = |waiting: &&Waiting| {
+            let is_old = is_open_ended || waiting.since + REORDER_NANOS <= now;
+            is_old && is_reached(waiting.trade.id)
+        };
+        let newest_waiting = self.newest();
+        // What the exchange has repeated ends a hole where nothing streamed follows.
+        let is_end =
+            |waiting: &&Waiting| !waiting.is_filler || Some(waiting.trade.id) == newest_waiting;
+        let ends = || self.waiting.iter().filter(is_end);
+        let last = ends().rev().find(is_ready).or_else(|| ends().next());
+        let claim = self.claim_due(now);
+        let claimed = claim.map_or(0, |claim| claim.id.saturating_add(1));
+        last.map_or(claimed, |last| last.trade.id.max(claimed))
+    }
+
+    /// The id that an answer has to reach before it says anything of the first hole.
+    fn needed(&self, now: u64) -> u64 {
+        let reached = self.reached.map_or(0, |reached| reached.id);
+        let streamed = self.waiting.iter().find(|waiting| !waiting.is_filler);
+        match (streamed, self.waiting.back()) {
+            (Some(next), _) => next.trade.id - 1,
+            (None, last) => {
+                let last = last.map_or(reached, |last| last.trade.id);
+                last.max(self.claim_due(now).map_or(0, |claim| claim.id))
+            }
+        }
+    }
+
+    /// What is said to exist, and would have come by now.
+    fn claim_due(&self, now: u64) -> Option<Claim> {
+        self.claim
+            .filter(|claim| claim.since + REORDER_NANOS <= now)
+    }
+
+    /// Ends the repair without an answer: all that has waited for long enough goes on.
+    pub(super) fn give_up(&mut self, now: u64, to: &mut Output<'_>) {
+        let bound = self.bound(None, now);
+        self.settle(None, bound, to);
+    }
+
+    /// Ends the repair: what is still missing up to `newest`, the last trade of the exchange's answer, and up to the
+    /// trade `bound`, does not come any more. `None`: there was no answer.
+    fn settle(&mut self, newest: Option<u64>, bound: u64, to: &mut Output<'_>) {
+        let is_answered = |id: u64| newest.is_none_or(|newest| id <= newest);
+        self.close_through(
+            newest.map_or(bound, |newest| bound.min(newest.saturating_add(1))),
+            to,
+        );
+        if self.waiting.iter().all(|waiting| waiting.is_filler) {
+            let claim = self
+                .claim
+                .filter(|claim| claim.id <= bound && is_answered(claim.id));
+            let last = self.waiting.back().map(|last| last.trade.id);
+            if last.map_or(claim.is_some(), |last| last <= bound && is_answered(last)) {
+                self.close(None, claim.map(|claim| claim.id), to);
+            }
+        }
+        self.advance(None, to);
+        self.repair = None;
+        self.refresh();
+    }
+}
