@@ -11,9 +11,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
-use crate::alert::{Board, Mark, Outcome, Past, Tracker};
+use crate::alert::{Board, Outcome, Past, Tracker};
 use crate::engine::{Delivery, Overflow, Request, SLOW_READER_PATIENCE};
-use crate::model::{Event, Gap, Market, Status, StatusState, Stream, Timestamp, Trade};
+use crate::model::{Event, Market, Status, StatusState, Stream, Timestamp, Trade};
 
 use super::super::error::CliError;
 use super::deliver::Claimed;
@@ -200,12 +200,7 @@ impl<'a> Desk<'a> {
     pub fn on_event(&mut self, event: &Event, now: Timestamp) -> Vec<(usize, Outcome)> {
         match event {
             Event::Trade(trade) => return self.on_trade(trade, now),
-            Event::Gap(gap) if gap.stream == Stream::Trades => {
-                if gap.from_id.is_none() {
-                    self.forget_ids(gap.market);
-                }
-                self.repair(gap.market, Vec::new(), before(gap));
-            }
+            Event::Gap(gap) if gap.stream == Stream::Trades => return self.on_gap(gap),
             Event::Status(status) => self.on_status(status),
             _ => {}
         }
@@ -326,13 +321,4 @@ impl<'a> Desk<'a> {
         }
         found
     }
-}
-
-/// The trade before a hole.
-fn before(gap: &Gap) -> Option<Mark> {
-    Some(Mark {
-        id: gap.from_id.map(|id| id.saturating_sub(1)),
-        time: gap.from?,
-        price: None,
-    })
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::alert::{Mark, Outcome};
 use crate::feed::ProviderError;
-use crate::model::{Event, Market, Origin, Stream, Timestamp, Trade};
+use crate::model::{Event, Gap, GapState, Market, Origin, Stream, Timestamp, Trade};
 
 use super::super::super::error::clipped;
 use super::super::fetch::{self, has_past};
@@ -31,33 +31,42 @@ impl Desk<'_> {
             let waiting = self.repairs.remove(&market).map(|repair| repair.waiting);
             return self.apply_trades(&waiting.unwrap_or_default(), now);
         }
-        let follows = self
-            .seen
-            .get(&market)
-            .is_some_and(|seen| trade.id <= seen + 1);
         if let Some(is_up) = self.troubled.get_mut(&market) {
             *is_up = true;
-            if !follows {
-                self.repair(market, vec![*trade], None);
-                return Vec::new();
-            }
-            self.calm(market);
         }
-        let is_first = !self
-            .board
-            .views
-            .last_trade(market)
-            .is_some_and(|last| last.origin == Origin::Stream);
+        let last = self.board.views.last_trade(market);
+        let is_first = last.is_none_or(|last| last.origin == Origin::History);
         let hole = self
             .seen
             .get(&market)
             .is_some_and(|seen| trade.id > seen + 1);
-        // Holes between live trades are the engine's to tell; this is the seam before the first of them.
+        // Holes between live trades are the engine's to fill or to tell; this is the seam before the first of them.
         if is_first && hole && has_past(self.run.ctx, market) {
             self.repair(market, vec![*trade], None);
             return Vec::new();
         }
+        self.calm(market);
         self.apply_trades(&[*trade], now)
+    }
+
+    /// What the engine could not recover. The trades that it did have been judged.
+    pub(super) fn on_gap(&mut self, gap: &Gap) -> Vec<(usize, Outcome)> {
+        let (market, mut found) = (gap.market, Vec::new());
+        match gap.state {
+            GapState::Repaired => {}
+            // Those that are missing could not be judged in their place any more.
+            GapState::Partial => {
+                let at = self.board.views.time_of(market);
+                self.break_holds(market, at.unwrap_or_else(fetch::now), &mut found);
+            }
+            GapState::Unrepairable => {
+                if gap.from_id.is_none() {
+                    self.forget_ids(market);
+                }
+                self.repair(market, Vec::new(), before(gap));
+            }
+        }
+        found
     }
 
     pub(super) fn apply_trades(
@@ -193,4 +202,13 @@ impl Desk<'_> {
             }
         }
     }
+}
+
+/// The trade before a hole.
+fn before(gap: &Gap) -> Option<Mark> {
+    Some(Mark {
+        id: gap.from_id.map(|id| id.saturating_sub(1)),
+        time: gap.from?,
+        price: None,
+    })
 }
