@@ -45,8 +45,9 @@ async fn gaps_and_states_are_not_counted() {
     market.abort();
     let kinds = kinds(&done.records());
     assert_eq!(kinds.iter().filter(|kind| *kind == "trade").count(), 30);
+    // The third of three trades came over REST, with its gap.
     assert!(
-        kinds.iter().filter(|kind| *kind == "gap").count() >= 14,
+        kinds.iter().filter(|kind| *kind == "gap").count() >= 9,
         "{kinds:?}"
     );
 }
