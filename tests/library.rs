@@ -144,7 +144,7 @@ async fn symbols_come_and_go_while_running() {
 }
 
 #[tokio::test]
-async fn what_is_lost_in_a_cut_is_told_as_one_gap_with_its_ids() {
+async fn what_is_lost_in_a_cut_is_recovered_and_told_as_one_gap_with_its_ids() {
     let sim = sim(Venue::Binance).await;
     let engine = Engine::builder().provider(live(Binance, &sim)).build();
     let mut events = engine
@@ -158,12 +158,13 @@ async fn what_is_lost_in_a_cut_is_told_as_one_gap_with_its_ids() {
     let lost = sim.trade("BTC/USDT", 7);
     until_subscribed(&sim, 2).await;
     let after = sim.trade("BTC/USDT", 2);
-    let (mut states, mut gaps) = (Vec::new(), Vec::new());
+    let (mut states, mut gaps, mut recovered) = (Vec::new(), Vec::new(), Vec::new());
     loop {
         match within(events.next()).await.unwrap() {
             Event::Status(status) => states.push(status.state.name()),
             Event::Gap(gap) => gaps.push(gap),
             Event::Trade(trade) if trade.id == after[1].id => break,
+            Event::Trade(trade) if trade.origin == Origin::Repair => recovered.push(trade),
             _ => {}
         }
     }
@@ -173,6 +174,13 @@ async fn what_is_lost_in_a_cut_is_told_as_one_gap_with_its_ids() {
         (gaps[0].from_id, gaps[0].to_id, gaps[0].missing),
         (Some(lost[0].id), Some(lost[6].id), Some(7))
     );
+    assert_eq!((gaps[0].state.name(), gaps[0].recovered), ("repaired", 7));
+    assert_eq!(recovered.len(), 7);
+    for (trade, truth) in recovered.iter().zip(&lost) {
+        assert_same(trade, truth);
+    }
+    let stats = engine.stats();
+    assert_eq!((stats.gaps, stats.missing, stats.recovered), (1, 0, 7));
 }
 
 #[tokio::test]

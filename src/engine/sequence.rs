@@ -12,6 +12,7 @@ mod hole;
 mod ranges;
 mod repair;
 mod restart;
+mod signs;
 
 use std::collections::VecDeque;
 
@@ -19,14 +20,12 @@ use crate::model::{Event, GapReason, Market, Origin, Timestamp, Trade};
 
 use repair::Repair;
 pub use repair::{REPAIR_BUDGET_NANOS, REPAIR_TRADES, REPAIR_TRIES, WAIT_NANOS};
+pub use signs::EVIDENCE_NANOS;
 
 /// How many trades wait for a missing one before the exchange is asked for it.
 pub const REORDER_TRADES: usize = 64;
 /// How long they wait. Longer than any reordering seen on one socket, shorter than a person notices.
 pub const REORDER_NANOS: u64 = 250_000_000;
-/// After a subscription is back: how long the stream itself may take to show whether anything was missed,
-/// before the exchange is asked.
-pub const EVIDENCE_NANOS: u64 = 1_000_000_000;
 
 /// What became of trades. All are totals.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -245,56 +244,6 @@ impl Sequence {
         }
     }
 
-    /// Takes note that the stream stood still or was cut: what was traded meanwhile is missed.
-    pub fn interrupt(&mut self, cause: GapReason) {
-        let Some(after) = self.newest() else {
-            return;
-        };
-        // Where it began is known, so it has: what is repeated from now on was missed.
-        self.live = true;
-        match self.interruptions.last_mut() {
-            // Nothing came in between: it is still the same one.
-            Some(known) if known.after == after => known.is_answered = false,
-            _ => self.interruptions.push(Interruption {
-                after,
-                cause,
-                is_answered: false,
-            }),
-        }
-        self.calm = false;
-    }
-
-    /// The exchange feeds this market again: whether anything was missed has to be found out.
-    pub fn on_subscribed(&mut self, now: u64) {
-        let newest = self.newest();
-        let is_open = |known: &&Interruption| Some(known.after) == newest && !known.is_answered;
-        if self.interruptions.last().filter(is_open).is_some() {
-            self.probe_at = Some(now + EVIDENCE_NANOS);
-        }
-    }
-
-    /// The exchange names its newest trade.
-    pub fn on_newest(&mut self, id: u64, now: u64) {
-        let Some(newest) = self.newest() else {
-            return;
-        };
-        if id >= newest {
-            self.on_evidence();
-        }
-        if id > newest && self.claim.is_none() {
-            self.claim = Some(Claim { id, since: now });
-        }
-        self.refresh();
-    }
-
-    /// Trades may be missing after the last one: the exchange is asked at once.
-    pub fn suspect(&mut self, cause: GapReason, now: u64) {
-        self.interrupt(cause);
-        if self.reached.is_some() {
-            self.probe_at = Some(now);
-        }
-    }
-
     /// The time at which [`Sequence::on_timer`] is wanted.
     pub fn deadline(&self) -> Option<u64> {
         match &self.repair {
@@ -356,14 +305,6 @@ impl Sequence {
         self.live = true;
         self.reached = Some((&trade).into());
         to.events.push(Event::Trade(trade));
-    }
-
-    /// The stream itself shows where the exchange is.
-    fn on_evidence(&mut self) {
-        self.probe_at = None;
-        if let Some(last) = self.interruptions.last_mut() {
-            last.is_answered = true;
-        }
     }
 
     /// The highest id that has come.

@@ -1,60 +1,19 @@
 //! A market whose line loses, repeats and swaps trades and breaks, and whose REST side lags, fails and forgets:
 //! whatever happens, each trade is told once and in order, or its absence is.
 
+mod script;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::sequence::{REPAIR_TRIES, WAIT_NANOS};
 use crate::model::{Gap, GapState};
+use script::{Journey, Outage, Rest, Script, any_rest, healthy, script};
 
 /// Between two trades.
 const STEP: u64 = 20;
-
-/// How a trade travels.
-#[derive(Debug, Clone)]
-struct Journey {
-    /// To the id of the next one, 1 where the exchange leaves none out.
-    ids: u64,
-    is_lost: bool,
-    /// In ms.
-    delay: u64,
-    /// A second copy comes so much later.
-    repeated: Option<u64>,
-}
-
-/// A time without a line.
-#[derive(Debug, Clone)]
-struct Outage {
-    /// In trades.
-    from: usize,
-    length: usize,
-    /// How many trades the exchange repeats afterwards.
-    snapshot: usize,
-}
-
-#[derive(Debug, Clone)]
-enum Rest {
-    /// After so many ms: all that is older than that many ms, from the last so many trades.
-    Answers {
-        after: u64,
-        lag: u64,
-        reach: usize,
-        /// This share of the pages in the middle is missing.
-        has_hole: bool,
-    },
-    Fails,
-    Refuses,
-    Hangs,
-}
-
-#[derive(Debug, Clone)]
-struct Script {
-    journeys: Vec<Journey>,
-    outages: Vec<Outage>,
-    rest: Vec<Rest>,
-    heartbeats: bool,
-}
 
 enum Happening {
     Trade(Trade),
@@ -71,6 +30,9 @@ struct World {
     core: Core,
     out: Vec<Event>,
     questions: usize,
+    /// When each streamed trade came first, and how long the one that waited most has waited.
+    arrivals: BTreeMap<u64, u64>,
+    longest_wait: u64,
 }
 
 fn market() -> Market {
@@ -93,6 +55,8 @@ impl World {
             core: Core::default(),
             out: Vec::new(),
             questions: 0,
+            arrivals: BTreeMap::new(),
+            longest_wait: 0,
         };
         world.core.add(market(), true);
         world.plan();
@@ -148,6 +112,7 @@ impl World {
         loop {
             let next = self.agenda.first_key_value().map(|(key, _)| key.0 * MILLI);
             let timer = self.core.deadline().map(|at| at.max(now));
+            let seen = self.out.len();
             match (next, timer) {
                 (Some(next), timer) if timer.is_none_or(|timer| next <= timer) => {
                     now = next;
@@ -162,6 +127,7 @@ impl World {
                 }
                 _ => break,
             }
+            self.note_waits(now, seen);
             for effect in self.core.take_effects() {
                 self.answer(effect, now / MILLI);
             }
@@ -169,10 +135,26 @@ impl World {
         self.core.finish(&mut self.out);
     }
 
+    fn note_waits(&mut self, now: u64, seen: usize) {
+        for event in &self.out[seen..] {
+            if let Event::Trade(trade) = event
+                && trade.origin == Origin::Stream
+            {
+                let waited = now - self.arrivals[&trade.id];
+                self.longest_wait = self.longest_wait.max(waited);
+            }
+        }
+    }
+
     fn happen(&mut self, happening: Happening, now: u64) {
         let topics = || vec![(market(), Stream::Trades)];
         match happening {
-            Happening::Trade(trade) => self.core.apply(Event::Trade(trade), now, &mut self.out),
+            Happening::Trade(trade) => {
+                if !trade.replayed {
+                    self.arrivals.entry(trade.id).or_insert(now);
+                }
+                self.core.apply(Event::Trade(trade), now, &mut self.out);
+            }
             Happening::Lost => self.core.on_sign(&Sign::Lost(topics()), now),
             Happening::Subscribed => self.core.on_sign(&Sign::Subscribed(topics()), now),
             Happening::Newest(id) => {
@@ -279,6 +261,9 @@ fn check(world: &World) -> Result<BTreeSet<u64>, TestCaseError> {
         prop_assert!(silent.is_empty(), "missing without a word: {silent:?}");
     }
     prop_assert!(absent.is_disjoint(&told));
+    prop_assert!(world.longest_wait <= WAIT_NANOS, "{}", world.longest_wait);
+    let repairs = world.core.sequence.repairs;
+    prop_assert!(world.questions as u64 <= repairs * u64::from(REPAIR_TRIES));
     prop_assert_eq!(world.core.sequence.recovered, told_as_repaired(world));
     Ok(absent)
 }
@@ -312,83 +297,6 @@ fn told_as_repaired(world: &World) -> u64 {
     let is_repaired =
         |event: &&Event| matches!(event, Event::Trade(t) if t.origin == Origin::Repair);
     world.out.iter().filter(is_repaired).count() as u64
-}
-
-fn journey() -> impl Strategy<Value = Journey> {
-    let ids = prop_oneof![12 => Just(1u64), 1 => 2u64..5];
-    let delay = prop_oneof![10 => Just(1u64), 4 => 1u64..200, 1 => 1u64..900];
-    let repeated = prop::option::weighted(0.1, 0u64..500);
-    (ids, prop::bool::weighted(0.08), delay, repeated).prop_map(
-        |(ids, is_lost, delay, repeated)| Journey {
-            ids,
-            is_lost,
-            delay,
-            repeated,
-        },
-    )
-}
-
-fn outages() -> impl Strategy<Value = Vec<Outage>> {
-    let snapshot = prop_oneof![Just(0usize), 1usize..50];
-    let outage = (5usize..300, 1usize..60, snapshot).prop_map(|(from, length, snapshot)| Outage {
-        from,
-        length,
-        snapshot,
-    });
-    prop::collection::vec(outage, 0..4)
-}
-
-fn healthy() -> impl Strategy<Value = Rest> {
-    (1u64..400, prop_oneof![Just(0u64), 0u64..300]).prop_map(|(after, lag)| Rest::Answers {
-        after,
-        lag,
-        reach: usize::MAX,
-        has_hole: false,
-    })
-}
-
-fn any_rest() -> impl Strategy<Value = Rest> {
-    let answers = (1u64..12_000, 0u64..5_000, 1usize..200, any::<bool>()).prop_map(
-        |(after, lag, reach, has_hole)| Rest::Answers {
-            after,
-            lag,
-            reach,
-            has_hole,
-        },
-    );
-    prop_oneof![
-        4 => healthy(),
-        3 => answers,
-        2 => Just(Rest::Fails),
-        1 => Just(Rest::Refuses),
-        1 => Just(Rest::Hangs),
-    ]
-}
-
-fn script(rest: impl Strategy<Value = Rest>) -> impl Strategy<Value = Script> {
-    let journeys = prop::collection::vec(journey(), 20..350);
-    let rest = prop::collection::vec(rest, 1..8);
-    (journeys, outages(), rest, any::<bool>()).prop_map(
-        |(journeys, mut outages, rest, heartbeats)| {
-            outages.retain(|outage| outage.from < journeys.len());
-            outages.sort_by_key(|outage| outage.from);
-            // One after the other, with a line in between.
-            let mut free = 0;
-            outages.retain(|outage| {
-                let fits = outage.from > free;
-                if fits {
-                    free = outage.from + outage.length;
-                }
-                fits
-            });
-            Script {
-                journeys,
-                outages,
-                rest,
-                heartbeats,
-            }
-        },
-    )
 }
 
 proptest! {
