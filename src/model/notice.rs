@@ -27,6 +27,13 @@ pub struct Gap {
     pub reason: GapReason,
 }
 
+impl Gap {
+    /// Whether something stays missing.
+    pub fn is_loss(&self) -> bool {
+        self.state != GapState::Repaired
+    }
+}
+
 /// How a gap ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GapState {

@@ -1,5 +1,4 @@
 //! The knobs that make a simulated exchange misbehave.
-use super::market::Stream;
 use std::{collections::HashSet, time::Duration};
 
 /// What goes wrong; the default is nothing. All may be changed while connections are open.
@@ -44,6 +43,8 @@ pub struct Faults {
     pub refuse_symbols: HashSet<String>,
     /// Symbols (canonical or native) that are acknowledged and then silent.
     pub mute_symbols: HashSet<String>,
+    /// Symbols (canonical or native) that are silent until a client subscribes to them anew.
+    pub stall_symbols: HashSet<String>,
     /// Streams of a symbol (canonical or native) that fall silent while its other stream flows.
     pub mute_streams: HashSet<(String, Stream)>,
     /// Such trades are not sent on sockets; they are in the ledger and in REST.
@@ -77,6 +78,25 @@ pub struct Faults {
     pub clock_skew_ms: i64,
     /// Every Kraken REST request is answered with status 200 and this error.
     pub kraken_http200_error: Option<String>,
+}
+
+/// A kind of market data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Single trades.
+    Trades,
+    /// Best bid and ask, last price, 24 hours.
+    Ticker,
+}
+
+impl Stream {
+    /// `trades` or `ticker`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Trades => "trades",
+            Self::Ticker => "ticker",
+        }
+    }
 }
 
 /// How [`Sim::cut_all`](super::Sim::cut_all) ends the open sockets.

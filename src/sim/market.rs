@@ -31,25 +31,6 @@ impl Side {
     }
 }
 
-/// A kind of market data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
-    /// Single trades.
-    Trades,
-    /// Best bid and ask, last price, 24 hours.
-    Ticker,
-}
-
-impl Stream {
-    /// `trades` or `ticker`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Trades => "trades",
-            Self::Ticker => "ticker",
-        }
-    }
-}
-
 /// A trade as the exchange knows it: the truth to compare a client's output with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerTrade {

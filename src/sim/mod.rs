@@ -47,8 +47,8 @@ mod time;
 mod verify;
 
 pub use config::{Listing, SimConfig, Status, Venue};
-pub use faults::{Cut, Faults};
-pub use market::{LedgerTrade, Side, Stream};
+pub use faults::{Cut, Faults, Stream};
+pub use market::{LedgerTrade, Side};
 pub use proxy::{LineFaults, Pipe, Proxy, ProxyListener};
 pub use script::{Script, ScriptError, ScriptLimits};
 pub use seam::{SimDial, TokioClock};

@@ -3,9 +3,10 @@ use super::{
     binance, coinbase,
     config::Venue,
     core::{Core, Event},
+    faults::Stream,
     http::Request,
     kraken,
-    market::{Info, Stream},
+    market::Info,
     outbox::Outbox,
 };
 
@@ -27,7 +28,14 @@ impl Ctx<'_> {
     /// Whether a fault keeps this pair silent.
     pub fn muted(&self, info: &Info) -> bool {
         let faults = self.core.faults();
-        named(&faults.mute_symbols, info)
+        named(&faults.mute_symbols, info) || named(&faults.stall_symbols, info)
+    }
+
+    /// A subscription brings a stalled pair back.
+    pub fn revive(&self, info: &Info) {
+        let stalled = &mut self.core.faults().stall_symbols;
+        stalled.remove(&info.canonical);
+        stalled.remove(&info.native);
     }
 
     /// Whether a fault keeps this stream of a pair silent.

@@ -49,8 +49,8 @@ impl Summary {
         let price = match event {
             Event::Ticker(ticker) => ticker.price,
             Event::Trade(trade) => Some(trade.price),
-            Event::Gap(_) => {
-                row.gaps += 1;
+            Event::Gap(gap) => {
+                row.gaps += u64::from(gap.is_loss());
                 return;
             }
             Event::Status(_) => return,

@@ -247,14 +247,15 @@ pub(super) fn tell(event: &Event, notices: Notices) {
             };
             let missing = gap.missing.map_or("some".into(), |n| n.to_string());
             let (stream, state, reason) = (gap.stream.name(), gap.state.name(), gap.reason.name());
-            // Never silent: also under --quiet.
-            notices.warn(
-                "gap",
-                &format!(
-                    "gap: {} {stream}{ids}: {missing} missing, {state} ({reason})",
-                    gap.market
-                ),
+            let text = format!(
+                "gap: {} {stream}{ids}: {missing} missing, {state} ({reason})",
+                gap.market
             );
+            match gap.is_loss() {
+                // Never silent: also under --quiet.
+                true => notices.warn("gap", &text),
+                false => notices.say("gap", &format!("tickwire: {text}")),
+            }
         }
         // No trouble, and its end neither: for those who want to know everything.
         Event::Status(status) if status.attempt == 0 && !status.state.is_trouble() => {

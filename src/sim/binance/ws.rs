@@ -2,9 +2,10 @@
 use super::{DAY_MS, buyer_is_maker};
 use crate::sim::{
     core::{Core, Event},
+    faults::Stream as Data,
     http::Request,
     json::{Object, array, quoted},
-    market::{Info, Stream as Data, Trade, View},
+    market::{Info, Trade, View},
     session::Ctx,
 };
 use serde_json::Value;
@@ -143,6 +144,10 @@ impl Session {
             return Err((2, "Invalid request: invalid stream".to_owned()));
         }
         for name in names {
+            let symbol = name.split('@').next().unwrap_or_default().to_uppercase();
+            if let Some(view) = ctx.core.view(&symbol) {
+                ctx.revive(&view.info);
+            }
             self.add(ctx.core, name);
         }
         Ok("null".to_owned())

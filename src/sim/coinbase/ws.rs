@@ -2,8 +2,9 @@
 use crate::sim::{
     config::Status,
     core::Event,
+    faults::Stream,
     json::{Object, array, quoted},
-    market::{Info, Quote, Stats, Stream, Trade},
+    market::{Info, Quote, Stats, Trade},
     session::Ctx,
     time::rfc3339,
 };
@@ -103,6 +104,7 @@ impl Session {
                 {
                     continue;
                 }
+                ctx.revive(&view.info);
                 let after = view.last_id();
                 added.push(Subscription {
                     channel,

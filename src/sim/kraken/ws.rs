@@ -2,8 +2,9 @@
 use super::listed;
 use crate::sim::{
     core::{Event, lock},
+    faults::Stream,
     json::{Object, array, quoted},
-    market::{Info, Quote, Stats, Stream, Tick, View},
+    market::{Info, Quote, Stats, Tick, View},
     session::Ctx,
     time::rfc3339,
 };
@@ -178,6 +179,7 @@ impl Session {
         if self.position(call.channel, symbol).is_some() {
             return Err("Already subscribed");
         }
+        ctx.revive(&view.info);
         let after = view.last_id();
         let subscription = Subscription {
             channel: call.channel,

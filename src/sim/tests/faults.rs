@@ -421,3 +421,17 @@ async fn rest_can_tell_other_prices_than_the_sockets() {
         assert!((factor - 1.03).abs() < 1e-4, "{venue:?}: {factor}");
     }
 }
+
+#[tokio::test]
+async fn a_stalled_symbol_is_silent_until_it_is_subscribed_to_anew() {
+    let sim = start(Venue::Coinbase).await;
+    let mut client = subscribed(&sim).await;
+    sim.faults().stall_symbols.insert("BTC/USD".to_owned());
+    sim.trade("BTC/USD", 2);
+    assert!(quiet_for(&mut client, 100).await);
+    say(&mut client, &TRADES.replace("subscribe", "unsubscribe")).await;
+    say(&mut client, TRADES).await;
+    json_with(&mut client, "type", "last_match").await;
+    let made = sim.trade("BTC/USD", 1);
+    assert_eq!(ids(&mut client, 1).await, [made[0].id]);
+}

@@ -130,7 +130,7 @@ impl TableState {
             }
             Event::Gap(gap) => {
                 if let Some(row) = self.row(gap.market) {
-                    row.gaps += 1;
+                    row.gaps += u64::from(gap.is_loss());
                     self.notice = Some(self.gap_notice(gap, now));
                 }
             }
@@ -194,6 +194,7 @@ impl TableState {
 
     fn gap_notice(&self, gap: &Gap, now: Timestamp) -> String {
         let missing = match gap.missing {
+            Some(n) if gap.recovered > 0 => format!("{n} missing, {} fetched", gap.recovered),
             Some(missing) => format!("{missing} missing"),
             None => "some missing".to_owned(),
         };
