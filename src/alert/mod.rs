@@ -50,6 +50,7 @@
 //!         received_at: at,
 //!         origin: Origin::Stream,
 //!         replayed: false,
+//!         suspect: false,
 //!     };
 //!     board.apply(&Event::Trade(trade), at, |_, outcome| {
 //!         if outcome.verdict.is_fired() {

@@ -184,10 +184,12 @@ async fn without_a_home_it_runs_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_key_that_has_no_effect_yet_is_told() {
-    let world = World::new().config("fallback = [\"binance\"]\n");
+async fn a_provider_that_is_to_stand_in_has_to_exist() {
+    let world = World::new().config("fallback = [\"binanse\"]\n");
     let done = world.run("monitor BTC -1 -p mock --field symbol").await;
-    let done = done.exits(0).says("tickwire: `fallback` has no effect yet");
-    assert_eq!(done.stdout, "BTC/USD\n");
-    assert_eq!(done.stderr.lines().count(), 2, "{done:#?}");
+    done.exits(2).says("binanse").says("hint: ");
+    let done = World::new()
+        .run("monitor BTC -1 -p mock --fallback coinbase,krake")
+        .await;
+    done.exits(2).says("krake");
 }

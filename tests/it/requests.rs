@@ -118,12 +118,6 @@ async fn what_is_to_come_is_told_in_one_clear_line() {
         ("monitor BTC --history 5", "--history", "monitor --help"),
         ("monitor BTC --since 1h", "--since", "monitor --help"),
         ("monitor BTC --until now", "--until", "monitor --help"),
-        (
-            "monitor BTC --fallback mock",
-            "--fallback",
-            "monitor --help",
-        ),
-        ("--fallback mock symbols", "--fallback", "symbols --help"),
         ("start --port 8000", "start", "--help"),
         ("-p mock status", "status", "--help"),
     ] {

@@ -251,11 +251,8 @@ pub(super) fn tell(event: &Event, notices: Notices) {
                 "gap: {} {stream}{ids}: {missing} missing, {state} ({reason})",
                 gap.market
             );
-            match gap.is_loss() {
-                // Never silent: also under --quiet.
-                true => notices.warn("gap", &text),
-                false => notices.say("gap", &format!("tickwire: {text}")),
-            }
+            // Never silent: also under --quiet.
+            notices.warn("gap", &text);
         }
         // No trouble, and its end neither: for those who want to know everything.
         Event::Status(status) if status.attempt == 0 && !status.state.is_trouble() => {
