@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::feed::{
-    Answer, Command, FeedIo, Provider, ProviderError, Replay, Topic, TradeMark, Traits,
+    Answer, Command, FeedIo, Provider, ProviderError, Replay, ServerTime, Topic, TradeMark, Traits,
 };
 use crate::model::{Exchange, Instrument, Ticker, Trade};
 use crate::net::NetDial;
 
 use super::driver::{Connection, ConnectionOptions, Connects};
+use super::gate::{Allowance, Gate};
 use super::options::{LiveOptions, OptionsError, ws_url};
 use super::protocol::{Adapter, Profile};
 use super::rest::Rest;
@@ -45,7 +46,7 @@ pub struct Live {
     profile: Profile,
     options: LiveOptions,
     ws_url: http::Uri,
-    rest: Rest,
+    rest: Arc<Rest>,
     connects: Connects,
 }
 
@@ -59,13 +60,16 @@ impl Live {
         let ws_url = ws_url(&profile, &options).map_err(error)?;
         let adapter: Arc<dyn Adapter> = Arc::new(adapter);
         let rest = Rest::new(adapter.clone(), &profile, &options).map_err(error)?;
-        let connects = Connects::new(profile.limits.connects);
+        let limits = &profile.limits;
+        let allowance = Allowance::Connections(limits.connect_interval, limits.connect_burst);
+        let gate = Gate::new(&ws_url, allowance, &options, Some(rest.gate()));
+        let connects = Connects::through(limits.connects, gate);
         Ok(Self {
             adapter,
             profile,
             options,
             ws_url,
-            rest,
+            rest: Arc::new(rest),
             connects,
         })
     }
@@ -218,6 +222,10 @@ impl Provider for Live {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Replay, ProviderError>> {
         Box::pin(self.rest.trades_since(of, after, deadline))
+    }
+
+    fn server_time(&self) -> BoxFuture<'_, Result<ServerTime, ProviderError>> {
+        Box::pin(self.rest.server_time())
     }
 
     fn run(self: Arc<Self>, io: FeedIo) -> BoxFuture<'static, ()> {

@@ -29,6 +29,7 @@
 pub mod binance;
 pub mod coinbase;
 mod driver;
+mod gate;
 mod history;
 pub mod kraken;
 mod literal;
@@ -48,7 +49,7 @@ pub use live::Live;
 pub use options::{LiveOptions, OptionsError};
 pub use protocol::{
     Adapter, Ask, DecodeError, Frame, Limits, Message, Output, Profile, Protocol, Reply, Silence,
-    TradePage,
+    TradePage, UsedWeight,
 };
 
 /// Percent-encodes a value for a URL's query. Symbols can be non-ASCII.

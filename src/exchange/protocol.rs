@@ -59,6 +59,34 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// What the body of an answer with an HTTP error status says, as a short text.
     fn read_error(&self, body: &str) -> Option<String>;
+
+    /// Asks for the exchange's time. `None`, the default: it tells none.
+    fn ask_time(&self) -> Option<Ask> {
+        None
+    }
+
+    /// Reads the answer, in the exchange's own precision, which may be whole seconds.
+    fn read_time(&self, body: &str) -> Result<Timestamp, ProviderError> {
+        let _ = body;
+        Err(ProviderError::Malformed(format!(
+            "{}: the time cannot be read",
+            self.exchange()
+        )))
+    }
+
+    /// Until when an answer that is a [`ProviderError::RateLimited`] asks to be left alone, where it names the
+    /// moment.
+    fn retry_at(&self, body: &str) -> Option<Timestamp> {
+        let _ = body;
+        None
+    }
+
+    /// What the exchange counts against the limit of its REST API, told in the headers of every answer;
+    /// `header` looks one up by its name. `None`, the default: it does not tell.
+    fn used_weight<'a>(&self, header: &dyn Fn(&str) -> Option<&'a str>) -> Option<UsedWeight> {
+        let _ = header;
+        None
+    }
 }
 
 /// The protocol of one connection: builds control messages, decodes frames. Owns what it needs to match
@@ -157,6 +185,17 @@ pub struct Ask {
     pub weight: u32,
 }
 
+/// How much of its limit an exchange has counted, in the unit of [`Ask::weight`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedWeight {
+    /// In the running window, by everybody at this address.
+    pub used: u32,
+    /// The most that a window may have.
+    pub limit: u32,
+    /// How long a window is.
+    pub window: Duration,
+}
+
 /// A page of one market's trades other than the newest: as many as the exchange gives at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TradePage {
@@ -200,6 +239,10 @@ pub struct Limits {
     pub message_interval: Duration,
     /// Connections that may be opened: at most so many in so long, each of them.
     pub connects: &'static [(usize, Duration)],
+    /// Time per connection of all processes of the user together.
+    pub connect_interval: Duration,
+    /// Connections that all processes of the user may open at once.
+    pub connect_burst: u32,
     /// When a silent connection is dead.
     pub silence: Silence,
     /// Time per unit of weight over REST.

@@ -15,7 +15,7 @@ fn side(buyer_is_maker: bool) -> Side {
     }
 }
 
-fn time(millis: i64) -> Result<Timestamp, DecodeError> {
+pub(super) fn time(millis: i64) -> Result<Timestamp, DecodeError> {
     Timestamp::from_millis(millis).ok_or(DecodeError::Value("time out of range"))
 }
 

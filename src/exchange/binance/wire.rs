@@ -142,6 +142,13 @@ pub(super) struct RestTrade<'a> {
     pub is_buyer_maker: bool,
 }
 
+/// `GET /api/v3/time`
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RestTime {
+    pub server_time: i64,
+}
+
 /// The body of an error: `{"code":-1121,"msg":"Invalid symbol."}`
 #[derive(Debug, Deserialize)]
 pub(super) struct RestError {

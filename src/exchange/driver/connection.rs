@@ -114,7 +114,11 @@ impl<D: Dial> Connection<D> {
             };
             let lost = match opened {
                 Ok(socket) => match self.session(socket, &mut commands).await {
-                    Ended::Lost(lost) => lost,
+                    Ended::Lost(lost) => {
+                        // The exchange asked for it, so it holds for every connection to this host.
+                        self.connects.pause(lost.pause).await;
+                        lost
+                    }
                     Ended::Idle => continue,
                     Ended::Done => return,
                 },
@@ -151,7 +155,15 @@ impl<D: Dial> Connection<D> {
     }
 
     async fn open(&self) -> Result<Socket<D::Stream>, Lost> {
-        self.connects.ready().await;
+        self.connects.ready().await?;
+        let opened = self.dial_and_upgrade().await;
+        if let Err(error) = &opened {
+            self.connects.failed(error).await;
+        }
+        Ok(opened?)
+    }
+
+    async fn dial_and_upgrade(&self) -> Result<Socket<D::Stream>, ConnectError> {
         let url = &self.options.url;
         let stream = self.dial.dial(url).await?;
         let upgrade = Socket::open(stream, url, &self.options.headers);
@@ -207,10 +219,6 @@ impl<D: Dial> Connection<D> {
             return self.fail(reason, attempt, commands).await;
         }
         let delay = self.backoff.next(&mut self.random) + lost.pause;
-        if !lost.pause.is_zero() {
-            // The exchange asked for it, so it holds for every connection to this host.
-            self.connects.pause_until(Instant::now() + lost.pause);
-        }
         tracing::info!(exchange = %self.adapter.exchange(), attempt, ?delay, reason = %lost.reason, "reconnecting");
         self.tell(StatusState::Reconnecting, attempt, &lost.reason)
             .await;
