@@ -57,6 +57,25 @@ pub trait Adapter: Send + Sync + 'static {
         None
     }
 
+    /// Asks for aggregates, which stand in where a page of trades cannot be had. `None`, the default: the
+    /// exchange has none.
+    fn ask_aggregates(&self, of: &Instrument, page: AggregatePage) -> Option<Ask> {
+        let _ = (of, page);
+        None
+    }
+
+    /// Reads the answer, oldest first.
+    fn read_aggregates(
+        &self,
+        body: &str,
+        of: &Instrument,
+        received_at: Timestamp,
+    ) -> Result<Vec<AggregateTrade>, ProviderError> {
+        let _ = (body, received_at);
+        let why = format!("{}: no aggregates are known", of.market);
+        Err(ProviderError::Malformed(why))
+    }
+
     /// What the body of an answer with an HTTP error status says, as a short text.
     fn read_error(&self, body: &str) -> Option<String>;
 
@@ -203,6 +222,30 @@ pub enum TradePage {
     Before(u64),
     /// The first ones after this moment. Those at the moment itself may be among them.
     After(Timestamp),
+}
+
+/// A page of one market's aggregates: as many as the exchange gives at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AggregatePage {
+    /// The first ones at this moment or after it.
+    Since(Timestamp),
+    /// The first ones after the aggregate with this id.
+    After(u64),
+}
+
+/// Trades with consecutive ids that an exchange tells as one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AggregateTrade {
+    /// The aggregate's own id, which rises by one.
+    pub id: u64,
+    /// The id of its first trade.
+    pub first: u64,
+    /// The id of its last trade.
+    pub last: u64,
+    /// When all of them happened.
+    pub timestamp: Timestamp,
+    /// The trade, where it is only one. Of several the sizes are not known.
+    pub trade: Option<Trade>,
 }
 
 /// Addresses, habits and limits of an exchange.

@@ -181,18 +181,22 @@ impl Rest {
 
     /// One question about old trades. Nobody else has the same one: it is not shared.
     pub(super) async fn get_history(&self, ask: &Ask) -> Result<Body, ProviderError> {
+        self.get_from(&self.history, ask).await
+    }
+
+    /// One question that nobody else has.
+    pub(super) async fn get_alone(&self, ask: &Ask) -> Result<Body, ProviderError> {
+        self.get_from(&self.main, ask).await
+    }
+
+    async fn get_from(&self, place: &Place, ask: &Ask) -> Result<Body, ProviderError> {
         let mut patience = Patience::default();
         loop {
-            match self.get_history_once(ask).await {
+            match self.send(place, ask).await {
                 Ok(body) => return Ok(body),
                 Err(error) => patience.wait_after(error).await?,
             }
         }
-    }
-
-    /// The same, where something else is done if it is not answered.
-    pub(super) async fn get_history_once(&self, ask: &Ask) -> Result<Body, ProviderError> {
-        self.send(&self.history, ask).await
     }
 
     /// Takes the answer that another process got since `wanted_at`, or asks and leaves the answer to those

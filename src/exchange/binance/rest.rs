@@ -7,18 +7,20 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::exchange::percent_encode;
-use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol, TradePage, UsedWeight};
+use crate::exchange::protocol::{
+    Adapter, AggregatePage, AggregateTrade, Ask, Profile, Protocol, TradePage, UsedWeight,
+};
 use crate::exchange::reading::{self, malformed, rule};
 use crate::feed::ProviderError;
 use crate::model::{Exchange, Instrument, Ticker, Timestamp, Trade, TradingStatus};
 
 use super::subscribe::BinanceProtocol;
-use super::wire::{RestError, RestTicker, RestTime, RestTrade, SymbolInfo};
+use super::wire::{RestAggregate, RestError, RestTicker, RestTime, RestTrade, SymbolInfo};
 use super::{Binance, EXCHANGE, normalise};
 
 /// Up to 20 symbols cost the same as one.
 const SYMBOLS_PER_TICKER: usize = 20;
-/// The most that `trades` and `historicalTrades` give.
+/// The most that `trades`, `historicalTrades` and `aggTrades` give.
 const TRADES_MAX: usize = 1_000;
 /// What one address may spend.
 const WEIGHT_PER_MINUTE: u32 = 6_000;
@@ -131,6 +133,35 @@ impl Adapter for Binance {
             ),
             weight: 25,
         })
+    }
+
+    fn ask_aggregates(&self, of: &Instrument, page: AggregatePage) -> Option<Ask> {
+        let from = match page {
+            AggregatePage::Since(moment) => {
+                format!("startTime={}", moment.nanos().div_euclid(1_000_000).max(0))
+            }
+            AggregatePage::After(id) => format!("fromId={}", id.checked_add(1)?),
+        };
+        Some(Ask {
+            path: format!(
+                "/api/v3/aggTrades?symbol={}&limit={TRADES_MAX}&{from}",
+                percent_encode(&of.native)
+            ),
+            weight: 4,
+        })
+    }
+
+    fn read_aggregates(
+        &self,
+        body: &str,
+        of: &Instrument,
+        received_at: Timestamp,
+    ) -> Result<Vec<AggregateTrade>, ProviderError> {
+        let rows: Vec<RestAggregate<'_>> = reading::answer(EXCHANGE, body)?;
+        let rows = rows
+            .iter()
+            .map(|row| normalise::aggregate(row, of.market, received_at));
+        rows.collect::<Result<_, _>>().map_err(malformed(EXCHANGE))
     }
 
     fn read_error(&self, body: &str) -> Option<String> {
