@@ -36,6 +36,9 @@ mod literal;
 mod live;
 pub mod mock;
 mod options;
+// Called by the connections that have no WebSocket.
+#[allow(dead_code)]
+mod poller;
 mod protocol;
 mod reading;
 mod rest;

@@ -215,6 +215,17 @@ pub struct UsedWeight {
     pub window: Duration,
 }
 
+impl UsedWeight {
+    /// What may still be spent at once, and how long to wait before that: above four fifths of the limit
+    /// nothing, until what was counted cannot be in the window any more.
+    pub(super) fn left(&self) -> (u32, Duration) {
+        match (self.limit / 5 * 4).saturating_sub(self.used) {
+            0 => (0, self.window),
+            free => (free, Duration::ZERO),
+        }
+    }
+}
+
 /// A page of one market's trades other than the newest: as many as the exchange gives at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TradePage {

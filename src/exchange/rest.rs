@@ -12,7 +12,7 @@ use crate::store::shared::{Question, Shared, key};
 use super::driver::host;
 use super::gate::{Allowance, Gate};
 use super::options::LiveOptions;
-use super::protocol::{Adapter, Ask, Profile, UsedWeight};
+use super::protocol::{Adapter, Ask, Profile};
 
 /// Before a REST question is asked again.
 const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(750)];
@@ -291,25 +291,18 @@ impl Rest {
         if self.counts_requests { 1 } else { weight }
     }
 
-    /// Takes note of what the exchange counts, which is more than this program where others use the same
-    /// address. Above four fifths of the limit nothing is sent until its window has passed; below that, no
-    /// more at once than is left of them.
+    /// Takes note of what the exchange counts, which is more than this program spent where others use the
+    /// same address.
     async fn learn(&self, reply: &HttpReply) {
-        let Some(used) = self.adapter.used_weight(&|name| reply.header(name)) else {
+        let used = self.adapter.used_weight(&|name| reply.header(name));
+        let Some((mut free, wait)) = used.map(|used| used.left()) else {
             return;
         };
-        let UsedWeight {
-            used,
-            limit,
-            window,
-        } = used;
         let (_, burst) = self.pacer.limit();
-        let (free, wait) = match (limit / 5 * 4).saturating_sub(used) {
-            0 => (0, window),
+        if self.counts_requests && free > 0 {
             // Requests are counted then, not what they weigh.
-            _ if self.counts_requests => return,
-            free => (free, Duration::ZERO),
-        };
+            free = burst;
+        }
         if free < burst {
             self.pacer.hold(free, wait);
             self.main.gate.hold(free, wait).await;

@@ -7,5 +7,6 @@ mod history;
 mod kraken;
 mod layout;
 mod live;
+mod poller;
 mod sharing;
 mod support;
