@@ -142,6 +142,10 @@ impl TokioClock {
     pub fn start() -> Arc<Self> {
         Arc::new(Self(tokio::time::Instant::now()))
     }
+
+    pub fn started(&self) -> tokio::time::Instant {
+        self.0
+    }
 }
 
 impl Clock for TokioClock {
