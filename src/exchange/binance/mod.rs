@@ -35,8 +35,9 @@ const LIMITS: Limits = Limits {
         limit: Duration::from_secs(60),
         text_only: false,
     },
-    // 6,000 of weight a minute are allowed; with the burst no minute has more than 80 % of that.
-    rest_interval: Duration::from_nanos(16_666_667),
+    // 6,000 of weight a minute are allowed; with the burst no minute has more than 70 % of that. At 80 %, by
+    // whomever, nothing more is asked.
+    rest_interval: Duration::from_millis(20),
     rest_burst: 1_200,
 };
 

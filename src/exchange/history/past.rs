@@ -44,6 +44,12 @@ struct Unresolved {
     time: Timestamp,
 }
 
+/// What could not be had; see [`Replay`].
+struct Holes {
+    times: Vec<(Timestamp, Timestamp)>,
+    ids: Vec<(u64, u64)>,
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     /// There is something missing between the mark, or `early`, and `late`.
@@ -224,7 +230,7 @@ impl Past {
 
     pub fn replay(mut self) -> Replay {
         let mark = self.mark;
-        let (uncovered, missing) = self.holes();
+        let holes = self.holes();
         let mut trades = std::mem::take(&mut self.early);
         trades.append(&mut self.late);
         match (self.state, mark.id) {
@@ -233,14 +239,13 @@ impl Past {
         }
         Replay {
             trades,
-            uncovered,
-            missing,
+            uncovered: holes.times,
+            missing: holes.ids,
             newest: self.newest,
         }
     }
 
-    /// What could not be had: by time, and by id.
-    fn holes(&self) -> (Vec<(Timestamp, Timestamp)>, Vec<(u64, u64)>) {
+    fn holes(&self) -> Holes {
         let (mark, late) = (self.mark, self.late.first());
         // Clocks may disagree about what came first.
         let until = late.map_or(self.asked_at, |t| t.timestamp).max(mark.time);
@@ -277,7 +282,8 @@ impl Past {
         }
         times.sort();
         let known = ids.into_iter().filter_map(|(first, last)| first.zip(last));
-        (times, known.filter(|(first, last)| first <= last).collect())
+        let ids = known.filter(|(first, last)| first <= last).collect();
+        Holes { times, ids }
     }
 }
 
