@@ -51,6 +51,8 @@ impl Adapter for Tiny {
                 topics_per_connection: 100,
                 message_interval: Duration::from_millis(100),
                 connects: CONNECTS,
+                connect_interval: Duration::from_secs(5),
+                connect_burst: 10,
                 silence: Silence {
                     limit: Duration::from_secs(30),
                     text_only: false,

@@ -247,6 +247,10 @@ pub struct Replay {
     /// Parts that could not be had, as (after this moment, before this moment), in order; trades at these
     /// two moments may be missing, too. Empty: nothing is missing up to the moment of asking.
     pub uncovered: Vec<(Timestamp, Timestamp)>,
+    /// The same by ids, as (first, last), in order, as far as they are known: not before the first trade that
+    /// was found where the mark has no id, and not where ids have begun anew. An id between the mark and the
+    /// newest trade that is neither here nor among the trades does not exist at the exchange.
+    pub missing: Vec<(u64, u64)>,
     /// The newest trade that the exchange has, even where it is not after the mark.
     pub newest: Option<Trade>,
 }

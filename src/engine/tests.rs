@@ -149,6 +149,7 @@ fn end() -> Batch {
 fn has(ids: impl IntoIterator<Item = u64>) -> Option<Result<Replay, ProviderError>> {
     let trades: Vec<_> = ids.into_iter().map(|id| trade(id, false)).collect();
     Some(Ok(Replay {
+        missing: Vec::new(),
         newest: trades.last().copied(),
         trades,
         uncovered: Vec::new(),

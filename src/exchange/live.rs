@@ -9,14 +9,16 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::feed::{
-    Answer, Command, ConnectTimes, FeedIo, Provider, ProviderError, Replay, Topic, TradeMark,
-    Traits,
+    Answer, Command, ConnectTimes, FeedIo, Provider, ProviderError, Replay, ServerTime, Topic,
+    TradeMark, Traits,
 };
 use crate::model::{Exchange, Instrument, Ticker, Trade};
 use crate::net::{AnyDial, NetDial};
 
 use super::driver::{Connection, ConnectionOptions, Connects, connect_times};
+use super::gate::{Allowance, Gate};
 use super::options::{LiveOptions, OptionsError, ws_url};
+use super::poller::Poller;
 use super::protocol::{Adapter, Profile};
 use super::rest::Rest;
 
@@ -46,7 +48,7 @@ pub struct Live {
     profile: Profile,
     options: LiveOptions,
     ws_url: http::Uri,
-    rest: Rest,
+    rest: Arc<Rest>,
     connects: Connects,
 }
 
@@ -60,13 +62,16 @@ impl Live {
         let ws_url = ws_url(&profile, &options).map_err(error)?;
         let adapter: Arc<dyn Adapter> = Arc::new(adapter);
         let rest = Rest::new(adapter.clone(), &profile, &options).map_err(error)?;
-        let connects = Connects::new(profile.limits.connects);
+        let limits = &profile.limits;
+        let allowance = Allowance::Connections(limits.connect_interval, limits.connect_burst);
+        let gate = Gate::new(&ws_url, allowance, &options, Some(rest.gate()));
+        let connects = Connects::through(limits.connects, gate);
         Ok(Self {
             adapter,
             profile,
             options,
             ws_url,
-            rest,
+            rest: Arc::new(rest),
             connects,
         })
     }
@@ -179,7 +184,7 @@ impl Live {
             limits: self.profile.limits.clone(),
             siblings,
             troubled,
-            fallback: None,
+            fallback: Some(Arc::new(Poller::new(self.rest.clone(), io.events.clone()))),
         };
         Connection::new(
             self.adapter.clone(),
@@ -314,6 +319,10 @@ impl Provider for Live {
             let dial = NetDial::new(self.options.proxies.clone(), self.options.tls.clone());
             connect_times(&self.connects, &dial, &self.ws_url, &self.options.headers).await
         })
+    }
+
+    fn server_time(&self) -> BoxFuture<'_, Result<ServerTime, ProviderError>> {
+        Box::pin(self.rest.server_time())
     }
 
     fn run(self: Arc<Self>, io: FeedIo) -> BoxFuture<'static, ()> {

@@ -29,12 +29,16 @@
 pub mod binance;
 pub mod coinbase;
 mod driver;
+mod gate;
 mod history;
 pub mod kraken;
 mod literal;
 mod live;
 pub mod mock;
 mod options;
+// Called by the connections that have no WebSocket.
+#[allow(dead_code)]
+mod poller;
 mod protocol;
 mod reading;
 mod rest;
@@ -47,8 +51,8 @@ pub use literal::Literal;
 pub use live::Live;
 pub use options::{LiveOptions, OptionsError};
 pub use protocol::{
-    Adapter, Ask, DecodeError, Frame, Limits, Message, Output, Profile, Protocol, Reply, Silence,
-    TradePage,
+    Adapter, AggregatePage, AggregateTrade, Ask, DecodeError, Frame, Limits, Message, Output,
+    Profile, Protocol, Reply, Silence, TradePage, UsedWeight,
 };
 
 /// Percent-encodes a value for a URL's query. Symbols can be non-ASCII.

@@ -57,8 +57,55 @@ pub trait Adapter: Send + Sync + 'static {
         None
     }
 
+    /// Asks for aggregates, which stand in where a page of trades cannot be had. `None`, the default: the
+    /// exchange has none.
+    fn ask_aggregates(&self, of: &Instrument, page: AggregatePage) -> Option<Ask> {
+        let _ = (of, page);
+        None
+    }
+
+    /// Reads the answer, oldest first.
+    fn read_aggregates(
+        &self,
+        body: &str,
+        of: &Instrument,
+        received_at: Timestamp,
+    ) -> Result<Vec<AggregateTrade>, ProviderError> {
+        let _ = (body, received_at);
+        let why = format!("{}: no aggregates are known", of.market);
+        Err(ProviderError::Malformed(why))
+    }
+
     /// What the body of an answer with an HTTP error status says, as a short text.
     fn read_error(&self, body: &str) -> Option<String>;
+
+    /// Asks for the exchange's time. `None`, the default: it tells none.
+    fn ask_time(&self) -> Option<Ask> {
+        None
+    }
+
+    /// Reads the answer, in the exchange's own precision, which may be whole seconds.
+    fn read_time(&self, body: &str) -> Result<Timestamp, ProviderError> {
+        let _ = body;
+        Err(ProviderError::Malformed(format!(
+            "{}: the time cannot be read",
+            self.exchange()
+        )))
+    }
+
+    /// Until when an answer that is a [`ProviderError::RateLimited`] asks to be left alone, where it names the
+    /// moment.
+    fn retry_at(&self, body: &str) -> Option<Timestamp> {
+        let _ = body;
+        None
+    }
+
+    /// What the exchange counts against the limit of its REST API, told in the headers of every answer;
+    /// `header` looks one up by its name. `None`, the default: it does not tell.
+    fn used_weight<'a>(&self, header: &dyn Fn(&str) -> Option<&'a str>) -> Option<UsedWeight> {
+        let _ = header;
+        None
+    }
 }
 
 /// The protocol of one connection: builds control messages, decodes frames. Owns what it needs to match
@@ -164,6 +211,28 @@ pub struct Ask {
     pub weight: u32,
 }
 
+/// How much of its limit an exchange has counted, in the unit of [`Ask::weight`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedWeight {
+    /// In the running window, by everybody at this address.
+    pub used: u32,
+    /// The most that a window may have.
+    pub limit: u32,
+    /// How long a window is.
+    pub window: Duration,
+}
+
+impl UsedWeight {
+    /// What may still be spent at once, and how long to wait before that: above four fifths of the limit
+    /// nothing, until what was counted cannot be in the window any more.
+    pub(super) fn left(&self) -> (u32, Duration) {
+        match (self.limit / 5 * 4).saturating_sub(self.used) {
+            0 => (0, self.window),
+            free => (free, Duration::ZERO),
+        }
+    }
+}
+
 /// A page of one market's trades other than the newest: as many as the exchange gives at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TradePage {
@@ -171,6 +240,30 @@ pub enum TradePage {
     Before(u64),
     /// The first ones after this moment. Those at the moment itself may be among them.
     After(Timestamp),
+}
+
+/// A page of one market's aggregates: as many as the exchange gives at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AggregatePage {
+    /// The first ones at this moment or after it.
+    Since(Timestamp),
+    /// The first ones after the aggregate with this id.
+    After(u64),
+}
+
+/// Trades with consecutive ids that an exchange tells as one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AggregateTrade {
+    /// The aggregate's own id, which rises by one.
+    pub id: u64,
+    /// The id of its first trade.
+    pub first: u64,
+    /// The id of its last trade.
+    pub last: u64,
+    /// When all of them happened.
+    pub timestamp: Timestamp,
+    /// The trade, where it is only one. Of several the sizes are not known.
+    pub trade: Option<Trade>,
 }
 
 /// Addresses, habits and limits of an exchange.
@@ -207,6 +300,10 @@ pub struct Limits {
     pub message_interval: Duration,
     /// Connections that may be opened: at most so many in so long, each of them.
     pub connects: &'static [(usize, Duration)],
+    /// Time per connection of all processes of the user together.
+    pub connect_interval: Duration,
+    /// Connections that all processes of the user may open at once.
+    pub connect_burst: u32,
     /// When a silent connection is dead.
     pub silence: Silence,
     /// How long the exchange lets a connection live, where it ends them by age.

@@ -4,15 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use crate::duration;
-use crate::feed::ProviderError;
+use crate::feed::{ProviderError, ServerTime};
 use crate::model::{Clock, Instrument, Timestamp, Trade};
 use crate::net::{ConnectError, HttpClient, HttpOptions, HttpReply, Pacer, Recovery};
-use crate::store::shared::{Budget, Permit, Question, Shared, key};
+use crate::store::shared::{Question, Shared, key};
 
 use super::driver::host;
+use super::gate::{Allowance, Gate};
 use super::options::LiveOptions;
 use super::protocol::{Adapter, Ask, Profile};
 
@@ -20,12 +18,14 @@ use super::protocol::{Adapter, Ask, Profile};
 const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(750)];
 /// A longer `Retry-After` is not waited for by one question.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3);
+/// A moment in the past must not make a tight loop.
+const RETRY_AT_LEAST: Duration = Duration::from_secs(1);
 
 /// One exchange's REST API, with its budget.
 pub(super) struct Rest {
     pub(super) adapter: Arc<dyn Adapter>,
-    url: String,
-    history_url: String,
+    main: Place,
+    history: Place,
     http: HttpClient,
     pacer: Pacer,
     /// With an explicit limit every request counts as one.
@@ -35,10 +35,16 @@ pub(super) struct Rest {
     pub(super) clock: Arc<dyn Clock>,
 }
 
+/// Where questions are put.
+struct Place {
+    /// The base, without a slash at its end.
+    url: String,
+    gate: Gate,
+}
+
 /// What is shared with other processes, and how it is found.
 pub(super) struct Sharing {
     pub(super) shared: Shared,
-    budget: Budget,
     /// Of the address and of everything that goes with each request: who asks in another way may get
     /// another answer.
     identity: String,
@@ -68,7 +74,6 @@ impl Rest {
             .or(options.rest_url.as_deref())
             .or(profile.history_url.as_deref())
             .unwrap_or(url);
-        let base = |url: &str| url.trim_end_matches('/').to_owned();
         let http = HttpClient::new(HttpOptions {
             proxies: options.proxies.clone(),
             tls: options.tls.clone(),
@@ -84,39 +89,61 @@ impl Rest {
             Some(rate) => Pacer::new(Duration::from_secs_f64(1.0 / rate), 1),
             None => Pacer::new(profile.limits.rest_interval, profile.limits.rest_burst),
         };
+        let (interval, burst) = pacer.limit();
+        let allowance = Allowance::Requests(interval, burst);
+        let main = Place::new(url, allowance, options, None);
+        let history = Place::new(history_url, allowance, options, Some(&main.gate));
         let sharing = options.shared_directory.as_ref().map(|directory| {
-            let shared = Shared::new(directory, options.clock.clone());
-            let (interval, burst) = pacer.limit();
             let with_each = options.headers.iter().chain(&options.params);
             let with_each = with_each.flat_map(|(name, value)| [name.as_str(), value]);
             Sharing {
-                budget: shared.budget(&host_and_port(url), interval, burst),
-                shared,
+                shared: Shared::new(directory, options.clock.clone()),
                 identity: format!("{:x}", key([url].into_iter().chain(with_each))),
                 patience: options.timeout,
             }
         });
         Ok(Self {
             adapter,
-            sharing,
-            url: base(url),
-            history_url: base(history_url),
+            main,
+            history,
             http,
             pacer,
             counts_requests: rate_limit.is_some(),
+            sharing,
             clock: options.clock.clone(),
         })
     }
 
     /// The base of the API.
     pub(super) fn url(&self) -> &str {
-        &self.url
+        &self.main.url
+    }
+
+    /// The way to its host.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.main.gate
     }
 
     /// Everything that is traded.
     pub(super) async fn instruments(&self) -> Result<Vec<Instrument>, ProviderError> {
         let body = self.get(&self.adapter.ask_instruments()).await?;
-        self.heed(self.adapter.read_instruments(&body.text)).await
+        let instruments = self.adapter.read_instruments(&body.text);
+        self.heed(&body, instruments).await
+    }
+
+    /// The exchange's clock. Asked once, and for oneself alone: an answer that waited tells no time.
+    pub(super) async fn server_time(&self) -> Result<ServerTime, ProviderError> {
+        let ask = self.adapter.ask_time().ok_or_else(|| {
+            let exchange = self.adapter.exchange();
+            ProviderError::Refused(format!("{exchange} tells no time"))
+        })?;
+        let body = self.send(&self.main, &ask).await?;
+        let time = self.adapter.read_time(&body.text);
+        Ok(ServerTime {
+            time: self.heed(&body, time).await?,
+            sent_at: body.sent_at,
+            received_at: body.received_at,
+        })
     }
 
     /// The newest trades, oldest first, `limit` at most.
@@ -137,8 +164,8 @@ impl Rest {
         body: &Body,
         of: &Instrument,
     ) -> Result<Vec<Trade>, ProviderError> {
-        self.heed(self.adapter.read_trades(&body.text, of, body.received_at))
-            .await
+        let trades = self.adapter.read_trades(&body.text, of, body.received_at);
+        self.heed(body, trades).await
     }
 
     /// One question. Answers other than success come back as errors, in the exchange's words.
@@ -155,9 +182,18 @@ impl Rest {
 
     /// One question about old trades. Nobody else has the same one: it is not shared.
     pub(super) async fn get_history(&self, ask: &Ask) -> Result<Body, ProviderError> {
+        self.get_from(&self.history, ask).await
+    }
+
+    /// One question that nobody else has.
+    pub(super) async fn get_alone(&self, ask: &Ask) -> Result<Body, ProviderError> {
+        self.get_from(&self.main, ask).await
+    }
+
+    async fn get_from(&self, place: &Place, ask: &Ask) -> Result<Body, ProviderError> {
         let mut patience = Patience::default();
         loop {
-            match self.send(&self.history_url, ask).await {
+            match self.send(place, ask).await {
                 Ok(body) => return Ok(body),
                 Err(error) => patience.wait_after(error).await?,
             }
@@ -172,7 +208,7 @@ impl Rest {
             None => None,
         };
         let Some(mut question) = question else {
-            return self.send(&self.url, ask).await;
+            return self.send(&self.main, ask).await;
         };
         if let Some(answer) = question.answer(wanted_at) {
             return Ok(Body {
@@ -181,30 +217,39 @@ impl Rest {
                 received_at: answer.received_at,
             });
         }
-        let body = self.send(&self.url, ask).await?;
+        let body = self.send(&self.main, ask).await?;
         question.keep(body.sent_at, body.received_at, "", &body.text);
         Ok(body)
     }
 
     /// One paced request.
-    async fn send(&self, base: &str, ask: &Ask) -> Result<Body, ProviderError> {
+    async fn send(&self, place: &Place, ask: &Ask) -> Result<Body, ProviderError> {
         self.pace(ask.weight).await?;
-        self.send_now(base, ask).await
+        if !place.gate.is_beside(&self.main.gate) {
+            let open = place.gate.take(0).await;
+            open.map_err(|error| self.failure(error))?;
+        }
+        self.send_to(place, ask).await
     }
 
     /// One request that [`Rest::pace`] was waited for.
-    pub(super) async fn send_now(&self, base: &str, ask: &Ask) -> Result<Body, ProviderError> {
-        let sent_at = self.clock.now();
-        let reply = match self.http.get(&format!("{base}{}", ask.path)).await {
+    pub(super) async fn send_now(&self, ask: &Ask) -> Result<Body, ProviderError> {
+        self.send_to(&self.main, ask).await
+    }
+
+    async fn send_to(&self, place: &Place, ask: &Ask) -> Result<Body, ProviderError> {
+        let (sent_at, reply) = self.reply(place, ask).await;
+        if let Ok(reply) = &reply {
+            self.learn(reply).await;
+        }
+        let reply = match reply {
             Ok(reply) if reply.is_success() => reply,
-            Ok(reply) => return Err(self.refusal(base, &reply).await),
+            Ok(reply) => return Err(self.refusal(place, &reply).await),
             Err(error) => {
-                if let Some(sharing) = &self.sharing
-                    && error.is_before_request()
-                {
-                    sharing.budget.give_back(self.cost(ask.weight)).await;
+                if error.is_before_request() {
+                    self.main.gate.give_back(self.cost(ask.weight)).await;
                 }
-                return Err(self.failure(error).await);
+                return Err(self.failure(error));
             }
         };
         let text = String::from_utf8(reply.body.to_vec()).map_err(|_| {
@@ -218,78 +263,85 @@ impl Rest {
         })
     }
 
-    /// Waits until a request may be sent. Errors: the exchange has asked to be left alone.
+    /// What came of one request, and when it was sent.
+    async fn reply(
+        &self,
+        place: &Place,
+        ask: &Ask,
+    ) -> (Timestamp, Result<HttpReply, ConnectError>) {
+        let sent_at = self.clock.now();
+        // Another's answer may have closed it since the request was paced.
+        if let Err(error) = place.gate.check() {
+            return (sent_at, Err(error));
+        }
+        let url = format!("{}{}", place.url, ask.path);
+        (sent_at, self.http.get(&url).await)
+    }
+
+    /// Waits until a request may be sent. Errors: the exchange wants to be left alone.
+    ///
+    /// The weight of all hosts of an exchange is counted as that of one: its limit is the address's.
     pub(super) async fn pace(&self, weight: u32) -> Result<(), ProviderError> {
-        if let Some(until) = self.pacer.paused_until() {
-            let retry_after = until.saturating_duration_since(Instant::now());
-            return Err(self.paused(retry_after));
-        }
-        let cost = self.cost(weight);
+        let (gate, cost) = (&self.main.gate, self.cost(weight));
+        gate.check().map_err(|error| self.failure(error))?;
         self.pacer.ready(cost).await;
-        let Some(sharing) = &self.sharing else {
-            return Ok(());
-        };
-        loop {
-            match sharing.budget.take(cost).await {
-                Permit::Granted | Permit::Unknown => return Ok(()),
-                Permit::Wait(pause) => tokio::time::sleep(pause).await,
-                Permit::Paused(retry_after) => return Err(self.paused(retry_after)),
-            }
-        }
+        gate.take(cost).await.map_err(|error| self.failure(error))
     }
 
     fn cost(&self, weight: u32) -> u32 {
         if self.counts_requests { 1 } else { weight }
     }
 
-    fn paused(&self, retry_after: Duration) -> ProviderError {
-        ProviderError::RateLimited {
-            message: format!(
-                "{} asked not to be asked for another {}",
-                self.adapter.exchange(),
-                // Whole seconds, upwards: until then it is of no use.
-                duration::format(Duration::from_secs(retry_after.as_secs() + 1)),
-            ),
-            retry_after: Some(retry_after),
+    /// Takes note of what the exchange counts, which is more than this program spent where others use the
+    /// same address.
+    async fn learn(&self, reply: &HttpReply) {
+        let used = self.adapter.used_weight(&|name| reply.header(name));
+        let Some((mut free, wait)) = used.map(|used| used.left()) else {
+            return;
+        };
+        let (_, burst) = self.pacer.limit();
+        if self.counts_requests && free > 0 {
+            // Requests are counted then, not what they weigh.
+            free = burst;
+        }
+        if free < burst {
+            self.pacer.hold(free, wait);
+            self.main.gate.hold(free, wait).await;
         }
     }
 
     /// Keeps away where the exchange asked for it inside of an answer.
     pub(super) async fn heed<T>(
         &self,
-        answer: Result<T, ProviderError>,
+        body: &Body,
+        mut answer: Result<T, ProviderError>,
     ) -> Result<T, ProviderError> {
-        if let Err(ProviderError::RateLimited {
-            retry_after: Some(pause),
-            ..
-        }) = &answer
-        {
-            self.pause(*pause).await;
+        if let Err(ProviderError::RateLimited { retry_after, .. }) = &mut answer {
+            if let Some(until) = self.adapter.retry_at(&body.text) {
+                let left = until.nanos().saturating_sub(self.clock.now().nanos());
+                let left = Duration::from_nanos(left.max(0).unsigned_abs());
+                *retry_after = Some(left.max(RETRY_AT_LEAST));
+            }
+            if let Some(pause) = *retry_after {
+                self.main.gate.pause(pause, None).await;
+            }
         }
         answer
     }
 
-    async fn pause(&self, pause: Duration) {
-        self.pacer.pause_until(Instant::now() + pause);
-        if let Some(sharing) = &self.sharing {
-            sharing.budget.pause(pause).await;
-        }
-    }
-
-    async fn failure(&self, error: ConnectError) -> ProviderError {
+    /// A failure in the words of a provider.
+    fn failure(&self, error: ConnectError) -> ProviderError {
         let message = error.to_string();
         match error.recovery() {
             Recovery::Retry => ProviderError::Unreachable(message),
-            Recovery::RetryAfter(pause) => {
-                self.pause(pause).await;
-                ProviderError::RateLimited {
-                    message,
-                    retry_after: Some(pause),
-                }
-            }
+            Recovery::RetryAfter(pause) => ProviderError::RateLimited {
+                message,
+                retry_after: Some(pause),
+            },
             Recovery::Fatal => match error {
                 // 407 is a proxy's that forwarded the request.
-                ConnectError::Http { status, .. } if status != 407 => {
+                ConnectError::Http { status: 407, .. } => ProviderError::Setup(message),
+                ConnectError::Http { .. } | ConnectError::Paused { .. } => {
                     ProviderError::Blocked(message)
                 }
                 _ => ProviderError::Setup(message),
@@ -297,7 +349,7 @@ impl Rest {
         }
     }
 
-    async fn refusal(&self, base: &str, reply: &HttpReply) -> ProviderError {
+    async fn refusal(&self, place: &Place, reply: &HttpReply) -> ProviderError {
         let said = std::str::from_utf8(&reply.body)
             .ok()
             .and_then(|body| self.adapter.read_error(body));
@@ -307,9 +359,22 @@ impl Rest {
                 ProviderError::Refused(format!("{}: {said}", self.adapter.exchange()))
             }
             _ => {
-                let host = base.parse().map_or(String::new(), |url| host(&url));
-                self.failure(reply.error(&host)).await
+                let host = place.url.parse().map_or(String::new(), |url| host(&url));
+                let error = reply.error(&host);
+                place.gate.heed(&error).await;
+                self.failure(error)
             }
+        }
+    }
+}
+
+impl Place {
+    /// An address that cannot be read is not asked anyway.
+    fn new(url: &str, allowance: Allowance, options: &LiveOptions, other: Option<&Gate>) -> Self {
+        let uri = url.parse().unwrap_or_default();
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
+            gate: Gate::new(&uri, allowance, options, other),
         }
     }
 }
@@ -323,18 +388,6 @@ impl Sharing {
     pub(super) fn key(&self, of: &str) -> u64 {
         key([self.identity.as_str(), of])
     }
-}
-
-/// Whose budget it is. An address that cannot be read is not asked anyway.
-fn host_and_port(url: &str) -> String {
-    let Ok(url) = url.parse::<http::Uri>() else {
-        return String::new();
-    };
-    let port = url.port_u16().unwrap_or(match url.scheme_str() {
-        Some("http") => 80,
-        _ => 443,
-    });
-    format!("{}:{port}", url.host().unwrap_or_default())
 }
 
 /// Asks again a few times where that may help soon.

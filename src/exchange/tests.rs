@@ -6,6 +6,8 @@ mod coinbase;
 mod history;
 mod kraken;
 mod layout;
+mod limits;
 mod live;
+mod poller;
 mod sharing;
 mod support;

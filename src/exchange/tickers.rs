@@ -72,7 +72,7 @@ impl Rest {
     ) -> Result<Vec<Ticker>, ProviderError> {
         let body = self.get(ask).await?;
         let tickers = self.adapter.read_tickers(&body.text, of, body.received_at);
-        self.heed(tickers).await
+        self.heed(&body, tickers).await
     }
 
     /// The tickers of these, which fit into one request, with those that other processes want.
@@ -126,9 +126,10 @@ impl Rest {
         if let Some(answer) = answer {
             let covered = instruments(self.adapter.exchange(), &answer.note);
             if is_among(own, &covered) {
+                // Only an answer that could be read is kept.
                 let (text, at) = (&answer.body, answer.received_at);
                 let tickers = self.adapter.read_tickers(text, &covered, at);
-                return Ok((covered, self.heed(tickers).await));
+                return Ok((covered, tickers));
             }
         }
         let (ask, _) = self.ask_first(own)?;
@@ -139,7 +140,7 @@ impl Rest {
             None => Vec::new(),
         };
         let (ask, covered) = self.ask_first(&union(own, &wanted))?;
-        let body = match self.send_now(self.url(), &ask).await {
+        let body = match self.send_now(&ask).await {
             Ok(body) => body,
             // What concerns the request itself has nothing to do with the others, who may try it, too.
             Err(error) if concerns_one(&error) => return Ok((covered, Err(error))),
@@ -162,7 +163,7 @@ impl Rest {
             );
         }
         // An answer that says to stay away is not let go before that is known to all.
-        let tickers = self.heed(tickers).await;
+        let tickers = self.heed(&body, tickers).await;
         Ok((covered, tickers))
     }
 

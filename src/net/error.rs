@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio_rustls::rustls::{self, CertificateError, InvalidMessage};
 
+use crate::model::Timestamp;
+
 /// Wait after 429 without `Retry-After`: the usual rate window of an exchange.
 const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(60);
 /// Wait after 418 without `Retry-After`. Binance bans for 2 minutes to 3 days.
@@ -123,7 +125,7 @@ pub enum ConnectError {
         proxy: String,
     },
     /// An HTTP status that is not the wanted one, from a WebSocket upgrade or a REST request.
-    #[error("{host}: HTTP {}{}", status_text(*status), wait_text(*retry_after))]
+    #[error("{host}: HTTP {}{}", status_text(*status), wait_text(*status, *retry_after))]
     Http {
         /// Who answered.
         host: String,
@@ -131,6 +133,18 @@ pub enum ConnectError {
         status: u16,
         /// How long the answer asks to stay away; capped, see [`retry_after`].
         retry_after: Option<Duration>,
+    },
+    /// Nothing was sent: not long ago the host asked to be left alone, or refused to serve us.
+    #[error("{host}: {} {}", paused_text(*status), seconds_text(*until))]
+    Paused {
+        /// Who is left alone.
+        host: String,
+        /// The HTTP status by which it asked for it; `None`: in another way.
+        status: Option<u16>,
+        /// When it will be asked again.
+        until: Timestamp,
+        /// How long that is from now.
+        left: Duration,
     },
     /// The peer broke the protocol, or a limit of ours.
     #[error("{host}: {why}")]
@@ -172,19 +186,17 @@ impl ConnectError {
                 status,
                 retry_after,
                 ..
-            } => {
-                let after = |default| {
-                    Recovery::RetryAfter(retry_after.unwrap_or(default).max(RETRY_AFTER_MIN))
-                };
-                match status {
-                    429 => after(RATE_LIMIT_PAUSE),
-                    418 => after(BAN_PAUSE),
-                    503 if retry_after.is_some() => after(RETRY_AFTER_MIN),
-                    // 407 comes this way from a proxy that nobody configured; else it is `ProxyAuth`.
-                    403 | 407 | 451 => Recovery::Fatal,
-                    _ => Recovery::Retry,
-                }
-            }
+            } => match (pause(*status, *retry_after), status) {
+                (Some(pause), _) => Recovery::RetryAfter(pause),
+                // 407 comes this way from a proxy that nobody configured; else it is `ProxyAuth`.
+                (None, 403 | 407 | 451) => Recovery::Fatal,
+                (None, _) => Recovery::Retry,
+            },
+            ConnectError::Paused {
+                status: Some(403 | 451),
+                ..
+            } => Recovery::Fatal,
+            ConnectError::Paused { left, .. } => Recovery::RetryAfter(*left),
         }
     }
 
@@ -196,6 +208,7 @@ impl ConnectError {
             | ConnectError::Tls { .. }
             | ConnectError::Proxy { .. }
             | ConnectError::ProxyAuth { .. }
+            | ConnectError::Paused { .. }
             | ConnectError::Invalid { .. } => true,
             ConnectError::Timeout { phase, .. } => {
                 !matches!(phase, Phase::Upgrade | Phase::Request)
@@ -330,10 +343,40 @@ fn status_text(status: u16) -> String {
     }
 }
 
-fn wait_text(retry_after: Option<Duration>) -> String {
-    retry_after.map_or(String::new(), |wait| {
+fn wait_text(status: u16, retry_after: Option<Duration>) -> String {
+    let wait = pause(status, retry_after).or(retry_after);
+    wait.map_or(String::new(), |wait| {
         format!(" (retry after {} s)", wait.as_secs())
     })
+}
+
+/// How long the host of such an answer wants to be left alone. `None`: it did not ask for that.
+fn pause(status: u16, retry_after: Option<Duration>) -> Option<Duration> {
+    let default = match status {
+        429 => RATE_LIMIT_PAUSE,
+        418 => BAN_PAUSE,
+        503 => retry_after?,
+        _ => return None,
+    };
+    Some(retry_after.unwrap_or(default).max(RETRY_AFTER_MIN))
+}
+
+fn paused_text(status: Option<u16>) -> String {
+    let Some(status) = status else {
+        return "asked to be left alone until".into();
+    };
+    let what = match status {
+        418 => "banned until",
+        403 | 451 => "not asked again before",
+        _ => "asked to be left alone until",
+    };
+    format!("HTTP {}: {what}", status_text(status))
+}
+
+/// A moment in whole seconds, upwards: until then it is of no use.
+fn seconds_text(moment: Timestamp) -> String {
+    let seconds = moment.nanos().div_euclid(1_000_000_000) + 1;
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| moment.to_string(), |m| m.to_string())
 }
 
 /// Reads a `Retry-After` header: seconds or an HTTP date.

@@ -29,7 +29,6 @@ struct Shared {
 struct State {
     /// When the bucket will be full again ("theoretical arrival time").
     full_at: Instant,
-    paused_until: Option<Instant>,
 }
 
 impl Pacer {
@@ -41,7 +40,6 @@ impl Pacer {
             turn: tokio::sync::Mutex::new(()),
             state: Mutex::new(State {
                 full_at: Instant::now(),
-                paused_until: None,
             }),
         }))
     }
@@ -56,23 +54,23 @@ impl Pacer {
     /// A cost above the burst waits for a full bucket and is then paid off by those that follow.
     pub async fn ready(&self, cost: u32) {
         let _turn = self.0.turn.lock().await;
-        // Again after each sleep: a pause may have been set meanwhile.
+        // Again after each sleep: others may have been found to use the same limit meanwhile.
         while let Err(at) = self.try_take(cost) {
             sleep_until(at).await;
         }
     }
 
-    /// Sends nothing to this host before `at`. Never shortens a pause.
-    pub fn pause_until(&self, at: Instant) {
+    /// The host says how much of its limit is left: after `wait` there are no more than `free` units at once.
+    /// Never gives back what was taken.
+    pub fn hold(&self, free: u32, wait: Duration) {
+        let Shared {
+            interval, burst, ..
+        } = *self.0;
+        let owed = interval.saturating_mul(burst.saturating_sub(free));
         let mut state = self.state();
-        state.paused_until = Some(state.paused_until.map_or(at, |until| until.max(at)));
-    }
-
-    /// The end of the running pause, if there is one.
-    pub fn paused_until(&self) -> Option<Instant> {
-        self.state()
-            .paused_until
-            .filter(|until| *until > Instant::now())
+        if let Some(full_at) = Instant::now().checked_add(wait.saturating_add(owed)) {
+            state.full_at = state.full_at.max(full_at);
+        }
     }
 
     /// Takes `cost` units, or says when to ask again.
@@ -82,9 +80,6 @@ impl Pacer {
         } = *self.0;
         let now = Instant::now();
         let mut state = self.state();
-        if let Some(until) = state.paused_until.filter(|until| *until > now) {
-            return Err(until);
-        }
         let full_at = state.full_at.max(now);
         let spare = interval.saturating_mul(burst - cost.min(burst));
         let wait = (full_at - now).saturating_sub(spare);

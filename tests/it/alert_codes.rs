@@ -129,9 +129,11 @@ async fn what_a_shell_did_to_the_condition_is_explained() {
 #[tokio::test]
 async fn cannot_know_is_never_a_no() {
     let market = Market::open(Venue::Kraken, "67000").await;
+    // One of its own: it is not asked again for minutes.
+    let refusing = Market::open(Venue::Kraken, "67000").await;
     let quick = ["--once", "--timeout", "2s"];
     let arguments = [&["BTC", HIGH][..], &quick].concat();
-    for status in [451, 500] {
+    for (market, status) in [(&refusing, 451), (&market, 500)] {
         market.sim.faults().rest_status = Some((status, "{}".into()));
         let plain = market.world.alert(&arguments).await.exits(3);
         plain.prints_nothing().says("kraken:BTC/USD");

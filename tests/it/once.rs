@@ -59,6 +59,7 @@ async fn the_socket_answers_where_rest_does_not() {
     join_all(
         each(["slow", "429", "403", "500", "cut"]).map(|(venue, fault)| async move {
             let (sim, world) = prepared(venue).await;
+            let world = world.with_hosts_apart(venue, &sim);
             match fault {
                 "slow" => sim.faults().rest_delay = Some(NEVER),
                 "cut" => sim.faults().rest_truncate = true,
@@ -81,6 +82,7 @@ async fn rest_answers_where_the_socket_does_not() {
     let faults = ["silent", "403", "429", "500", "unanswered", "refused"];
     join_all(each(faults).map(|(venue, fault)| async move {
         let (sim, world) = prepared(venue).await;
+        let world = world.with_hosts_apart(venue, &sim);
         let symbol = format!("BTC/{}", quote(venue));
         match fault {
             "silent" => sim.faults().accept_then_silence = true,
@@ -150,6 +152,7 @@ async fn a_field_that_cannot_be_had_is_no_answer() {
 async fn one_symbol_without_an_answer_is_named_and_the_other_printed() {
     join_all(VENUES.map(|venue| async move {
         let (sim, world) = prepared(venue).await;
+        let world = world.with_hosts_apart(venue, &sim);
         let missing = format!("ETH/{}", quote(venue));
         sim.faults().mute_symbols.insert(missing.clone());
         sim.faults().rest_status = Some((429, "{}".into()));

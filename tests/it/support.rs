@@ -91,6 +91,13 @@ impl World {
         self.urls(venue, &sim.rest_url(), &sim.ws_url())
     }
 
+    /// With the socket at another name than REST, as exchanges have it: a pause that one of them asks for is
+    /// not the other's.
+    pub fn with_hosts_apart(self, venue: Venue, sim: &Sim) -> Self {
+        let ws = sim.ws_url().replace("127.0.0.1", "localhost");
+        self.urls(venue, &sim.rest_url(), &ws)
+    }
+
     fn urls(self, venue: Venue, rest: &str, ws: &str) -> Self {
         let variable = |what| format!("TICKWIRE_PROVIDERS__{}__{what}", name(venue).to_uppercase());
         self.env(&variable("REST_URL"), rest)

@@ -39,6 +39,7 @@ fn at(id: u64) -> Timestamp {
 fn has(ids: impl IntoIterator<Item = u64>) -> Result<Replay, ProviderError> {
     let trades: Vec<_> = ids.into_iter().map(rest).collect();
     Ok(Replay {
+        missing: Vec::new(),
         newest: trades.last().copied(),
         trades,
         uncovered: Vec::new(),

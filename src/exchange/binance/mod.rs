@@ -28,14 +28,17 @@ const LIMITS: Limits = Limits {
     message_interval: Duration::from_millis(334),
     // 300 in 5 minutes are allowed.
     connects: &[(5, Duration::from_secs(5)), (60, Duration::from_secs(300))],
+    connect_interval: Duration::from_millis(1_500),
+    connect_burst: 40,
     // No heartbeat channel; the server pings every 20 s.
     silence: Silence {
         limit: Duration::from_secs(60),
         text_only: false,
     },
     lifetime: Some(Duration::from_secs(24 * 3600)),
-    // 6,000 of weight a minute are allowed; 80 % of that are used.
-    rest_interval: Duration::from_micros(12_500),
+    // 6,000 of weight a minute are allowed; with the burst no minute has more than 70 % of that. At 80 %, by
+    // whomever, nothing more is asked.
+    rest_interval: Duration::from_millis(20),
     rest_burst: 1_200,
 };
 

@@ -1,10 +1,10 @@
 //! Binance's words into tickwire's.
 
-use crate::exchange::protocol::DecodeError;
+use crate::exchange::protocol::{AggregateTrade, DecodeError};
 use crate::exchange::reading;
 use crate::model::{Market, Origin, Price, Qty, Side, Ticker, Timestamp, Trade, parse_decimal};
 
-use super::wire::{RestTicker, RestTrade, TickerEvent, TradeEvent};
+use super::wire::{RestAggregate, RestTicker, RestTrade, TickerEvent, TradeEvent};
 
 /// `m` says that the buyer was the maker: then the taker sold.
 fn side(buyer_is_maker: bool) -> Side {
@@ -15,7 +15,7 @@ fn side(buyer_is_maker: bool) -> Side {
     }
 }
 
-fn time(millis: i64) -> Result<Timestamp, DecodeError> {
+pub(super) fn time(millis: i64) -> Result<Timestamp, DecodeError> {
     Timestamp::from_millis(millis).ok_or(DecodeError::Value("time out of range"))
 }
 
@@ -62,6 +62,43 @@ pub(super) fn rest_trade(
         origin: Origin::History,
         replayed: false,
         suspect: false,
+    })
+}
+
+/// One trade where the first id is the last one.
+pub(super) fn aggregate(
+    wire: &RestAggregate<'_>,
+    market: Market,
+    received_at: Timestamp,
+) -> Result<AggregateTrade, DecodeError> {
+    let (first, last) = (
+        reading::trade_id(wire.first)?,
+        reading::trade_id(wire.last)?,
+    );
+    if first > last {
+        return Err(DecodeError::Value(
+            "an aggregate that ends before it begins",
+        ));
+    }
+    let timestamp = time(wire.time)?;
+    let trade = Trade {
+        market,
+        id: first,
+        price: wire.price.parse()?,
+        size: wire.qty.parse()?,
+        side: side(wire.is_buyer_maker),
+        timestamp,
+        received_at,
+        origin: Origin::History,
+        replayed: false,
+        suspect: false,
+    };
+    Ok(AggregateTrade {
+        id: reading::trade_id(wire.id)?,
+        first,
+        last,
+        timestamp,
+        trade: (first == last).then_some(trade),
     })
 }
 

@@ -1,24 +1,29 @@
 //! Binance as an adapter, which is nearly all REST: what is asked, and how the answers are read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::exchange::percent_encode;
-use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol, TradePage};
+use crate::exchange::protocol::{
+    Adapter, AggregatePage, AggregateTrade, Ask, Profile, Protocol, TradePage, UsedWeight,
+};
 use crate::exchange::reading::{self, malformed, rule};
 use crate::feed::ProviderError;
 use crate::model::{Exchange, Instrument, Ticker, Timestamp, Trade, TradingStatus};
 
 use super::subscribe::BinanceProtocol;
-use super::wire::{RestError, RestTicker, RestTrade, SymbolInfo};
+use super::wire::{RestAggregate, RestError, RestTicker, RestTime, RestTrade, SymbolInfo};
 use super::{Binance, EXCHANGE, normalise};
 
 /// Up to 20 symbols cost the same as one.
 const SYMBOLS_PER_TICKER: usize = 20;
-/// The most that `trades` and `historicalTrades` give.
+/// The most that `trades`, `historicalTrades` and `aggTrades` give.
 const TRADES_MAX: usize = 1_000;
+/// What one address may spend.
+const WEIGHT_PER_MINUTE: u32 = 6_000;
 
 impl Adapter for Binance {
     fn exchange(&self) -> Exchange {
@@ -130,9 +135,59 @@ impl Adapter for Binance {
         })
     }
 
+    fn ask_aggregates(&self, of: &Instrument, page: AggregatePage) -> Option<Ask> {
+        let from = match page {
+            AggregatePage::Since(moment) => {
+                format!("startTime={}", moment.nanos().div_euclid(1_000_000).max(0))
+            }
+            AggregatePage::After(id) => format!("fromId={}", id.checked_add(1)?),
+        };
+        Some(Ask {
+            path: format!(
+                "/api/v3/aggTrades?symbol={}&limit={TRADES_MAX}&{from}",
+                percent_encode(&of.native)
+            ),
+            weight: 4,
+        })
+    }
+
+    fn read_aggregates(
+        &self,
+        body: &str,
+        of: &Instrument,
+        received_at: Timestamp,
+    ) -> Result<Vec<AggregateTrade>, ProviderError> {
+        let rows: Vec<RestAggregate<'_>> = reading::answer(EXCHANGE, body)?;
+        let rows = rows
+            .iter()
+            .map(|row| normalise::aggregate(row, of.market, received_at));
+        rows.collect::<Result<_, _>>().map_err(malformed(EXCHANGE))
+    }
+
     fn read_error(&self, body: &str) -> Option<String> {
         let error: RestError = serde_json::from_str(body).ok()?;
         Some(format!("{} ({})", error.msg, error.code))
+    }
+
+    fn ask_time(&self) -> Option<Ask> {
+        Some(Ask {
+            path: "/api/v3/time".into(),
+            weight: 1,
+        })
+    }
+
+    fn read_time(&self, body: &str) -> Result<Timestamp, ProviderError> {
+        let wire: RestTime = reading::answer(EXCHANGE, body)?;
+        normalise::time(wire.server_time).map_err(malformed(EXCHANGE))
+    }
+
+    /// Told with every answer, refusals included.
+    fn used_weight<'a>(&self, header: &dyn Fn(&str) -> Option<&'a str>) -> Option<UsedWeight> {
+        Some(UsedWeight {
+            used: header("x-mbx-used-weight-1m")?.trim().parse().ok()?,
+            limit: WEIGHT_PER_MINUTE,
+            window: Duration::from_secs(60),
+        })
     }
 }
 

@@ -142,6 +142,32 @@ pub(super) struct RestTrade<'a> {
     pub is_buyer_maker: bool,
 }
 
+/// One row of `GET /api/v3/aggTrades`: the fills of one order at one price.
+#[derive(Debug, Deserialize)]
+pub(super) struct RestAggregate<'a> {
+    #[serde(rename = "a", deserialize_with = "literal::id")]
+    pub id: u64,
+    #[serde(rename = "p")]
+    pub price: &'a str,
+    #[serde(rename = "q")]
+    pub qty: &'a str,
+    #[serde(rename = "f", deserialize_with = "literal::id")]
+    pub first: u64,
+    #[serde(rename = "l", deserialize_with = "literal::id")]
+    pub last: u64,
+    #[serde(rename = "T")]
+    pub time: i64,
+    #[serde(rename = "m")]
+    pub is_buyer_maker: bool,
+}
+
+/// `GET /api/v3/time`
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RestTime {
+    pub server_time: i64,
+}
+
 /// The body of an error: `{"code":-1121,"msg":"Invalid symbol."}`
 #[derive(Debug, Deserialize)]
 pub(super) struct RestError {

@@ -24,8 +24,10 @@ const LIMITS: Limits = Limits {
     topics_per_connection: 100,
     // 100 messages a second are allowed.
     message_interval: Duration::from_millis(20),
-    // 8 a second are allowed.
+    // 8 a second are allowed, bursts to 20.
     connects: &[(5, Duration::from_secs(5)), (60, Duration::from_secs(300))],
+    connect_interval: Duration::from_millis(200),
+    connect_burst: 10,
     // The heartbeat channel sends every second for every product. The exchange's guide suggests to
     // reconnect after 5 s; 10 s tolerate lost seconds of heartbeats on a bad line without a false alarm.
     silence: Silence {

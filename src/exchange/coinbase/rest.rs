@@ -12,7 +12,7 @@ use crate::feed::ProviderError;
 use crate::model::{Exchange, Instrument, Origin, Ticker, Timestamp, Trade, TradingStatus};
 
 use super::subscribe::CoinbaseProtocol;
-use super::wire::{Match, Product, RestError, RestTicker};
+use super::wire::{Match, Product, RestError, RestTicker, RestTime};
 use super::{Coinbase, EXCHANGE, normalise};
 
 /// The most that `trades` gives.
@@ -117,6 +117,18 @@ impl Adapter for Coinbase {
         serde_json::from_str::<RestError>(body)
             .ok()
             .map(|error| error.message)
+    }
+
+    fn ask_time(&self) -> Option<Ask> {
+        Some(Ask {
+            path: "/time".into(),
+            weight: 1,
+        })
+    }
+
+    fn read_time(&self, body: &str) -> Result<Timestamp, ProviderError> {
+        let wire: RestTime<'_> = reading::answer(EXCHANGE, body)?;
+        reading::rfc3339(&wire.iso).map_err(malformed(EXCHANGE))
     }
 }
 

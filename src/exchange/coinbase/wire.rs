@@ -135,6 +135,13 @@ pub(super) struct RestTicker<'a> {
     pub time: Option<Cow<'a, str>>,
 }
 
+/// `GET /time`; `epoch` says the same as a float.
+#[derive(Debug, Deserialize)]
+pub(super) struct RestTime<'a> {
+    #[serde(borrow)]
+    pub iso: Cow<'a, str>,
+}
+
 /// The body of an error.
 #[derive(Debug, Deserialize)]
 pub(super) struct RestError {

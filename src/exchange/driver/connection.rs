@@ -317,8 +317,12 @@ where
         let (common, dial) = (self.common.clone(), self.dial.clone());
         let connects = self.connects.clone();
         Box::pin(async move {
-            connects.ready().await;
-            let socket = dial_and_upgrade(&common, &*dial).await?;
+            connects.ready().await?;
+            let opened = dial_and_upgrade(&common, &*dial).await;
+            if let Err(error) = &opened {
+                connects.failed(error).await;
+            }
+            let socket = opened?;
             FeedStats::add(&common.stats.connects, 1);
             Ok(Box::new(socket))
         })

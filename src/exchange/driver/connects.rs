@@ -6,64 +6,81 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// At most so many attempts in so long, and none at all during a pause that the exchange asked for.
+use crate::exchange::gate::Gate;
+use crate::net::ConnectError;
+
+/// At most so many attempts in so long, and none at all while the exchange wants to be left alone.
 #[derive(Debug, Clone)]
-pub struct Connects(Arc<Mutex<State>>);
+pub struct Connects {
+    attempts: Arc<Mutex<Attempts>>,
+    gate: Gate,
+}
 
 #[derive(Debug)]
-struct State {
+struct Attempts {
     windows: &'static [(usize, Duration)],
-    attempts: VecDeque<Instant>,
-    paused_until: Option<Instant>,
+    times: VecDeque<Instant>,
 }
 
 impl Connects {
-    /// A budget of `windows`: `(attempts, duration)`, all of which hold.
+    /// A budget of `windows`: `(attempts, duration)`, all of which hold. Shared with no other process.
     pub fn new(windows: &'static [(usize, Duration)]) -> Self {
-        Self(Arc::new(Mutex::new(State {
-            windows,
-            attempts: VecDeque::new(),
-            paused_until: None,
-        })))
+        Self::through(windows, Gate::alone("the exchange"))
     }
 
-    /// Waits until an attempt is allowed, and counts it.
-    pub async fn ready(&self) {
-        while let Err(at) = self.take(Instant::now()) {
-            tokio::time::sleep_until(at).await;
+    /// One whose attempts also count at this gate.
+    pub(in crate::exchange) fn through(windows: &'static [(usize, Duration)], gate: Gate) -> Self {
+        let times = VecDeque::new();
+        Self {
+            attempts: Arc::new(Mutex::new(Attempts { windows, times })),
+            gate,
         }
     }
 
-    /// No attempt before `until`.
-    pub fn pause_until(&self, until: Instant) {
-        let mut state = self.0.lock().expect("no holder of this lock panics");
-        state.paused_until = Some(state.paused_until.map_or(until, |at| at.max(until)));
+    /// Waits until an attempt is allowed, and counts it.
+    ///
+    /// Errors: [`ConnectError::Paused`], where the exchange wants to be left alone for longer than a moment.
+    pub async fn ready(&self) -> Result<(), ConnectError> {
+        self.gate.check()?;
+        while let Err(at) = self.take(Instant::now()) {
+            tokio::time::sleep_until(at).await;
+        }
+        self.gate.take(1).await
+    }
+
+    /// No attempt for so long, by whomever.
+    pub async fn pause(&self, pause: Duration) {
+        if !pause.is_zero() {
+            self.gate.pause(pause, None).await;
+        }
+    }
+
+    /// An attempt came to nothing: keeps away where the answer asks for it.
+    pub async fn failed(&self, error: &ConnectError) {
+        // Without a way to the host those who try must not make each other wait for it.
+        if error.is_before_request() {
+            self.gate.give_back(1).await;
+        }
+        self.gate.heed(error).await;
     }
 
     /// Counts an attempt at `now`, or says when to ask again.
     fn take(&self, now: Instant) -> Result<(), Instant> {
-        let mut state = self.0.lock().expect("no holder of this lock panics");
-        let longest = state
-            .windows
-            .iter()
-            .map(|(_, long)| *long)
-            .max()
-            .unwrap_or_default();
-        while state
-            .attempts
-            .front()
-            .is_some_and(|at| *at + longest <= now)
-        {
-            state.attempts.pop_front();
+        let mut attempts = self.attempts.lock().expect("no holder of this lock panics");
+        let Attempts { windows, times } = &mut *attempts;
+        let longest = windows.iter().map(|(_, long)| *long).max();
+        let longest = longest.unwrap_or_default();
+        while times.front().is_some_and(|at| *at + longest <= now) {
+            times.pop_front();
         }
-        let full = state.windows.iter().filter_map(|&(most, long)| {
-            let nth_last = state.attempts.len().checked_sub(most)?;
-            Some(state.attempts[nth_last] + long)
+        let full = windows.iter().filter_map(|&(most, long)| {
+            let nth_last = times.len().checked_sub(most)?;
+            Some(times[nth_last] + long)
         });
-        match full.chain(state.paused_until).max().filter(|at| *at > now) {
+        match full.max().filter(|at| *at > now) {
             Some(at) => Err(at),
             None => {
-                state.attempts.push_back(now);
+                times.push_back(now);
                 Ok(())
             }
         }
@@ -73,6 +90,7 @@ impl Connects {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Recovery;
 
     #[tokio::test(start_paused = true)]
     async fn no_window_is_ever_overdrawn() {
@@ -81,7 +99,7 @@ mod tests {
         let (connects, started) = (Connects::new(WINDOWS), Instant::now());
         let mut times = Vec::new();
         while started.elapsed() < Duration::from_secs(900) {
-            connects.ready().await;
+            connects.ready().await.unwrap();
             times.push(started.elapsed());
         }
         for &(most, long) in WINDOWS {
@@ -95,9 +113,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_everyone() {
-        let (connects, started) = (Connects::new(&[]), Instant::now());
-        connects.pause_until(started + Duration::from_secs(60));
-        connects.clone().ready().await;
-        assert_eq!(started.elapsed(), Duration::from_secs(60));
+        let connects = Connects::new(&[]);
+        connects.pause(Duration::from_secs(60)).await;
+        let error = connects.clone().ready().await.unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("the exchange: asked to be left alone until ")
+        );
+        let left = match error.recovery() {
+            Recovery::RetryAfter(left) => left,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(left, Duration::from_secs(60));
+        // the last moment of it is waited for
+        tokio::time::sleep(left - Duration::from_millis(500)).await;
+        let started = Instant::now();
+        connects.ready().await.unwrap();
+        assert_eq!(started.elapsed(), Duration::from_millis(500));
     }
 }

@@ -57,11 +57,6 @@ where
 {
     /// Plans the next attempt, and tells the trouble where there is no other line.
     pub(super) async fn again(&mut self, lost: Lost) {
-        let now = Instant::now();
-        if !lost.pause.is_zero() {
-            // The exchange asked for it, so it holds for every connection to this host.
-            self.connects.pause_until(now + lost.pause);
-        }
         if self.current.is_some() {
             return self.again_quietly(&lost);
         }

@@ -19,13 +19,12 @@ pub(in crate::exchange) async fn connect_times(
     url: &Uri,
     headers: &[(String, String)],
 ) -> Result<ConnectTimes, ProviderError> {
-    connects.ready().await;
-    open(dial, url, headers).await.map_err(|error| {
-        if let Recovery::RetryAfter(pause) = error.recovery() {
-            connects.pause_until(Instant::now() + pause);
-        }
-        provider_error(error)
-    })
+    connects.ready().await.map_err(provider_error)?;
+    let opened = open(dial, url, headers).await;
+    if let Err(error) = &opened {
+        connects.failed(error).await;
+    }
+    opened.map_err(provider_error)
 }
 
 async fn open(
@@ -60,7 +59,8 @@ fn provider_error(error: ConnectError) -> ProviderError {
             retry_after: Some(pause),
         },
         // 407 is a proxy's that forwarded the request.
-        (Recovery::Fatal, ConnectError::Http { status, .. }) if status != 407 => {
+        (Recovery::Fatal, ConnectError::Http { status: 407, .. }) => ProviderError::Setup(message),
+        (Recovery::Fatal, ConnectError::Http { .. } | ConnectError::Paused { .. }) => {
             ProviderError::Blocked(message)
         }
         (Recovery::Fatal, _) => ProviderError::Setup(message),

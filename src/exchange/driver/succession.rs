@@ -144,6 +144,8 @@ where
     /// A line ended by itself.
     pub(super) async fn on_lost(&mut self, which: Which, lost: Lost) {
         self.drop_refused(which).await;
+        // The exchange asked for it, so it holds for every connection to this host.
+        self.connects.clone().pause(lost.pause).await;
         FeedStats::add(&self.common.stats.disconnects, 1);
         match which {
             Which::Current => self.on_current_lost(lost).await,

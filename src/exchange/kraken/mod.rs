@@ -27,6 +27,8 @@ const LIMITS: Limits = Limits {
     message_interval: Duration::from_millis(100),
     // About 150 in 10 minutes are allowed.
     connects: &[(5, Duration::from_secs(5)), (60, Duration::from_secs(600))],
+    connect_interval: Duration::from_secs(6),
+    connect_burst: 20,
     // Once subscribed there is a heartbeat every second. The exchange's guide suggests to reconnect
     // after 5 s; 10 s tolerate lost seconds of heartbeats on a bad line without a false alarm.
     silence: Silence {

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol, TradePage};
+use crate::exchange::protocol::{Adapter, Ask, DecodeError, Profile, Protocol, TradePage};
 use crate::exchange::reading::{self, malformed, rule};
 use crate::exchange::{Literal, percent_encode};
 use crate::feed::ProviderError;
 use crate::model::{Decimal, Exchange, Instrument, Ticker, Timestamp, Trade, TradingStatus};
 
 use super::subscribe::KrakenProtocol;
-use super::wire::{Envelope, PairInfo, RestTicker};
+use super::wire::{Envelope, PairInfo, RestTicker, RestTime};
 use super::{EXCHANGE, Kraken, normalise};
 
 /// Longer lists have been answered with HTTP 520.
@@ -138,6 +138,33 @@ impl Adapter for Kraken {
     /// Only the edge answers with an HTTP error, and what it says is a web page.
     fn read_error(&self, _body: &str) -> Option<String> {
         None
+    }
+
+    fn ask_time(&self) -> Option<Ask> {
+        Some(Ask {
+            path: "/0/public/Time".into(),
+            weight: 1,
+        })
+    }
+
+    /// In whole seconds: the exchange tells no more.
+    fn read_time(&self, body: &str) -> Result<Timestamp, ProviderError> {
+        let wire: RestTime = result(body)?;
+        let millis = wire.unixtime.checked_mul(1_000);
+        millis
+            .and_then(Timestamp::from_millis)
+            .ok_or(DecodeError::Value("time out of range"))
+            .map_err(malformed(EXCHANGE))
+    }
+
+    /// `EService: Throttled: <seconds>`, with the space or without it.
+    fn retry_at(&self, body: &str) -> Option<Timestamp> {
+        let envelope: Envelope<'_> = serde_json::from_str(body).ok()?;
+        let moments = envelope.error.iter().filter_map(|error| {
+            let (_, moment) = error.split_once("Throttled:")?;
+            Timestamp::parse_seconds(moment.trim())
+        });
+        moments.max()
     }
 }
 

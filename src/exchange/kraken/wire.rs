@@ -145,3 +145,9 @@ pub(super) struct RestTicker<'a> {
     #[serde(borrow)]
     pub h: Vec<Literal<'a>>,
 }
+
+/// The result of `Time`.
+#[derive(Debug, Deserialize)]
+pub(super) struct RestTime {
+    pub unixtime: i64,
+}

@@ -38,6 +38,10 @@ fn feed_all(text: &str) {
         let _ = adapter.read_instruments(text);
         let _ = adapter.read_tickers(text, &of, NOW);
         let _ = adapter.read_trades(text, &of[0], NOW);
+        let _ = adapter.read_aggregates(text, &of[0], NOW);
+        let _ = adapter.read_time(text);
+        let _ = adapter.retry_at(text);
+        let _ = adapter.used_weight(&|_| Some(text));
         let _ = adapter.read_error(text);
     }
 }

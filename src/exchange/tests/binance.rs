@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::support::*;
 use crate::exchange::binance::{Binance, EXCHANGE};
-use crate::exchange::protocol::{Adapter, Reply};
+use crate::exchange::protocol::{Adapter, AggregatePage, Reply};
 use crate::feed::ProviderError;
-use crate::model::{Instrument, Stream};
+use crate::model::{Instrument, Stream, Timestamp};
 
 pub fn instrument(base: &str) -> Arc<Instrument> {
     let mut instrument = Instrument::new(EXCHANGE, base, "USDT", format!("{base}USDT"));
@@ -270,4 +270,71 @@ fn rest_trades_name_the_taker_and_errors_are_said_in_the_exchange_s_words() {
         Some("Invalid symbol. (-1121)")
     );
     assert_eq!(Binance.read_error("<html>"), None);
+}
+
+#[test]
+fn an_aggregate_of_one_is_that_trade_and_of_several_only_their_ids() {
+    let of = instrument("BTC");
+    let body = r#"[
+        {"a":7001,"p":"61000.10","q":"0.01500","f":99502,"l":99502,"T":1790000000149,"m":false,"M":true},
+        {"a":7002,"p":"61000.20","q":"3.00000","f":99503,"l":99507,"T":1790000000150,"m":true,"M":true}
+    ]"#;
+    let rows = Binance.read_aggregates(body, &of, NOW).unwrap();
+    let trade = rows[0].trade.unwrap();
+    let as_trade = r#"[{"id":99502,"price":"61000.10","qty":"0.01500","quoteQty":"915.0015","time":1790000000149,"isBuyerMaker":false,"isBestMatch":true}]"#;
+    assert_eq!(Binance.read_trades(as_trade, &of, NOW).unwrap(), [trade]);
+    assert_eq!(
+        (rows[0].id, rows[0].first, rows[0].last),
+        (7001, 99502, 99502)
+    );
+    assert_eq!(
+        (rows[1].id, rows[1].first, rows[1].last),
+        (7002, 99503, 99507)
+    );
+    assert_eq!(rows[1].timestamp.to_string(), "2026-09-21T14:13:20.150000Z");
+    assert_eq!(rows[1].trade, None);
+    for wrong in [body.replace("99507", "99502"), body.replace("99507", "-1")] {
+        let error = Binance.read_aggregates(&wrong, &of, NOW).unwrap_err();
+        assert_eq!(error.code(), "malformed_answer");
+    }
+    let asked = |page| {
+        Binance
+            .ask_aggregates(&of, page)
+            .map(|ask| (ask.path, ask.weight))
+    };
+    let path = |from| {
+        let path = format!("/api/v3/aggTrades?symbol=BTCUSDT&limit=1000&{from}");
+        Some((path, 4))
+    };
+    let moment = Timestamp::from_nanos(1_790_000_000_149_999_999);
+    assert_eq!(
+        asked(AggregatePage::Since(moment)),
+        path("startTime=1790000000149")
+    );
+    assert_eq!(asked(AggregatePage::After(7001)), path("fromId=7002"));
+    assert_eq!(asked(AggregatePage::After(u64::MAX)), None);
+}
+
+#[test]
+fn the_weight_and_the_time_are_read() {
+    let used = |header: Option<&'static str>| {
+        let used = Binance.used_weight(&|name| header.filter(|_| name == "x-mbx-used-weight-1m"));
+        used.map(|used| (used.used, used.left()))
+    };
+    let at_once = std::time::Duration::ZERO;
+    assert_eq!(used(Some("25")), Some((25, (4_775, at_once))));
+    assert_eq!(used(Some("4799")), Some((4_799, (1, at_once))));
+    let minute = std::time::Duration::from_secs(60);
+    assert_eq!(used(Some("4800")), Some((4_800, (0, minute))));
+    assert_eq!(used(Some("9000")), Some((9_000, (0, minute))));
+    assert_eq!((used(Some("-1")), used(None)), (None, None));
+    let time = Binance
+        .read_time(r#"{"serverTime":1790000000149}"#)
+        .unwrap();
+    assert_eq!(time.to_string(), "2026-09-21T14:13:20.149000Z");
+    assert!(
+        Binance
+            .read_time(r#"{"serverTime":9223372036854775807}"#)
+            .is_err()
+    );
 }

@@ -343,3 +343,11 @@ fn rest_answers_are_read_oldest_first_and_name_the_maker() {
         Some("NotFound")
     );
 }
+
+#[test]
+fn the_time_is_read() {
+    let body = r#"{"iso":"2026-09-21T14:13:20.149Z","epoch":1790000000.149}"#;
+    let time = Coinbase.read_time(body).unwrap();
+    assert_eq!(time.to_string(), "2026-09-21T14:13:20.149000Z");
+    assert!(Coinbase.read_time(r#"{"iso":"now"}"#).is_err());
+}

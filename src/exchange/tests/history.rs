@@ -1,5 +1,7 @@
 //! Trades since a mark, against simulated exchanges.
 
+mod aggregates;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;

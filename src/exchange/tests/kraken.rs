@@ -433,3 +433,23 @@ fn rest_trades_are_read_from_their_digits() {
     );
     assert_eq!(trades[0].timestamp.nanos() % 1_000_000_000, 149_001_100);
 }
+
+#[test]
+fn the_time_and_the_end_of_a_pause_are_read() {
+    let body = r#"{"error":[],"result":{"unixtime":1790000000,"rfc1123":"Mon, 21 Sep 26 14:13:20 +0000"}}"#;
+    let time = Kraken.read_time(body).unwrap();
+    assert_eq!(time.to_string(), "2026-09-21T14:13:20.000000Z");
+    let far = body.replace("1790000000", "9223372036854775807");
+    assert!(Kraken.read_time(&far).is_err());
+    let limited = Kraken.read_time(r#"{"error":["EAPI:Rate limit exceeded"]}"#);
+    assert_eq!(limited.unwrap_err().code(), "rate_limited");
+    for (error, until) in [
+        ("EService: Throttled: 1790000000", Some(time)),
+        ("EService:Throttled:1790000000", Some(time)),
+        ("EService: Throttled: soon", None),
+        ("EAPI:Rate limit exceeded", None),
+    ] {
+        let body = format!(r#"{{"error":["{error}"]}}"#);
+        assert_eq!(Kraken.retry_at(&body), until, "{error}");
+    }
+}

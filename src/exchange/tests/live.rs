@@ -325,8 +325,11 @@ async fn an_exchange_that_wants_to_be_left_alone_is_not_asked_again() {
 #[tokio::test]
 async fn a_rest_failure_is_told_by_what_can_be_done_about_it() {
     let sim = Sim::start(SimConfig::new(Venue::Coinbase)).await.unwrap();
-    let live = live(&sim, Venue::Coinbase);
-    let ask = || async { timeout(WAIT, live.instruments()).await.unwrap() };
+    // A new program each time: a refusal is kept in mind.
+    let ask = || async {
+        let live = live(&sim, Venue::Coinbase);
+        timeout(WAIT, live.instruments()).await.unwrap()
+    };
     for (status, body, code) in [
         (403, "<html>", "blocked"),
         (451, "{}", "blocked"),

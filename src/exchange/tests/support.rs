@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::exchange::protocol::{Adapter, Frame, Output, Protocol, Reply};
 use crate::feed::{Topic, Traits};
-use crate::model::{Event, Instrument, JsonWriter, Stream, Ticker, Timestamp, Trade};
+use crate::model::{Clock, Event, Instrument, JsonWriter, Stream, Ticker, Timestamp, Trade};
 use crate::symbols::Catalogue;
 
 /// `2026-09-21T14:13:25Z`, when everything is received here.
@@ -134,4 +134,24 @@ pub fn row(instrument: &Instrument) -> String {
         instrument.status.name(),
         instrument.status_text,
     )
+}
+
+/// A wall clock that follows tokio's time, so that it can be paused, too.
+pub struct TokioClock(tokio::time::Instant);
+
+impl TokioClock {
+    pub fn start() -> Arc<Self> {
+        Arc::new(Self(tokio::time::Instant::now()))
+    }
+
+    pub fn started(&self) -> tokio::time::Instant {
+        self.0
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        let passed = self.0.elapsed().as_nanos();
+        NOW.plus_nanos(i64::try_from(passed).unwrap())
+    }
 }

@@ -210,6 +210,48 @@ fn a_status_decides_how_to_go_on() {
 }
 
 #[test]
+fn a_pause_says_why_and_until_when() {
+    let paused = |status| ConnectError::Paused {
+        host: "api.kraken.com:443".into(),
+        status,
+        until: crate::model::Timestamp::parse("2026-09-21T14:13:20.000001Z").unwrap(),
+        left: Duration::from_secs(9),
+    };
+    for (status, text, recovery) in [
+        (
+            None,
+            "asked to be left alone until",
+            Recovery::RetryAfter(Duration::from_secs(9)),
+        ),
+        (
+            Some(429),
+            "HTTP 429 Too Many Requests: asked to be left alone until",
+            Recovery::RetryAfter(Duration::from_secs(9)),
+        ),
+        (
+            Some(418),
+            "HTTP 418 I'm a teapot: banned until",
+            Recovery::RetryAfter(Duration::from_secs(9)),
+        ),
+        (
+            Some(451),
+            "HTTP 451 Unavailable For Legal Reasons: not asked again before",
+            Recovery::Fatal,
+        ),
+        (
+            Some(403),
+            "HTTP 403 Forbidden: not asked again before",
+            Recovery::Fatal,
+        ),
+    ] {
+        let error = paused(status);
+        let text = format!("api.kraken.com:443: {text} 2026-09-21T14:13:21Z");
+        assert_eq!((error.to_string(), error.recovery()), (text, recovery));
+        assert!(error.is_before_request());
+    }
+}
+
+#[test]
 fn messages_are_one_short_line() {
     let error = ConnectError::Http {
         host: "api.kraken.com:443".into(),
@@ -272,29 +314,28 @@ async fn a_cost_above_the_burst_waits_for_a_full_bucket_and_is_paid_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_holds_all_users_even_those_already_waiting() {
-    let pacer = Pacer::new(Duration::from_secs(1), 1);
+async fn what_others_used_is_taken_from_all_even_from_those_already_waiting() {
+    let pacer = Pacer::new(Duration::from_secs(1), 4);
     let start = Instant::now();
-    pacer.ready(1).await;
+    pacer.ready(4).await;
     let waiters: Vec<_> = (0..3)
         .map(|_| {
             let pacer = pacer.clone();
             tokio::spawn(async move {
-                pacer.ready(1).await;
+                pacer.ready(2).await;
                 passed(start)
             })
         })
         .collect();
     tokio::task::yield_now().await;
-    pacer.pause_until(start + Duration::from_secs(30));
-    pacer.pause_until(start + Duration::from_secs(10));
-    assert_eq!(pacer.paused_until(), Some(start + Duration::from_secs(30)));
+    pacer.hold(2, Duration::from_secs(30));
+    // nothing is ever given back
+    pacer.hold(4, Duration::ZERO);
     let mut times = Vec::new();
     for waiter in waiters {
         times.push(waiter.await.unwrap());
     }
-    assert_eq!(times, [30, 31, 32]);
-    assert_eq!(pacer.paused_until(), None);
+    assert_eq!(times, [30, 32, 34]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,6 +37,7 @@
 //! ```
 
 mod budget;
+mod budget_state;
 mod question;
 #[cfg(test)]
 mod tests;
@@ -52,7 +53,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::model::{Clock, fnv1a_64};
 
-pub use budget::{Budget, Permit};
+pub use budget::{Budget, Pause, Permit};
 pub use question::{Answer, Question, Wanted};
 
 /// Between two looks at a lock that somebody holds: at first, and after a while. Most are held for

@@ -183,7 +183,7 @@ async fn a_folder_that_cannot_be_used_leaves_everybody_alone() {
         assert!(shared.question(1, WAIT).await.is_none());
         let budget = shared.budget("host:1", INTERVAL, 1);
         assert_eq!(budget.take(1).await, Permit::Unknown);
-        budget.pause(INTERVAL).await;
+        budget.pause(INTERVAL, None).await;
         shared.want(1, &wanted("x")).await;
     }
     // a folder in the place of a file
@@ -343,12 +343,41 @@ async fn what_never_reached_the_host_costs_nothing() {
 async fn a_pause_outlives_the_process_that_was_told_of_it() {
     let (_home, path) = folder();
     let budget = || shared(&path).budget("host:1", INTERVAL, 3);
-    budget().pause(Duration::from_secs(600)).await;
-    budget().pause(Duration::from_secs(5)).await;
-    let Permit::Paused(left) = budget().take(1).await else {
-        panic!("not paused");
+    let connections = || shared(&path).connections("host:1", INTERVAL, 3);
+    budget().pause(Duration::from_secs(600), Some(418)).await;
+    connections().pause(Duration::from_secs(5), None).await;
+    for of in [budget(), connections(), budget().by_way(7)] {
+        let Permit::Paused(pause) = of.take(1).await else {
+            panic!("not paused");
+        };
+        assert!(pause.left > Duration::from_secs(500), "{pause:?}");
+        assert_eq!(pause.status, Some(418));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_outlives_the_process_that_was_refused_but_not_on_another_way_out() {
+    let (_home, path) = folder();
+    let budget = |way| shared(&path).budget("host:1", INTERVAL, 3).by_way(way);
+    budget(1).refuse(Duration::from_secs(300), 451).await;
+    let Permit::Paused(pause) = budget(1).take(1).await else {
+        panic!("not refused");
     };
-    assert!(left > Duration::from_secs(500), "{left:?}");
+    assert_eq!(pause.status, Some(451));
+    assert_eq!(budget(2).take(1).await, Permit::Granted);
+    let connections = shared(&path).connections("host:1", INTERVAL, 3).by_way(1);
+    assert_eq!(connections.take(1).await, Permit::Granted);
+}
+
+#[tokio::test]
+async fn what_the_host_says_is_left_holds_for_all_processes() {
+    let (_home, path) = folder();
+    let budget = || shared(&path).budget("host:1", Duration::from_secs(1), 3);
+    budget().hold(0, Duration::from_secs(60)).await;
+    let Permit::Wait(wait) = budget().take(1).await else {
+        panic!("not held");
+    };
+    assert!(wait > Duration::from_secs(50), "{wait:?}");
 }
 
 #[test]

@@ -52,6 +52,7 @@ impl Probe {
     fn answer(&mut self, (market, ticket): (Market, u64), ids: impl IntoIterator<Item = u64>) {
         let trades: Vec<_> = ids.into_iter().map(|id| trade(market, id, id)).collect();
         let replay = Replay {
+            missing: Vec::new(),
             newest: trades.last().copied(),
             trades,
             uncovered: Vec::new(),

@@ -213,6 +213,7 @@ impl World {
             uncovered.push((trades[place - 1].timestamp, trades[place].timestamp));
         }
         Replay {
+            missing: Vec::new(),
             newest: held.last().copied(),
             trades,
             uncovered,

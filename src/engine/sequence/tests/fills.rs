@@ -57,6 +57,7 @@ fn a_quiet_market_in_which_nothing_happened_has_no_gap() {
     let same = Ok(Replay {
         trades: Vec::new(),
         uncovered: Vec::new(),
+        missing: Vec::new(),
         newest: Some(rest(5)),
     });
     subscribed(&mut probe).wait(1_000).answer(same).wait(60_000);

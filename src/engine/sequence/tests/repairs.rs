@@ -123,6 +123,7 @@ fn an_answer_that_is_empty_because_its_server_lags_proves_nothing() {
         Ok(Replay {
             trades: Vec::new(),
             uncovered: Vec::new(),
+            missing: Vec::new(),
             newest: Some(rest(4)),
         })
     };

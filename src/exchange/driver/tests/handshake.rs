@@ -41,17 +41,6 @@ async fn the_exchange_s_wish_to_be_left_alone_is_kept_to_the_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_holds_for_every_connection_to_the_host() {
-    let venue = Venue::Kraken;
-    let limits = adapter(venue).profile().limits;
-    let connects = crate::exchange::driver::Connects::new(limits.connects);
-    let started = tokio::time::Instant::now();
-    connects.pause_until(started + secs(60));
-    connects.clone().ready().await;
-    assert!(started.elapsed() >= secs(60));
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_cannot_change_by_itself_is_given_up() {
     let venue = Venue::Kraken;
     for status in [403, 451] {
