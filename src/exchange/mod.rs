@@ -37,7 +37,6 @@ mod live;
 pub mod mock;
 mod options;
 // Called by the connections that have no WebSocket.
-#[allow(dead_code)]
 mod poller;
 mod protocol;
 mod reading;

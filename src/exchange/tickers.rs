@@ -135,11 +135,14 @@ impl Rest {
         let (ask, _) = self.ask_first(own)?;
         self.pace(ask.weight).await?;
         // Only now: while this process waited for its turn, others have told what they want.
-        let wanted = match &question {
-            Some(question) => question.wanted().await,
-            None => Vec::new(),
+        let (wanted, recent) = match &mut question {
+            Some(question) => (question.wanted().await, question.recent_note()),
+            None => (Vec::new(), None),
         };
-        let (ask, covered) = self.ask_first(&union(own, &wanted))?;
+        // Whoever the last answer was for may not have come to it yet, and this one takes its place.
+        let notes = wanted.iter().map(|wanted| wanted.note.as_str());
+        let others = notes.chain(recent.as_deref());
+        let (ask, covered) = self.ask_first(&union(own, others))?;
         let body = match self.send_now(&ask).await {
             Ok(body) => body,
             // What concerns the request itself has nothing to do with the others, who may try it, too.
@@ -220,13 +223,16 @@ fn instruments(exchange: Exchange, note: &str) -> Vec<Arc<Instrument>> {
     named.into_iter().map(instrument).collect()
 }
 
-/// Our own first, then what others want and nobody has named yet.
-fn union(own: &[Arc<Instrument>], wanted: &[Wanted]) -> Vec<Arc<Instrument>> {
+/// Our own first, then what the notes of others name and nobody has named yet.
+fn union<'a>(
+    own: &[Arc<Instrument>],
+    notes: impl Iterator<Item = &'a str>,
+) -> Vec<Arc<Instrument>> {
     let mut all = own.to_vec();
     let Some(exchange) = own.first().map(|own| own.market.exchange()) else {
         return all;
     };
-    let others = wanted.iter().flat_map(|w| instruments(exchange, &w.note));
+    let others = notes.flat_map(|note| instruments(exchange, note));
     for other in others.take(OTHERS_MAX) {
         if !is_among(std::slice::from_ref(&other), &all) {
             all.push(other);
@@ -260,4 +266,42 @@ fn by_instrument(
         (instrument, found)
     };
     covered.into_iter().map(answer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::kraken::Kraken;
+    use crate::exchange::options::LiveOptions;
+    use crate::exchange::protocol::Adapter;
+    use crate::sim::{Sim, SimConfig, Venue};
+
+    #[tokio::test]
+    async fn an_answer_is_not_replaced_by_one_that_leaves_out_those_who_wait_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let sim = Sim::start(SimConfig::new(Venue::Kraken)).await.unwrap();
+        let options = LiveOptions {
+            rest_url: Some(sim.rest_url()),
+            shared_directory: Some(folder.path().join("shared")),
+            ..LiveOptions::default()
+        };
+        let process = || Rest::new(Arc::new(Kraken), &Kraken.profile(), &options).unwrap();
+        let listed = process().instruments().await.unwrap();
+        let listed: Vec<_> = listed.into_iter().take(3).map(Arc::new).collect();
+        let (waits, asks) = (process(), [process(), process()]);
+        let sharing = waits.sharing.as_ref().unwrap();
+        let (key, at) = (sharing.key(QUESTION), waits.clock.now());
+        let note = note(&listed[..1]);
+        sharing.shared.want(key, &Wanted { at, note }).await;
+        // both come before it does
+        for (rest, of) in asks.iter().zip(&listed[1..]) {
+            let answers: Vec<_> = rest.tickers(vec![of.clone()]).collect().await;
+            assert!(answers[0].1.is_ok());
+        }
+        let mut question = sharing.question(QUESTION).await.unwrap();
+        let answer = question.answer(at).unwrap();
+        let covered = instruments(Kraken.exchange(), &answer.note);
+        assert!(is_among(&listed, &covered), "{}", answer.note);
+        assert_eq!(sim.counters().rest["/0/public/Ticker"], 2);
+    }
 }

@@ -210,7 +210,6 @@ async fn a_rest_price_far_from_the_streams_is_an_f() {
 }
 
 #[tokio::test]
-#[ignore = "needs the exchanges' clocks"]
 async fn a_clock_that_is_far_ahead_is_found_out_and_latencies_are_corrected_by_it() {
     for venue in VENUES {
         let sim = start_at_rate(venue, RATE).await;
@@ -234,7 +233,6 @@ async fn a_clock_that_is_far_ahead_is_found_out_and_latencies_are_corrected_by_i
 }
 
 #[tokio::test]
-#[ignore = "needs the time of the acknowledgement"]
 async fn slow_acknowledgements_are_graded() {
     let sim = start(Venue::Binance).await;
     sim.faults().ack_delay = Some(std::time::Duration::from_millis(2_500));
@@ -246,7 +244,6 @@ async fn slow_acknowledgements_are_graded() {
 }
 
 #[tokio::test]
-#[ignore = "needs lines that can be cut"]
 async fn a_cut_line_comes_back_and_no_trade_is_missed() {
     for venue in VENUES {
         let sim = start_at_rate(venue, RATE).await;

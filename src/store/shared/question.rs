@@ -115,6 +115,15 @@ impl Question {
         is_fresh.then_some(answer)
     }
 
+    /// What was written beside the answer that is there, unless it is so old that nobody waits for it any more.
+    pub fn recent_note(&mut self) -> Option<String> {
+        let answer = read(&mut self.file)?;
+        let now = self.shared.clock.now();
+        let oldest = now.plus_nanos(-(WANTED_FOR.as_nanos() as i64));
+        let is_recent = (oldest..=now).contains(&answer.received_at);
+        is_recent.then_some(answer.note)
+    }
+
     /// Keeps an answer for those who wait.
     pub fn keep(&mut self, sent_at: Timestamp, received_at: Timestamp, note: &str, body: &str) {
         let kept = write(&mut self.file, sent_at, received_at, note, body);
