@@ -39,7 +39,7 @@
 //! | [`cli`] | arguments, exit codes, what is told on stderr | |
 //! | [`app`] | the wiring of configuration, exchanges and engine | any logic of theirs |
 //! | [`exchange`] | what each exchange's protocol means; the one driver of sockets, timers and reconnects | the engine, outputs |
-//! | [`engine`] | market state, order, duplicates, gaps, delivery | sockets, JSON of exchanges |
+//! | [`engine`] | market state, order, duplicates, gaps and their repair, freshness, failover, delivery | sockets, JSON of exchanges |
 //! | [`sink`] | the forms of output | exchanges |
 //! | [`config`] | file, environment and defaults, checked as a whole | the network |
 //! | [`action`] | what is done when an alert fires: programs, webhooks, notifications | whether it fires |
@@ -55,15 +55,15 @@
 //! | [`model`] | events, decimals, times, names | clocks other than [`model::Clock`], I/O, tokio |
 //!
 //! The path of a trade: `exchange::driver` reads a frame and stamps the time of receipt, the exchange's adapter
-//! decodes it into events, one engine task orders them and finds holes, and every subscription takes them from a
-//! bounded queue of its own. What happens when that is full is the subscriber's choice:
-//! [`engine::Delivery`].
+//! decodes it into events, one engine task orders them and asks over REST for what is missing, and every
+//! subscription takes them from a bounded queue of its own. What happens when that is full is the subscriber's
+//! choice: [`engine::Delivery`].
 //!
 //! # Features
 //!
 //! `desktop`: desktop notifications of alerts.
 //!
-//! `sim`: simulated exchanges on loopback, for tests.
+//! `sim`: simulated exchanges, and a proxy that makes lines misbehave, on loopback or in virtual time, for tests.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -91,7 +91,7 @@ pub(super) static KEYS: &[Key] = &[
     with("0", key("engine.reconnect_attempts", ATTEMPTS, "Give up after so many failed attempts in a row; 0 = no limit")),
     with("\"250ms\"", key("engine.reconnect_delay", DELAY, "The backoff's first step, doubling each time; the very first retry comes at once (within 100 ms)")),
     with("\"30s\"", key("engine.reconnect_max_delay", MAX_DELAY, "The longest wait between reconnects")),
-    with("\"15s\"", key("engine.heartbeat_interval", HEARTBEAT, "The pause between pings")),
+    with("\"15s\"", key("engine.heartbeat_interval", HEARTBEAT, "The pause between pings, and the shortest silence of a stream that is looked into")),
     with("16384", key("engine.buffer_size", BUFFER, "Events that wait for a slow consumer before any is dropped")),
     key("engine.rate_limit", REQUESTS, "REST requests a second and host; default: the exchange's own limit"),
 

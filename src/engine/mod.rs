@@ -16,8 +16,8 @@
 //! # }
 //! ```
 //!
-//! Owns market state, order, duplicates, gaps and delivery. Never opens a socket, never parses JSON:
-//! that is done behind [`crate::feed::Provider`].
+//! Owns market state, order, duplicates, gaps and their repair, freshness, failover and delivery. Never opens
+//! a socket, never parses JSON: that is done behind [`crate::feed::Provider`].
 
 mod awake;
 mod builder;
