@@ -6,6 +6,7 @@ mod blocks;
 mod commands;
 mod configuration;
 mod expressions;
+mod gaps;
 mod names;
 mod receiver;
 mod schedules;

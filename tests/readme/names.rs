@@ -14,6 +14,7 @@ fn every_option_that_is_named_exists() {
         &["monitor", "--help"],
         &["alert", "--help"],
         &["symbols", "--help"],
+        &["test", "--help"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_tickwire"))
             .args(arguments)

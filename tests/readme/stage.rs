@@ -17,7 +17,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Runs commands against simulated exchanges, in a home and a working directory of its own.
 pub struct Stage {
     _runtime: tokio::runtime::Runtime,
-    _sims: Vec<Sim>,
+    sims: Vec<(Venue, Sim)>,
     pub variables: Vec<(String, String)>,
     folder: tempfile::TempDir,
 }
@@ -43,7 +43,7 @@ impl Stage {
             let variable = |key| format!("TICKWIRE_PROVIDERS__{name}__{key}");
             variables.push((variable("REST_URL"), sim.rest_url()));
             variables.push((variable("WS_URL"), sim.ws_url()));
-            sims.push(sim);
+            sims.push((venue, sim));
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let programs = folder.path().join("bin");
@@ -54,7 +54,7 @@ impl Stage {
         variables.push(("PATH".into(), format!("{}:{path}", programs.display())));
         let stage = Self {
             _runtime: runtime,
-            _sims: sims,
+            sims,
             variables,
             folder,
         };
@@ -71,6 +71,13 @@ impl Stage {
         }
         let file = "config.example.toml";
         fs::copy(root().join(file), self.work().join(file)).expect("a file of the checkout");
+    }
+
+    /// An exchange, to make it misbehave.
+    pub fn sim(&self, venue: Venue) -> &Sim {
+        let mut sims = self.sims.iter();
+        let found = sims.find(|(of, _)| *of == venue);
+        &found.expect("every exchange is simulated").1
     }
 
     pub fn home(&self) -> PathBuf {
@@ -140,6 +147,7 @@ impl Stage {
     }
 }
 
+#[derive(Debug)]
 pub struct Outcome {
     pub status: ExitStatus,
     pub stdout: String,

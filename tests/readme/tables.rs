@@ -9,6 +9,7 @@ use tickwire::exchange::kraken::Kraken;
 use tickwire::exchange::mock::Mock;
 use tickwire::exchange::{Adapter, Profile};
 use tickwire::feed::Provider;
+use tickwire::grade::RULES;
 use tickwire::model::{
     Event, Exchange, Field, Gap, GapReason, GapState, JsonWriter, Market, Status, StatusState,
     Stream, Timestamp,
@@ -148,13 +149,9 @@ fn gap_and_status_have_the_fields_that_are_listed() {
         assert_eq!(fields_below(&text, &format!("`{kind}`: ")), keys(&json));
     }
     let words = [
+        GapState::Repaired.name(),
+        GapState::Partial.name(),
         GapState::Unrepairable.name(),
-        GapReason::RepairOff.name(),
-        GapReason::SlowConsumer.name(),
-        StatusState::Connected.name(),
-        StatusState::Stale.name(),
-        StatusState::Reconnecting.name(),
-        StatusState::Failed.name(),
     ];
     for word in words {
         assert!(
@@ -162,6 +159,44 @@ fn gap_and_status_have_the_fields_that_are_listed() {
             "{word} is not described"
         );
     }
+    let described = |header: &str| -> Vec<String> {
+        let rows = table(&text, header).into_iter();
+        rows.map(|row| row[0].trim_matches('`').to_string())
+            .collect()
+    };
+    let reasons = [
+        GapReason::Reconnect,
+        GapReason::Stall,
+        GapReason::IdHole,
+        GapReason::SlowConsumer,
+        GapReason::SourceLimit,
+        GapReason::RepairOff,
+    ];
+    assert_eq!(
+        described("| reason of a `gap` |"),
+        reasons.map(GapReason::name)
+    );
+    let states = [
+        StatusState::Reconnecting,
+        StatusState::Stale,
+        StatusState::Quiet,
+        StatusState::Fallback,
+        StatusState::Connected,
+        StatusState::Failed,
+    ];
+    assert_eq!(
+        described("| state of a `status` |"),
+        states.map(StatusState::name)
+    );
+}
+
+#[test]
+fn the_checks_of_a_feed_are_those_of_the_program() {
+    let rules: Vec<_> = RULES
+        .iter()
+        .map(|rule| vec![format!("`{}`", rule.name), rule.about.into(), rule.text()])
+        .collect();
+    assert_eq!(table(&readme(), "| check | what | rule |"), rules);
 }
 
 #[test]
