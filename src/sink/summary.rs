@@ -24,22 +24,33 @@ struct Prices {
     high: Price,
 }
 
-impl Summary {
-    /// A summary that names these markets also where nothing happens.
-    pub fn new(markets: impl IntoIterator<Item = Market>) -> Self {
-        let row = |market| Row {
+impl Row {
+    fn new(market: Market) -> Self {
+        Self {
             market,
             count: 0,
             gaps: 0,
             prices: None,
-        };
+        }
+    }
+}
+
+impl Summary {
+    /// A summary that names these markets also where nothing happens.
+    pub fn new(markets: impl IntoIterator<Item = Market>) -> Self {
         Self {
-            rows: markets.into_iter().map(row).collect(),
+            rows: markets.into_iter().map(Row::new).collect(),
         }
     }
 
-    /// Takes one event.
+    /// Takes one event. Whoever stands in for a market gets a line, too.
     pub fn add(&mut self, event: &Event) {
+        if let Event::Status(status) = event
+            && let Some(other) = status.stand_in
+            && self.rows.iter().all(|row| row.market != other)
+        {
+            self.rows.push(Row::new(other));
+        }
         let Some(row) = event
             .market()
             .and_then(|market| self.rows.iter_mut().find(|row| row.market == market))

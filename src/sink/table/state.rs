@@ -93,16 +93,20 @@ impl TableState {
             measured_for: 0,
         };
         for market in markets {
-            if state.places.contains_key(&market) {
-                continue;
-            }
-            state.places.insert(market, state.rows.len());
-            state.rows.push(Row::new(market));
-            if state.connection(market.exchange()).is_none() {
-                state.exchanges.push((market.exchange(), None));
-            }
+            state.add(market);
         }
         state
+    }
+
+    fn add(&mut self, market: Market) {
+        if self.places.contains_key(&market) {
+            return;
+        }
+        self.places.insert(market, self.rows.len());
+        self.rows.push(Row::new(market));
+        if self.connection(market.exchange()).is_none() {
+            self.exchanges.push((market.exchange(), None));
+        }
     }
 
     /// Measures the age of what these exchanges send from when it is applied: their times are not ours.
@@ -113,7 +117,7 @@ impl TableState {
         self
     }
 
-    /// Takes an event; one about a market without a row is ignored.
+    /// Takes an event; one about a market without a row is ignored. Whoever stands in gets a row.
     pub fn apply(&mut self, event: &Event, now: Timestamp) {
         match event {
             Event::Ticker(ticker) => {
@@ -144,6 +148,9 @@ impl TableState {
     }
 
     fn on_status(&mut self, status: &Arc<Status>) {
+        if let Some(other) = status.stand_in {
+            self.add(other);
+        }
         let known = match status.market {
             Some(market) => self.row(market).map(|row| &mut row.status),
             None => (self.exchanges.iter_mut())
