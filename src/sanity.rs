@@ -2,7 +2,7 @@
 //! be held back.
 //!
 //! A print is sane if it lies near one of the last good ones, or near what other exchanges trade the same
-//! symbol for. Any other is suspect, and so marked, until a second print at its level, or another
+//! symbol for. Any other is suspect, and so marked, until a second print at its level, here or at another
 //! exchange, confirms it: then the level is good, and that second print is not suspect. So a crash that
 //! really happens costs one print; nothing is ever held back.
 
@@ -35,6 +35,8 @@ struct Level {
     /// trade, so it cannot confirm one.
     trade: Option<Decimal>,
     ticker: Option<Decimal>,
+    /// When the newest of them came.
+    doubted_at: Option<Timestamp>,
 }
 
 impl Sanity {
@@ -52,6 +54,11 @@ impl Sanity {
     /// Whether this trade is suspect. Give it the trades of a market in their order.
     pub fn judge_trade(&mut self, trade: &Trade) -> bool {
         let price = trade.price.decimal();
+        if price.is_zero() {
+            // Nothing is free, however often it is said.
+            self.suspects += 1;
+            return true;
+        }
         if self.is_good(trade.market, price, trade.received_at) {
             return false;
         }
@@ -98,17 +105,34 @@ impl Sanity {
     }
 
     fn decide(&mut self, market: Market, price: Decimal, at: Timestamp, is_second: bool) -> bool {
-        let elsewhere = || {
-            self.median(market, at)
-                .is_some_and(|median| near(median, price))
-        };
-        let is_confirmed = is_second || elsewhere();
-        if is_confirmed {
-            self.levels[market.index()].accept(price, at);
-        } else {
+        self.levels[market.index()].doubted_at = Some(at);
+        let median = self.median(market, at);
+        let is_level = is_second || median.is_some_and(|median| near(median, price));
+        let witness = self.witness(market, price, at).filter(|_| !is_level);
+        if !is_level && witness.is_none() {
             self.suspects += 1;
+            return true;
         }
-        !is_confirmed
+        // Each of two exchanges confirms the other.
+        for market in [Some(market), witness].into_iter().flatten() {
+            self.levels[market.index()].accept(price, at);
+        }
+        false
+    }
+
+    /// Another exchange where a price at this level is suspect, too.
+    fn witness(&self, market: Market, price: Decimal, at: Timestamp) -> Option<Market> {
+        let peers = self.peers.get(market.symbol())?.iter();
+        let mut others = peers.filter(|peer| **peer != market);
+        let agrees = |peer: &&Market| {
+            let Some(level) = self.levels.get(peer.index()) else {
+                return false;
+            };
+            let age = level.doubted_at.map(|then| at.seconds_since(then).abs());
+            let mut doubts = [level.trade, level.ticker].into_iter().flatten();
+            age.is_some_and(|age| age <= PEER_AGE_SECONDS) && doubts.any(|doubt| near(doubt, price))
+        };
+        others.find(agrees).copied()
     }
 
     /// What the other exchanges trade this symbol for.
@@ -264,6 +288,17 @@ mod tests {
         // One of two is the lower median: with it the others need no second print.
         assert!(!sanity.judge_trade(&trade("sane-b", "50", 4)));
         assert!(!sanity.judge_trade(&trade("sane-c", "49", 5)));
+    }
+
+    #[test]
+    fn two_exchanges_at_the_same_new_level_confirm_each_other_at_once() {
+        let mut sanity = sanity();
+        for exchange in ["sane-a", "sane-b"] {
+            assert!(!sanity.judge_trade(&trade(exchange, "100", 1)));
+        }
+        assert!(sanity.judge_trade(&trade("sane-a", "30", 2)));
+        assert!(!sanity.judge_trade(&trade("sane-b", "31", 3)));
+        assert!(!sanity.judge_trade(&trade("sane-a", "29", 4)));
     }
 
     #[test]

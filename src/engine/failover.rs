@@ -14,6 +14,9 @@ const SECOND: u64 = 1_000_000_000;
 const PATIENCE: u64 = 3 * SECOND;
 /// So long must one have been well before it takes over again.
 const RETURN: u64 = 10 * SECOND;
+/// A stand-in that was left is tried again after so long, and after so long where it had failed for good.
+const AGAIN: u64 = 60 * SECOND;
+const AGAIN_FAILED: u64 = 300 * SECOND;
 
 /// A change of who speaks for a symbol.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,10 +46,20 @@ pub struct Failover {
 #[derive(Debug)]
 struct Chain {
     subscriber: u64,
-    /// The primary first, each with what is wanted of it.
-    members: Vec<(Market, Vec<Topic>)>,
-    /// Who speaks.
+    /// The primary first.
+    members: Vec<Member>,
+    /// Who speaks, and since when.
     at: usize,
+    entered_at: u64,
+}
+
+#[derive(Debug)]
+struct Member {
+    market: Market,
+    /// What is wanted of it, beside what the subscriber asked for in its own right.
+    topics: Vec<Topic>,
+    /// Left for its troubles: not tried again before this.
+    again_at: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +69,7 @@ enum Health {
     },
     Troubled {
         since: u64,
+        told_at: u64,
         /// It will not get well by itself.
         is_final: bool,
         why: String,
@@ -66,10 +80,16 @@ impl Failover {
     /// The topics of one symbol, and the same of its stand-ins, most wanted first.
     pub fn add(&mut self, subscriber: u64, members: Vec<(Market, Vec<Topic>)>) {
         if members.len() > 1 {
+            let member = |(market, topics)| Member {
+                market,
+                topics,
+                again_at: 0,
+            };
             self.chains.push(Chain {
                 subscriber,
-                members,
+                members: members.into_iter().map(member).collect(),
                 at: 0,
+                entered_at: 0,
             });
         }
     }
@@ -77,6 +97,17 @@ impl Failover {
     /// This subscriber is gone.
     pub fn remove(&mut self, subscriber: u64) {
         self.chains.retain(|chain| chain.subscriber != subscriber);
+    }
+
+    /// It does not want this symbol any more; returns what was read of its stand-in.
+    pub fn forget(&mut self, subscriber: u64, primary: Market) -> Vec<(Market, Stream)> {
+        let is_it = |chain: &mut Chain| {
+            chain.subscriber == subscriber && chain.members[0].market == primary
+        };
+        let gone = self.chains.extract_if(.., is_it);
+        gone.filter(|chain| chain.at > 0)
+            .flat_map(|chain| keys(&chain.members[chain.at].topics))
+            .collect()
     }
 
     /// Whether there is nothing to decide.
@@ -90,15 +121,15 @@ impl Failover {
             Some(market) => self.markets.entry(market).or_default(),
             None => self.exchanges.entry(status.exchange).or_default(),
         };
-        let is_well = !status.state.is_trouble();
-        *health = match (&*health, is_well) {
-            (Health::Well { since }, true) => Health::Well { since: *since },
-            (Health::Troubled { .. }, true) => Health::Well { since: now },
-            (known, false) => Health::Troubled {
+        *health = match (&*health, status.state.is_trouble()) {
+            (Health::Well { since }, false) => Health::Well { since: *since },
+            (Health::Troubled { .. }, false) => Health::Well { since: now },
+            (known, true) => Health::Troubled {
                 since: match known {
                     Health::Troubled { since, .. } => *since,
                     Health::Well { .. } => now,
                 },
+                told_at: now,
                 is_final: status.state == StatusState::Failed,
                 why: match &status.reason {
                     Some(reason) => format!("{}: {reason}", status.state.name()),
@@ -111,14 +142,17 @@ impl Failover {
     /// When [`Failover::on_timer`] may have something to say next.
     pub fn deadline(&self, now: u64) -> Option<u64> {
         let moments = self.chains.iter().flat_map(|chain| {
-            let upto = &chain.members[..=chain.at];
-            upto.iter().enumerate().filter_map(move |(n, (market, _))| {
-                match (self.health(*market), n == chain.at) {
-                    (Health::Troubled { since, .. }, true) => Some(since + PATIENCE),
-                    (Health::Well { since }, false) => Some(since + RETURN),
-                    _ => None,
-                }
-            })
+            let home = match self.health(chain.members[0].market) {
+                Health::Well { since } if chain.at > 0 => Some(since + RETURN),
+                _ => None,
+            };
+            let trouble = self.trouble(chain);
+            let leave = trouble
+                .as_ref()
+                .map(|(since, is_final, _)| if *is_final { *since } else { since + PATIENCE });
+            let others = chain.members.iter().map(|member| member.again_at);
+            let others = others.filter(move |_| trouble.is_some());
+            home.into_iter().chain(leave).chain(others)
         });
         moments.filter(|at| *at > now).min()
     }
@@ -130,29 +164,22 @@ impl Failover {
             let Some((to, reason)) = self.better(&self.chains[n], now) else {
                 continue;
             };
+            let is_final = matches!(self.trouble(&self.chains[n]), Some((_, true, _)));
             let chain = &mut self.chains[n];
             let from = std::mem::replace(&mut chain.at, to);
-            if from > 0 {
-                // Nothing is heard of it any more, so that its trouble would never end.
-                let left = chain.members[from].0;
-                self.markets.remove(&left);
-                self.exchanges.remove(&left.exchange());
-            }
+            chain.entered_at = now;
+            chain.members[from].again_at = now + if is_final { AGAIN_FAILED } else { AGAIN };
             // The primary stays subscribed: how else would it be seen to be back?
-            let stop = match from {
+            let topics = |place: usize| match place {
                 0 => Vec::new(),
-                _ => keys(&chain.members[from].1),
-            };
-            let start = match to {
-                0 => Vec::new(),
-                _ => chain.members[to].1.clone(),
+                _ => chain.members[place].topics.clone(),
             };
             changes.push(Change {
                 subscriber: chain.subscriber,
-                primary: chain.members[0].0,
-                now: chain.members[to].0,
-                start,
-                stop,
+                primary: chain.members[0].market,
+                now: chain.members[to].market,
+                start: topics(to),
+                stop: keys(&topics(from)),
                 reason,
             });
         }
@@ -161,35 +188,43 @@ impl Failover {
 
     /// The place in the chain of who should speak instead, and why.
     fn better(&self, chain: &Chain, now: u64) -> Option<(usize, String)> {
-        let market = |place: usize| chain.members[place].0;
-        let is_back = |place: &usize| match self.health(market(*place)) {
-            // What is not subscribed says nothing of itself: only the primary is seen to be back.
-            Health::Well { since } => *place == 0 && now >= since + RETURN,
-            Health::Troubled { .. } => false,
-        };
-        if let Some(place) = (0..chain.at).find(is_back) {
-            return Some((place, format!("{} is back", market(place))));
+        let home = chain.members[0].market;
+        if chain.at > 0
+            && let Health::Well { since } = self.health(home)
+            && now >= since + RETURN
+        {
+            return Some((0, format!("{home} is back")));
         }
-        let Health::Troubled {
-            since,
-            is_final,
-            why,
-        } = self.health(market(chain.at))
-        else {
-            return None;
-        };
+        let (since, is_final, why) = self.trouble(chain)?;
         if !is_final && now < since + PATIENCE {
             return None;
         }
-        let reason = format!("{} is {why}", market(chain.at));
-        let is_usable = |place: &usize| match self.health(market(*place)) {
-            Health::Well { .. } => true,
-            Health::Troubled { .. } => false,
+        let reason = format!("{} is {why}", chain.members[chain.at].market);
+        let is_usable = |place: &usize| {
+            let member = &chain.members[*place];
+            // Of one that was left nothing is heard: after a while it may be well.
+            let was_left = member.again_at > 0;
+            let is_well = matches!(self.health(member.market), Health::Well { .. });
+            *place != chain.at && now >= member.again_at && (was_left || is_well)
         };
-        // Those after it first, then, but for the primary, the others: their trouble may be over.
-        let after = (chain.at + 1..chain.members.len()).find(is_usable);
-        let place = after.or_else(|| (1..chain.at).find(is_usable))?;
+        let place = (1..chain.members.len()).find(is_usable)?;
         Some((place, reason))
+    }
+
+    /// The trouble of who speaks now: since when, whether for good, and which. What was told of a stand-in
+    /// before it was taken is of no account.
+    fn trouble(&self, chain: &Chain) -> Option<(u64, bool, String)> {
+        match self.health(chain.members[chain.at].market) {
+            Health::Troubled {
+                since,
+                told_at,
+                is_final,
+                why,
+            } if chain.at == 0 || told_at >= chain.entered_at => {
+                Some((since.max(chain.entered_at), is_final, why))
+            }
+            _ => None,
+        }
     }
 
     /// The worse of what is known of the symbol and of its exchange.
@@ -314,8 +349,10 @@ mod tests {
         assert_eq!(changes[0].stop, [(market("over-b"), Stream::Ticker)]);
         assert_eq!(changes[0].reason, "over-b:OVER/USD is reconnecting: why");
         tell(&mut failover, 6, "over-c", StatusState::Failed);
+        assert_eq!(at(&mut failover, 60), None);
         // It was left alone since: perhaps it is well.
-        assert_eq!(at(&mut failover, 60), Some("over-b"));
+        assert_eq!(at(&mut failover, 65), Some("over-b"));
+        assert_eq!(at(&mut failover, 200), None);
     }
 
     #[test]
@@ -347,5 +384,44 @@ mod tests {
         failover.remove(7);
         assert_eq!(at(&mut failover, 9), None);
         assert_eq!(failover.deadline(0), None);
+    }
+
+    #[test]
+    fn where_all_have_failed_for_good_there_is_no_merry_go_round() {
+        let mut failover = failover();
+        let mut changes = 0;
+        for tenth in 0..3_000u64 {
+            let now = tenth * SECOND / 10;
+            // Whoever is subscribed says at once that it has failed.
+            for exchange in ["over-a", "over-b", "over-c"] {
+                failover.on_status(&status(exchange, true, StatusState::Failed), now);
+            }
+            changes += failover.on_timer(now).len();
+            changes += failover.on_timer(now).len();
+        }
+        assert!(changes <= 2, "{changes}");
+    }
+
+    #[test]
+    fn each_of_several_symbols_leaves_a_stand_in_that_has_failed() {
+        let mut failover = failover();
+        failover.add(
+            8,
+            vec![member("over-a"), member("over-b"), member("over-c")],
+        );
+        tell(&mut failover, 1, "over-a", StatusState::Failed);
+        assert_eq!(failover.on_timer(SECOND).len(), 2);
+        tell(&mut failover, 2, "over-b", StatusState::Failed);
+        let left = failover.on_timer(2 * SECOND);
+        let to: Vec<_> = left
+            .iter()
+            .map(|change| (change.subscriber, change.now))
+            .collect();
+        assert_eq!(to, [(7, market("over-c")), (8, market("over-c"))]);
+        assert_eq!(
+            failover.forget(7, market("over-a")),
+            [(market("over-c"), Stream::Ticker)]
+        );
+        assert_eq!(failover.forget(7, market("over-a")), []);
     }
 }

@@ -25,12 +25,15 @@ const CEILING: u64 = 20;
 /// While this exchange is asked about one topic the others wait, but never for longer: the question was lost.
 const ANSWER_NANOS: u64 = 20 * SECOND;
 const SECOND: u64 = 1_000_000_000;
+/// The second of so many attempts to cure a stream gives it a line of its own.
+const MOVE_EVERY: u32 = 8;
+/// A trade and the ticker that it changes come within this time.
+const TOGETHER: u64 = 2 * SECOND;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Ask for the newest trade (or the ticker) of this topic and come back with
-    /// [`Freshness::on_trade`] or [`Freshness::on_ticker`].
+    /// Ask for the newest trade, or the ticker, of this topic and come back with [`Freshness::on_answer`].
     Ask(Market, Stream, Question),
     /// The market is confirmed to be silent.
     Quiet(Market),
@@ -125,24 +128,44 @@ impl Freshness {
         let Some(Some(watch)) = watches.map(|watches| &mut watches[stream as usize]) else {
             return;
         };
-        if let Some(attempts) = watch.on_event(event, now) {
+        let Some(attempts) = watch.on_event(event, now) else {
+            return;
+        };
+        // A market is well when all of its streams are.
+        let mut others = self.watches[market.index()].iter().flatten();
+        if others.all(|watch| watch.told != Told::Stale) {
             out.push(Action::Cured(market, stream, attempts));
         }
     }
 
     /// The line of a topic is there, or gone: while it is gone, its silence is known and told.
-    pub fn on_line(&mut self, market: Market, stream: Stream, is_up: bool, now: u64) {
+    /// `at`: the same moment as `now`, by the wall clock.
+    pub fn on_line(
+        &mut self,
+        (market, stream): (Market, Stream),
+        is_up: bool,
+        now: u64,
+        at: Timestamp,
+    ) {
         if let Some(watch) = self.watch_mut(market, stream) {
-            watch.on_line(is_up, now);
+            watch.on_line(is_up, now, at);
         }
     }
 
-    /// The exchange said by itself that nothing is newer than what was told.
-    pub fn on_confirmed(&mut self, market: Market, now: u64) {
-        for stream in Stream::ALL {
-            if let Some(watch) = self.watch_mut(market, stream) {
-                watch.on_confirmed(now);
-            }
+    /// The exchange said by itself that this is the newest trade of a market.
+    pub fn on_newest(&mut self, market: Market, id: u64, now: u64) {
+        let Some([ticker, Some(trades)]) = self.watches.get_mut(market.index()) else {
+            return;
+        };
+        if trades.seen() != Some(id) {
+            return;
+        }
+        trades.on_confirmed(now);
+        // A ticker that fell silent before the trades did is another matter.
+        if let Some(ticker) = ticker
+            && ticker.last() + TOGETHER >= trades.last()
+        {
+            ticker.on_confirmed(now);
         }
     }
 
@@ -219,13 +242,11 @@ impl Freshness {
         out.push(Action::Ask(market, stream, question));
     }
 
-    /// The answer about a topic. `last`: the last trade that was told of it, for its trades. True: the
-    /// exchange knows nothing newer than we do.
+    /// The answer about a topic. True: the exchange knows nothing newer than we do.
     pub fn on_answer(
         &mut self,
         (market, stream): (Market, Stream),
         answer: Answer<'_>,
-        last: Option<u64>,
         now: u64,
         out: &mut Vec<Action>,
     ) -> bool {
@@ -235,7 +256,7 @@ impl Freshness {
         let Some(watch) = self.watch_mut(market, stream) else {
             return false;
         };
-        let verdict = watch.verdict(answer, last);
+        let verdict = watch.verdict(answer);
         if let Some(reason) = watch.on_verdict(verdict, now) {
             step(watch, market, stream, reason, out);
         }
@@ -255,6 +276,17 @@ impl Freshness {
         watch.is_some_and(|watch| matches!(watch.state, State::Stale { .. }))
     }
 
+    /// How many topics of an exchange are known to be dead, and how many there are.
+    pub fn stale_of(&self, exchange: Exchange) -> (usize, usize) {
+        let topics = self
+            .topics
+            .iter()
+            .filter(|(market, _)| market.exchange() == exchange);
+        topics.fold((0, 0), |(stale, all), &(market, stream)| {
+            (stale + usize::from(self.is_stale(market, stream)), all + 1)
+        })
+    }
+
     fn watch_mut(&mut self, market: Market, stream: Stream) -> Option<&mut Watch> {
         self.watches.get_mut(market.index())?[stream as usize].as_mut()
     }
@@ -272,7 +304,7 @@ fn step(
         watch.told = Told::Stale;
         out.push(Action::Stale(market, stream, reason));
     }
-    out.push(match watch.steps() {
+    out.push(match watch.attempts() % MOVE_EVERY {
         2 => Action::Move(market, stream),
         _ => Action::Resubscribe(market, stream),
     });

@@ -16,6 +16,8 @@ struct Subscriber {
     mailbox: Arc<Mailbox>,
     filter: Option<Filter>,
     topics: Vec<(Market, Stream)>,
+    /// Markets whose tickers another one's stand in for.
+    hushed: Vec<Market>,
     staged: Vec<Event>,
 }
 
@@ -36,6 +38,7 @@ impl Hub {
             mailbox,
             filter,
             topics: Vec::new(),
+            hushed: Vec::new(),
             staged: Vec::new(),
         });
     }
@@ -103,6 +106,17 @@ impl Hub {
             }
         }
         orphans
+    }
+
+    /// From now on a subscriber gets no tickers of this market, or gets them again. States of one symbol from
+    /// two sources at once would make its price flap; trades are no states, and none is kept back.
+    pub fn hush(&mut self, id: SubscriberId, market: Market, is_hushed: bool) {
+        if let Some(subscriber) = self.subscribers.iter_mut().find(|s| s.id == id) {
+            subscriber.hushed.retain(|known| *known != market);
+            if is_hushed {
+                subscriber.hushed.push(market);
+            }
+        }
     }
 
     /// What a subscriber reads of a market.
@@ -211,6 +225,12 @@ impl Drop for Hub {
 
 impl Subscriber {
     fn offer(&mut self, event: Event) {
+        if !self.hushed.is_empty()
+            && let Event::Ticker(ticker) = &event
+            && self.hushed.contains(&ticker.market)
+        {
+            return;
+        }
         // A filter is about data; gaps are never hidden by it.
         let wanted =
             event.stream().is_none() || self.filter.as_ref().is_none_or(|filter| filter(&event));

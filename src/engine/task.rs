@@ -90,6 +90,10 @@ pub(crate) struct Task {
     probes: Probes,
     failover: Failover,
     awake: Awake,
+    /// When the lines of an exchange may be cut again.
+    cuts: HashMap<Exchange, u64>,
+    /// What was asked for over REST in the place of a dead stream: for the next hand-over.
+    polled: Vec<Event>,
     hub: Hub,
     started: Instant,
     /// The subscriber that has no room and is waited for. Nothing is taken from the feeds meanwhile.
@@ -134,6 +138,8 @@ impl Task {
             probes: Probes::default(),
             failover: Failover::default(),
             awake,
+            cuts: HashMap::new(),
+            polled: Vec::new(),
             hub: Hub::default(),
             started: Instant::now(),
             stuck: None,
@@ -182,7 +188,7 @@ impl Task {
                     self.on_timer(&mut out);
                 }
             }
-            if !out.is_empty() {
+            if !out.is_empty() || !self.polled.is_empty() {
                 self.publish(&mut out);
             }
             if !stopping {
@@ -198,8 +204,13 @@ impl Task {
         self.hub.finish();
     }
 
-    /// Monotonic nanoseconds, without the time in which subscribers kept the engine waiting: what arrived
-    /// meanwhile waits before us, and a hole that it fills has not been open for longer.
+    /// Nanoseconds since the start.
+    fn monotonic(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
+    /// The same without the time in which subscribers kept the engine waiting: what arrived meanwhile waits
+    /// before us, and a hole that it fills has not been open for longer.
     fn now(&self) -> u64 {
         (self.started.elapsed() - self.blocked).as_nanos() as u64
     }
@@ -219,7 +230,10 @@ impl Task {
             }
         }
         // Here, too: in a flood the timer's own turn may not come.
-        self.core.on_timer(now, out);
+        match self.deadline().is_some_and(|at| at <= now) {
+            true => self.on_timer(out),
+            false => self.core.on_timer(now, out),
+        }
     }
 
     fn on_answer(&mut self, answer: Answer, out: &mut Vec<Event>) {
@@ -262,6 +276,7 @@ impl Task {
         let newest = out.iter().rev().find_map(Event::received_at);
         let n = out.len() as u64;
         self.hub.stage_all(out);
+        self.hub.stage_all(&mut self.polled);
         self.fail_over();
         self.deliver();
         let now = self.clock.now().nanos();
@@ -320,6 +335,11 @@ impl Task {
                 let _ = done.send(self.subscribe(id, topics));
             }
             Control::Remove { id, topics, done } => {
+                let mut topics = topics;
+                for market in topics.iter().map(|topic| topic.0).collect::<Vec<_>>() {
+                    topics.extend(self.failover.forget(id, market));
+                    self.hub.hush(id, market, false);
+                }
                 let orphans = self.hub.remove(id, &topics);
                 self.unsubscribe(orphans);
                 let _ = done.send(());

@@ -48,7 +48,7 @@ impl World {
         let mut freshness = Freshness::default();
         for &(market, stream) in topics {
             freshness.add(market, stream, FLOOR, 0);
-            freshness.on_line(market, stream, true, 0);
+            freshness.on_line((market, stream), true, 0, Timestamp::from_nanos(0));
         }
         Self {
             freshness,
@@ -80,16 +80,18 @@ impl World {
         Vec::new()
     }
 
-    fn answer(
-        &mut self,
-        topic: (Market, Stream),
-        answer: Answer<'_>,
-        last: Option<u64>,
-    ) -> Vec<Action> {
+    fn answer(&mut self, topic: (Market, Stream), answer: Answer<'_>) -> Vec<Action> {
         let now = self.now * SECOND;
-        self.freshness
-            .on_answer(topic, answer, last, now, &mut self.done);
+        self.freshness.on_answer(topic, answer, now, &mut self.done);
         std::mem::take(&mut self.done)
+    }
+
+    fn line(&mut self, topic: (Market, Stream), is_up: bool) {
+        let (now, at) = (
+            self.now * SECOND,
+            Timestamp::from_nanos((self.now * SECOND) as i64),
+        );
+        self.freshness.on_line(topic, is_up, now, at);
     }
 }
 
@@ -116,7 +118,7 @@ fn a_silence_far_beyond_the_cadence_is_asked_about_and_one_that_the_exchange_con
     );
     let newest = trade(topic.0, 20, 0);
     assert_eq!(
-        world.answer(topic, Answer::Trade(Some(&newest)), Some(20)),
+        world.answer(topic, Answer::Trade(Some(&newest))),
         [Action::Quiet(topic.0)]
     );
     world.event(Event::Trade(trade(topic.0, 21, world.now)));
@@ -133,7 +135,7 @@ fn a_quiet_market_is_told_once_and_asked_about_ever_more_rarely() {
             match action {
                 Action::Ask(..) => {
                     asked.push(world.now);
-                    quiet += world.answer(topic, Answer::Trade(None), None).len();
+                    quiet += world.answer(topic, Answer::Trade(None)).len();
                 }
                 other => panic!("{other:?}"),
             }
@@ -154,7 +156,7 @@ fn a_dead_stream_is_subscribed_anew_then_moved_then_tried_again_until_it_is_cure
         [Action::Ask(topic.0, topic.1, Question::Trade)]
     );
     let newer = trade(topic.0, 5, 9);
-    let answer = |world: &mut World| world.answer(topic, Answer::Trade(Some(&newer)), Some(1));
+    let answer = |world: &mut World| world.answer(topic, Answer::Trade(Some(&newer)));
     // It may be on its way.
     assert_eq!(answer(&mut world), []);
     let done = world.wait(5);
@@ -166,9 +168,7 @@ fn a_dead_stream_is_subscribed_anew_then_moved_then_tried_again_until_it_is_cure
             Action::Missed(topic.0)
         ]
     );
-    world
-        .freshness
-        .on_line(topic.0, topic.1, true, world.now * SECOND);
+    world.line(topic, true);
     let mut steps = Vec::new();
     for _ in 0..4 {
         assert!(matches!(world.wait(70)[..], [Action::Ask(..)]));
@@ -193,11 +193,101 @@ fn a_dead_stream_that_was_subscribed_anew_and_missed_nothing_more_is_quiet() {
     world.event(Event::Trade(trade(topic.0, 1, 0)));
     world.wait(60);
     let newer = trade(topic.0, 2, 9);
-    world.answer(topic, Answer::Trade(Some(&newer)), Some(1));
+    world.answer(topic, Answer::Trade(Some(&newer)));
     world.wait(5);
+    world.line(topic, true);
+    let repaired = Trade {
+        origin: Origin::Repair,
+        ..newer
+    };
+    world.event(Event::Trade(repaired));
+    assert_eq!(world.done, []);
     world.wait(70);
-    let done = world.answer(topic, Answer::Trade(Some(&newer)), Some(2));
+    let done = world.answer(topic, Answer::Trade(Some(&newer)));
     assert_eq!(done, [Action::Quiet(topic.0)]);
+}
+
+#[test]
+fn trades_that_are_fetched_do_not_show_that_the_stream_lives_and_its_cure_goes_on() {
+    let topic = (market(12), Stream::Trades);
+    let mut world = World::new(&[topic]);
+    world.event(Event::Trade(trade(topic.0, 1, 0)));
+    let mut steps = Vec::new();
+    while world.now < 300 {
+        let (id, now) = (world.now + 2, world.now);
+        let repaired = Trade {
+            origin: Origin::Repair,
+            ..trade(topic.0, id, now)
+        };
+        world.event(Event::Trade(repaired));
+        world.freshness.on_newest(topic.0, id, now * SECOND);
+        let mut actions = world.tick();
+        while let Some(action) = actions.pop() {
+            match action {
+                Action::Ask(..) => {
+                    let newest = trade(topic.0, id, now);
+                    actions.extend(world.answer(topic, Answer::Trade(Some(&newest))));
+                }
+                Action::Resubscribe(..) | Action::Move(..) => {
+                    world.line(topic, true);
+                    steps.push(action);
+                }
+                Action::Cured(..) => panic!("nothing came over the stream"),
+                _ => {}
+            }
+        }
+    }
+    let stands = (
+        Action::Resubscribe(topic.0, topic.1),
+        Action::Move(topic.0, topic.1),
+    );
+    assert!(
+        steps.contains(&stands.0) && steps.contains(&stands.1),
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn a_stream_that_is_mute_from_its_start_is_dead_if_trades_have_come_since() {
+    let topic = (market(13), Stream::Trades);
+    for (second, is_dead) in [(0, false), (9, true)] {
+        let mut world = World::new(&[topic]);
+        assert!(matches!(world.wait(60)[..], [Action::Ask(..)]));
+        let newest = trade(topic.0, 7, second);
+        let done = world.answer(topic, Answer::Trade(Some(&newest)));
+        assert_eq!(done.is_empty(), is_dead);
+        assert_eq!(!world.wait(5).is_empty(), is_dead);
+    }
+}
+
+#[test]
+fn a_market_is_cured_when_all_of_its_streams_are() {
+    let topics = [(market(14), Stream::Trades), (market(14), Stream::Ticker)];
+    let mut world = World::new(&topics);
+    world.event(Event::Trade(trade(topics[0].0, 1, 0)));
+    world.event(Event::Ticker(Arc::new(ticker(topics[1].0, "1", None))));
+    let mut stale = 0;
+    while stale < 2 {
+        let mut actions = world.tick();
+        while let Some(action) = actions.pop() {
+            match action {
+                Action::Ask(market, stream, Question::Trade) => {
+                    let newest = trade(market, 9, world.now);
+                    actions.extend(world.answer((market, stream), Answer::Trade(Some(&newest))));
+                }
+                Action::Ask(market, stream, Question::Ticker) => {
+                    let other = ticker(market, "2", None);
+                    actions.extend(world.answer((market, stream), Answer::Ticker(&other)));
+                }
+                Action::Stale(..) => stale += 1,
+                _ => {}
+            }
+        }
+    }
+    world.event(Event::Ticker(Arc::new(ticker(topics[1].0, "3", None))));
+    assert_eq!(world.done, []);
+    world.event(Event::Trade(trade(topics[0].0, 10, world.now)));
+    assert!(matches!(world.done[..], [Action::Cured(..)]));
 }
 
 #[test]
@@ -207,7 +297,7 @@ fn what_was_on_its_way_ends_the_suspicion_without_a_word() {
     world.event(Event::Trade(trade(topic.0, 1, 0)));
     world.wait(60);
     let newer = trade(topic.0, 2, 9);
-    world.answer(topic, Answer::Trade(Some(&newer)), Some(1));
+    world.answer(topic, Answer::Trade(Some(&newer)));
     world.event(Event::Trade(newer));
     assert_eq!(world.wait(10), []);
 }
@@ -222,7 +312,7 @@ fn a_silent_ticker_is_dead_only_if_the_exchange_has_other_values() {
             world.wait(60),
             [Action::Ask(topic.0, topic.1, Question::Ticker)]
         );
-        let done = world.answer(topic, Answer::Ticker(&ticker(topic.0, theirs, None)), None);
+        let done = world.answer(topic, Answer::Ticker(&ticker(topic.0, theirs, None)));
         assert_eq!(done.is_empty(), is_dead, "{theirs}");
         assert_eq!(!world.wait(5).is_empty(), is_dead, "{theirs}");
     }
@@ -238,11 +328,7 @@ fn frames_that_repeat_themselves_are_silence() {
         world.tick().pop()
     });
     assert!(matches!(asked, Some(Action::Ask(..))), "{asked:?}");
-    world.answer(
-        topic,
-        Answer::Ticker(&ticker(topic.0, "2.0", Some(50))),
-        None,
-    );
+    world.answer(topic, Answer::Ticker(&ticker(topic.0, "2.0", Some(50))));
     let told = (0..5).find_map(|_| {
         world.event(Event::Ticker(same.clone()));
         world.tick().into_iter().next()
@@ -265,7 +351,7 @@ fn a_clock_that_stands_still_while_trades_come_is_found_and_its_return_is_the_cu
         for action in world.tick() {
             if let Action::Ask(..) = action {
                 let newest = trade(topic.0, id, world.now);
-                seen.extend(world.answer(topic, Answer::Trade(Some(&newest)), Some(id)));
+                seen.extend(world.answer(topic, Answer::Trade(Some(&newest))));
             }
         }
     }
@@ -292,7 +378,7 @@ fn a_ticker_whose_time_is_that_of_the_last_trade_is_no_frozen_clock() {
                 "{action:?}"
             );
             let newest = trade(topic.0, 1, 7);
-            assert_eq!(world.answer(topic, Answer::Trade(Some(&newest)), None), []);
+            assert_eq!(world.answer(topic, Answer::Trade(Some(&newest))), []);
         }
     }
 }
@@ -301,13 +387,12 @@ fn a_ticker_whose_time_is_that_of_the_last_trade_is_no_frozen_clock() {
 fn a_lost_line_is_not_asked_about_and_a_confirmation_is_as_good_as_data() {
     let topic = (market(10), Stream::Trades);
     let mut world = World::new(&[topic]);
-    world.freshness.on_line(topic.0, topic.1, false, 0);
+    world.line(topic, false);
     assert_eq!(world.wait(600), []);
-    world
-        .freshness
-        .on_line(topic.0, topic.1, true, world.now * SECOND);
+    world.line(topic, true);
+    world.event(Event::Trade(trade(topic.0, 1, 0)));
     for _ in 0..600 {
-        world.freshness.on_confirmed(topic.0, world.now * SECOND);
+        world.freshness.on_newest(topic.0, 1, world.now * SECOND);
         assert_eq!(world.tick(), []);
     }
 }
@@ -321,7 +406,7 @@ fn an_exchange_that_does_not_answer_proves_nothing() {
         for action in world.wait(3_600) {
             assert!(matches!(action, Action::Ask(..)), "{action:?}");
             asked += 1;
-            assert_eq!(world.answer(topic, Answer::Nothing, Some(1)), []);
+            assert_eq!(world.answer(topic, Answer::Nothing), []);
         }
     }
     assert!((10..40).contains(&asked), "{asked}");
@@ -338,15 +423,17 @@ fn after_a_sleep_every_topic_is_asked_about() {
     world.now = 5;
     world.freshness.doubt_all(now);
     let mut asked = Vec::new();
-    for _ in 0..30 {
+    for _ in 0..12 {
         for action in world.tick() {
             if let Action::Ask(market, stream, _) = action {
                 asked.push(market);
                 let newest = trade(market, 1, 4);
-                world.answer((market, stream), Answer::Trade(Some(&newest)), Some(1));
+                world.answer((market, stream), Answer::Trade(Some(&newest)));
             }
         }
     }
+    asked.sort_by_key(|market| market.index());
+    asked.dedup();
     assert_eq!(asked.len(), topics.len());
 }
 
@@ -361,18 +448,17 @@ proptest! {
         let muted = muted.index(pauses.len());
         let topics: Vec<_> = (0..pauses.len()).map(|n| (market(100 + n), Stream::Trades)).collect();
         let mut world = World::new(&topics);
-        // What the exchange has, and what was told.
-        let (mut has, mut told) = (vec![0u64; topics.len()], vec![0u64; topics.len()]);
+        // The newest trade that the exchange has, and when it was made.
+        let mut has = vec![(0u64, 0u64); topics.len()];
         let (mute_at, mut found_at) = (900, None);
         let mut cured = false;
         while world.now < 3_000 {
             for n in 0..topics.len() {
                 if random.u64(0..pauses[n]) == 0 {
-                    has[n] += 1;
+                    has[n] = (has[n].0 + 1, world.now);
                     let is_muted = n == muted && world.now >= mute_at && !cured;
                     if !is_muted {
-                        told[n] = has[n];
-                        world.event(Event::Trade(trade(topics[n].0, has[n], world.now)));
+                        world.event(Event::Trade(trade(topics[n].0, has[n].0, world.now)));
                     }
                 }
             }
@@ -381,8 +467,9 @@ proptest! {
                 match action {
                     Action::Ask(of, stream, _) => {
                         let n = topics.iter().position(|topic| topic.0 == of).unwrap();
-                        let newest = trade(of, has[n], world.now);
-                        actions.extend(world.answer((of, stream), Answer::Trade(Some(&newest)), Some(told[n])));
+                        let newest = trade(of, has[n].0, has[n].1);
+                        let newest = (has[n].0 > 0).then_some(&newest);
+                        actions.extend(world.answer((of, stream), Answer::Trade(newest)));
                     }
                     Action::Stale(of, ..) => {
                         prop_assert_eq!(of, topics[muted].0);

@@ -1,6 +1,6 @@
 //! One topic: its cadence, and what is thought of its silence.
 
-use crate::model::{Event, Price, Stream, Ticker, Timestamp};
+use crate::model::{Event, Origin, Price, Stream, Ticker, Timestamp};
 
 use super::{Answer, CEILING, PAUSES, Question, SECOND, clock_of};
 
@@ -12,7 +12,12 @@ const FROZEN_BEHIND_SECONDS: f64 = 5.0;
 /// Before an attempt is repeated on a stream that stays dead, at most.
 const CURE_MAX: u64 = 60 * SECOND;
 
+/// Trades that are fetched so soon after the line was made are those from before it.
+const CATCHING_UP: u64 = 12 * SECOND;
+
 const DEAD: &str = "the stream is silent, and the exchange has newer data";
+const UNNATURAL: &str =
+    "the stream is silent far beyond its cadence, and the exchange cannot be asked";
 const FROZEN: &str = "frames come, but the exchange's clock stands still";
 
 /// What the exchange's answer means.
@@ -30,18 +35,14 @@ pub(super) enum Verdict {
 pub(super) enum State {
     /// Nothing odd, as far as is known.
     Live,
-    /// Asked; `again`: when to think the answer lost.
+    /// Asked, and not answered yet.
     Asked,
     /// The exchange knows more: perhaps it is on its way. `until`: then it is not.
     Waiting { until: u64 },
     /// Confirmed to be silent; asked about again at this time, and then after twice as long.
     Quiet { again_at: u64, wait: u64 },
-    /// Dead, with so many attempts to cure it, and the next one at this time.
-    Stale {
-        steps: u32,
-        next_at: u64,
-        asked: bool,
-    },
+    /// Dead; asked about again, to see whether an attempt has cured it, at this time.
+    Stale { next_at: u64, asked: bool },
 }
 
 /// What is known of a topic outside.
@@ -63,6 +64,14 @@ pub(super) struct Watch {
     is_trades: bool,
     /// When something new came last, or its line was made.
     last: u64,
+    /// When its line was made.
+    line_at: u64,
+    /// When its first line was made, by the wall clock.
+    begun: Option<Timestamp>,
+    seen: Option<u64>,
+    attempts: u32,
+    /// This machine slept.
+    is_in_doubt: bool,
     /// When the exchange said by itself that there is nothing new.
     confirmed: u64,
     /// The usual pause between new things: an average over the last few; 0 = not learnt yet.
@@ -91,6 +100,11 @@ impl Watch {
             is_up: false,
             is_trades: stream == Stream::Trades,
             last: now,
+            line_at: now,
+            begun: None,
+            seen: None,
+            attempts: 0,
+            is_in_doubt: false,
             confirmed: now,
             pause: 0,
             clock: None,
@@ -107,27 +121,22 @@ impl Watch {
 
     /// Some attempts: it was told as dead or quiet, and this shows that it is not any more.
     pub fn on_event(&mut self, event: &Event, now: u64) -> Option<u32> {
-        let clock = clock_of(event);
-        let ticks = clock.is_some() && clock > self.clock;
-        if ticks {
-            (self.clock, self.clock_at, self.clock_events) = (clock, now, 0);
-        } else if clock.is_some() {
-            if self.clock_events == 0 {
-                self.clock_from = now;
+        if let Event::Trade(trade) = event {
+            let is_streamed = trade.origin == Origin::Stream;
+            if is_streamed || now.saturating_sub(self.line_at) <= CATCHING_UP {
+                self.seen = self.seen.max(Some(trade.id));
             }
-            self.clock_events = self.clock_events.saturating_add(1);
+            if !is_streamed {
+                // What was fetched does not show that the stream lives.
+                return None;
+            }
         }
-        let is_new = match event {
-            Event::Ticker(ticker) => {
-                let values = values(ticker);
-                let is_changed = values != self.values;
-                self.values = values;
-                is_changed || ticks
+        let ticks = self.tick(clock_of(event), now);
+        if let Event::Ticker(ticker) = event {
+            let before = std::mem::replace(&mut self.values, values(ticker));
+            if before == self.values && !ticks {
+                return None;
             }
-            _ => true,
-        };
-        if !is_new {
-            return None;
         }
         if now > self.last {
             let pause = now - self.last;
@@ -142,7 +151,7 @@ impl Watch {
         if matches!(self.state, State::Stale { .. }) && self.reason == FROZEN && !ticks {
             return None;
         }
-        let attempts = self.steps();
+        let attempts = std::mem::take(&mut self.attempts);
         (self.state, self.reason, self.wait) = (State::Live, DEAD, self.floor);
         match std::mem::replace(&mut self.told, Told::Nothing) {
             Told::Nothing => None,
@@ -151,15 +160,34 @@ impl Watch {
         }
     }
 
-    pub fn on_line(&mut self, is_up: bool, now: u64) {
+    /// Whether the exchange's clock has moved on.
+    fn tick(&mut self, clock: Option<Timestamp>, now: u64) -> bool {
+        let ticks = clock.is_some() && clock > self.clock;
+        if ticks {
+            (self.clock, self.clock_at, self.clock_events) = (clock, now, 0);
+        } else if clock.is_some() {
+            if self.clock_events == 0 {
+                self.clock_from = now;
+            }
+            self.clock_events = self.clock_events.saturating_add(1);
+        }
+        ticks
+    }
+
+    /// `at`: the same moment by the wall clock.
+    pub fn on_line(&mut self, is_up: bool, now: u64, at: Timestamp) {
         self.is_up = is_up;
+        if is_up {
+            self.line_at = now;
+            self.begun.get_or_insert(at);
+        }
         if matches!(self.state, State::Stale { .. }) {
             // An attempt to cure it: whether it did, data will show.
             return;
         }
         self.last = now;
         (self.clock_at, self.clock_events) = (now, 0);
-        (self.state, self.told) = (State::Live, Told::Nothing);
+        self.state = State::Live;
     }
 
     /// The exchange itself said that nothing is newer.
@@ -173,22 +201,31 @@ impl Watch {
         }
     }
 
+    /// The newest trade that the stream brought, or need not have brought.
+    pub fn seen(&self) -> Option<u64> {
+        self.seen
+    }
+
+    /// When something new came last.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
     /// To be asked about as soon as it is its turn.
     pub fn doubt(&mut self, now: u64) {
         if let State::Quiet { again_at, .. } = &mut self.state {
             *again_at = now;
         }
-        if self.state == State::Live {
-            // Beyond the threshold, since it counts as odd only there.
-            let long_ago = now.saturating_sub(self.threshold().saturating_add(1));
-            self.last = self.last.min(long_ago);
-            self.confirmed = self.confirmed.min(long_ago);
-        }
+        self.is_in_doubt = true;
     }
 
     fn threshold(&self) -> u64 {
         let ceiling = self.floor.saturating_mul(CEILING);
         self.pause.saturating_mul(PAUSES).clamp(self.floor, ceiling)
+    }
+
+    fn is_far_beyond(&self, now: u64) -> bool {
+        self.pause > 0 && now.saturating_sub(self.last) > self.threshold().saturating_mul(2)
     }
 
     fn is_frozen(&self, now: u64) -> bool {
@@ -206,6 +243,7 @@ impl Watch {
         let silence = now.saturating_sub(self.last.max(self.confirmed));
         let per_mille = |part: u64, whole: u64| part.saturating_mul(1_000) / whole.max(1);
         match self.state {
+            State::Live if self.is_in_doubt => Some(2_000),
             State::Live if self.is_frozen(now) => Some(per_mille(now - self.clock_at, self.floor)),
             State::Live => {
                 (silence > self.threshold()).then(|| per_mille(silence, self.threshold()))
@@ -221,6 +259,7 @@ impl Watch {
 
     /// It is asked about, as one of so many topics at its exchange.
     pub fn on_ask(&mut self, topics: u64, now: u64) -> Question {
+        self.is_in_doubt = false;
         self.is_doubted = self.is_frozen(now);
         self.question = match self.is_trades || self.is_doubted {
             // Values change even while the clock does not: trades tell.
@@ -237,48 +276,50 @@ impl Watch {
         self.question
     }
 
-    pub fn verdict(&self, answer: Answer<'_>, last: Option<u64>) -> Option<Verdict> {
-        let newest = match (answer, self.question) {
-            (Answer::Nothing, _) => return None,
-            (Answer::Ticker(ticker), _) => {
-                let known = values(ticker);
+    pub fn verdict(&mut self, answer: Answer<'_>) -> Option<Verdict> {
+        let newest = match answer {
+            Answer::Nothing => return None,
+            Answer::Ticker(ticker) => {
+                let theirs = values(ticker);
                 // An exchange's REST may lack some.
-                let same = known
-                    .iter()
-                    .zip(&self.values)
-                    .all(|(theirs, ours)| theirs.is_none() || theirs == ours);
+                let mut pairs = theirs.iter().zip(&self.values);
+                let same = pairs.all(|(theirs, ours)| theirs.is_none() || theirs == ours);
                 return Some(if same { Verdict::Same } else { Verdict::Newer });
             }
-            (Answer::Trade(newest), _) => newest,
+            Answer::Trade(newest) => newest,
         };
         let Some(newest) = newest else {
             return Some(Verdict::Same);
         };
-        let behind = self
-            .clock
-            .map(|clock| newest.timestamp.seconds_since(clock));
+        let behind = |clock: Timestamp| newest.timestamp.seconds_since(clock);
         // Trades that are all of one moment, over so long, are proof enough.
-        let is_behind = self.is_trades || behind.is_some_and(|s| s > FROZEN_BEHIND_SECONDS);
+        let is_behind = self.is_trades || self.clock.map(behind) > Some(FROZEN_BEHIND_SECONDS);
         if self.is_doubted && is_behind {
             return Some(Verdict::Frozen);
         }
-        Some(match last {
-            Some(last) if newest.id > last => Verdict::Newer,
-            _ => Verdict::Same,
+        if !self.is_trades {
+            return Some(Verdict::Same);
+        }
+        let is_newer = match self.seen {
+            Some(seen) => newest.id > seen,
+            // Nothing came yet. The clocks of exchange and machine differ.
+            None => self.begun.map(behind) > Some(FROZEN_BEHIND_SECONDS),
+        };
+        if !is_newer {
+            self.seen = self.seen.max(Some(newest.id));
+        }
+        Some(match is_newer {
+            true => Verdict::Newer,
+            false => Verdict::Same,
         })
     }
 
     /// Some reason: it is dead, and an attempt to cure it is due.
     pub fn on_verdict(&mut self, verdict: Option<Verdict>, now: u64) -> Option<&'static str> {
         match (self.state, verdict) {
-            (State::Stale { steps, .. }, None) => {
-                let next_at = now + self.cure_after(steps);
-                let asked = false;
-                self.state = State::Stale {
-                    steps,
-                    next_at,
-                    asked,
-                };
+            (State::Stale { .. }, None) => {
+                let (next_at, asked) = (now + self.cure_after(), false);
+                self.state = State::Stale { next_at, asked };
                 None
             }
             (State::Stale { .. }, Some(Verdict::Same)) => {
@@ -303,6 +344,11 @@ impl Watch {
                 let until = now + (self.floor / 4).clamp(SECOND / 4, 2 * SECOND);
                 self.state = State::Waiting { until };
                 None
+            }
+            // It cannot be asked, but so long a silence is not natural to this stream.
+            (_, None) if self.is_far_beyond(now) => {
+                self.reason = UNNATURAL;
+                self.next_step(now)
             }
             // Not known: later, with less and less hurry.
             (_, None) => {
@@ -335,29 +381,21 @@ impl Watch {
     }
 
     fn next_step(&mut self, now: u64) -> Option<&'static str> {
-        let steps = self.steps() + 1;
-        let next_at = now + self.cure_after(steps);
-        let asked = false;
-        self.state = State::Stale {
-            steps,
-            next_at,
-            asked,
-        };
+        self.attempts += 1;
+        let (next_at, asked) = (now + self.cure_after(), false);
+        self.state = State::Stale { next_at, asked };
         Some(self.reason)
     }
 
-    /// Attempts so far.
-    pub fn steps(&self) -> u32 {
-        match self.state {
-            State::Stale { steps, .. } => steps,
-            _ => 0,
-        }
+    /// Attempts to cure it since it last brought something.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
     }
 
-    fn cure_after(&self, steps: u32) -> u64 {
+    fn cure_after(&self) -> u64 {
         let first = (self.floor / 3).clamp(SECOND, 5 * SECOND);
         first
-            .saturating_mul(1 << steps.saturating_sub(2).min(8))
+            .saturating_mul(1 << self.attempts.saturating_sub(2).min(8))
             .min(CURE_MAX)
     }
 }

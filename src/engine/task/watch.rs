@@ -2,21 +2,26 @@
 //! who speaks for whom.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::failover::Change;
 use crate::engine::freshness::Action;
 use crate::engine::hub::SubscriberId;
 use crate::engine::probe::{Fact, Told};
 use crate::feed::{Command, Sign, Topic};
-use crate::model::{Event, GapReason, Instrument, Market, Status, StatusState, Stream};
+use crate::model::{Event, Exchange, GapReason, Instrument, Market, Status, StatusState, Stream};
 
 use super::Task;
+
+/// Between two cuts of all lines of an exchange.
+const CUT_PAUSE: Duration = Duration::from_secs(60);
 
 impl Task {
     /// When something is to be done by the clock.
     pub(super) fn deadline(&self) -> Option<u64> {
         let now = self.now();
-        let awake = (!self.feeds.is_empty()).then(|| self.awake.due());
+        let awake = (!self.feeds.is_empty())
+            .then(|| (self.awake.due()).saturating_sub(self.blocked.as_nanos() as u64));
         let deadlines = [
             self.core.deadline(),
             self.freshness.deadline(),
@@ -29,8 +34,8 @@ impl Task {
     pub(super) fn on_timer(&mut self, out: &mut Vec<Event>) {
         let now = self.now();
         self.core.on_timer(now, out);
-        if now >= self.awake.due()
-            && let Some(slept) = self.awake.look(self.clock.now(), now)
+        if self.monotonic() >= self.awake.due()
+            && let Some(slept) = self.awake.look(self.clock.now(), self.monotonic())
         {
             tracing::info!(?slept, "this machine slept: every line is looked at");
             self.freshness.doubt_all(now);
@@ -52,8 +57,9 @@ impl Task {
             Sign::Subscribed(topics) => (topics, true),
             Sign::Lost(topics) => (topics, false),
             Sign::Newest { market, id } => {
+                self.freshness.on_newest(*market, *id, now);
+                // However it came, it is the newest.
                 if self.core.last_id(*market) == Some(*id) {
-                    self.freshness.on_confirmed(*market, now);
                     let at = self.clock.now();
                     for stream in Stream::ALL {
                         self.confirmed.set(*market, stream, at);
@@ -62,8 +68,9 @@ impl Task {
                 return;
             }
         };
-        for &(market, stream) in topics {
-            self.freshness.on_line(market, stream, is_up, now);
+        let at = self.clock.now();
+        for &topic in topics {
+            self.freshness.on_line(topic, is_up, now, at);
         }
     }
 
@@ -72,15 +79,9 @@ impl Task {
         let now = self.now();
         let mut actions = Vec::new();
         for event in out.iter_mut() {
-            match event {
-                Event::Trade(trade) => trade.suspect = self.sanity.judge_trade(trade),
-                Event::Ticker(ticker) => {
-                    if self.sanity.judge_ticker(ticker) {
-                        Arc::make_mut(ticker).suspect = true;
-                    }
-                }
-                Event::Status(status) => self.failover.on_status(status, now),
-                Event::Gap(_) => {}
+            self.judge(event);
+            if let Event::Status(status) = event {
+                self.failover.on_status(status, now);
             }
             self.freshness.on_event(event, now, &mut actions);
         }
@@ -119,7 +120,14 @@ impl Task {
                 Action::Resubscribe(market, stream) => {
                     self.command_about(market, stream, Command::Resubscribe);
                 }
-                Action::Move(market, stream) => self.command_about(market, stream, Command::Move),
+                Action::Move(market, stream) => {
+                    let exchange = market.exchange();
+                    match self.freshness.stale_of(exchange) {
+                        // It is the line, not the topic.
+                        (stale, all) if stale > 1 && stale * 2 >= all => self.cut(exchange),
+                        _ => self.command_about(market, stream, Command::Move),
+                    }
+                }
                 Action::Missed(market) => {
                     let now = self.now();
                     self.core.suspect(market, GapReason::Stall, now);
@@ -143,12 +151,9 @@ impl Task {
     /// The answer to a question about a silent stream.
     pub(super) fn on_told(&mut self, told: Told, out: &mut Vec<Event>) {
         let (now, topic) = (self.now(), told.topic);
-        let last = self.core.last_id(topic.0);
         let mut actions = Vec::new();
         let answer = told.answer.as_answer();
-        let is_same = self
-            .freshness
-            .on_answer(topic, answer, last, now, &mut actions);
+        let is_same = self.freshness.on_answer(topic, answer, now, &mut actions);
         if is_same {
             self.confirmed.set(topic.0, topic.1, self.clock.now());
         }
@@ -158,8 +163,33 @@ impl Task {
             // Better than none; whether the stream lives it does not show, so it does not pass there.
             let mut polled = Vec::new();
             self.core.apply(Event::Ticker(ticker), now, &mut polled);
-            self.hub.stage_all(&mut polled);
-            self.deliver();
+            for event in &mut polled {
+                self.judge(event);
+            }
+            self.polled.append(&mut polled);
+        }
+    }
+
+    /// Marks a price that cannot be believed.
+    fn judge(&mut self, event: &mut Event) {
+        match event {
+            Event::Trade(trade) => trade.suspect = self.sanity.judge_trade(trade),
+            Event::Ticker(ticker) => {
+                if self.sanity.judge_ticker(ticker) {
+                    Arc::make_mut(ticker).suspect = true;
+                }
+            }
+            Event::Gap(_) | Event::Status(_) => {}
+        }
+    }
+
+    /// Every line of an exchange is made anew, and not again at once.
+    fn cut(&mut self, exchange: Exchange) {
+        let now = self.monotonic();
+        let again_at = self.cuts.entry(exchange).or_default();
+        if now >= *again_at {
+            *again_at = now + CUT_PAUSE.as_nanos() as u64;
+            self.command(exchange, Command::Cut);
         }
     }
 
@@ -190,11 +220,14 @@ impl Task {
     ) {
         let streams: Vec<Stream> = self.hub.streams(id, primary);
         let of = |instrument: &Arc<Instrument>| {
+            // What is read of it anyway is neither begun nor ended.
+            let own = self.hub.streams(id, instrument.market);
             let topic = |stream: &Stream| Topic {
                 instrument: instrument.clone(),
                 stream: *stream,
             };
-            (instrument.market, streams.iter().map(topic).collect())
+            let wanted = streams.iter().filter(|stream| !own.contains(stream));
+            (instrument.market, wanted.map(topic).collect())
         };
         let mut members = vec![(primary, Vec::new())];
         members.extend(others.iter().map(of));
@@ -233,10 +266,11 @@ impl Task {
                     true => reason,
                     false => format!("{now} stands in: {reason}"),
                 }),
-                stand_in: (!is_back).then_some(now),
+                stand_in: Some(now),
                 timestamp: self.clock.now(),
             };
             self.hub.tell(subscriber, Event::Status(Arc::new(status)));
+            self.hub.hush(subscriber, primary, !is_back);
             if let Err(busy) = self.subscribe(subscriber, start) {
                 tracing::warn!(exchange = %busy.0, "too busy to stand in");
             }

@@ -249,7 +249,9 @@ impl<'a> Desk<'a> {
             let troubled = tracker
                 .slots()
                 .any(|slot| self.troubled.contains_key(&slot.market));
-            if tracker.is_due(&self.board.views, now) && !troubled && !self.has_own_clock(place) {
+            // How old a value is, is known all the same.
+            let unknown = troubled && !tracker.reads_ages();
+            if tracker.is_due(&self.board.views, now) && !unknown && !self.has_own_clock(place) {
                 self.board
                     .tick(place, now, |outcome| found.push((place, outcome)));
             }
@@ -301,12 +303,12 @@ impl<'a> Desk<'a> {
 
     fn on_status(&mut self, status: &Status) {
         let is_up = !status.state.is_trouble();
-        if let (Some(home), Some(other)) = (status.market, status.stand_in) {
-            self.hand_over(home, other);
+        if let (Some(home), Some(speaker)) = (status.market, status.stand_in) {
+            match speaker == home {
+                true => self.take_back(home),
+                false => self.hand_over(home, speaker),
+            }
             return;
-        }
-        if is_up {
-            self.take_back(status);
         }
         for (market, _) in self.topics() {
             let meant = match status.market {
@@ -330,23 +332,19 @@ impl<'a> Desk<'a> {
         self.troubled.remove(&home);
     }
 
-    /// Markets that are up again speak for themselves. What happened in them meanwhile was seen elsewhere.
-    fn take_back(&mut self, status: &Status) {
-        let is_back = |home: &Market| match status.market {
-            Some(one) => one == *home,
-            None => status.exchange == home.exchange(),
+    /// A market that is well again speaks for itself. What happened in it meanwhile was seen elsewhere.
+    fn take_back(&mut self, home: Market) {
+        let Some(other) = self.standing.remove(&home) else {
+            return;
         };
-        let back: Vec<_> = self.standing.extract_if(|home, _| is_back(home)).collect();
+        self.board.hand_over(other, home);
         let mark = Mark {
             id: None,
             time: fetch::now(),
             price: None,
         };
-        for (home, other) in back {
-            self.board.hand_over(other, home);
-            for place in 0..self.places.len() {
-                self.board.tracker_mut(place).judged.insert(home, mark);
-            }
+        for place in 0..self.places.len() {
+            self.board.tracker_mut(place).judged.insert(home, mark);
         }
     }
 

@@ -308,9 +308,19 @@ impl<'a> Watch<'a> {
                 Err(self.no_data())
             }
             End::TimeIsUp if !self.unknown.is_empty() => Ok(Exit::Unknown),
-            End::TimeIsUp if self.desk.is_troubled() => Err(self.no_data()),
+            End::TimeIsUp if self.desk.is_troubled() => Err(self.lost()),
             End::TimeIsUp => Ok(Exit::No),
         }
+    }
+
+    /// There was data, and nothing is known of the last while.
+    fn lost(&self) -> CliError {
+        let why = self.progress.last_trouble.as_deref();
+        let why = why.unwrap_or("the connection is lost");
+        CliError::unknown(
+            "no_data",
+            format!("what has happened last is not known: {why}"),
+        )
     }
 
     fn no_data(&self) -> CliError {
