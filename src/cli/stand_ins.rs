@@ -1,6 +1,7 @@
 //! `--fallback`: what other providers call the symbols that were asked for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::engine::{Engine, Subscription};
@@ -19,6 +20,7 @@ pub struct StandIns {
     engine: Engine,
     notices: Notices,
     names: Vec<String>,
+    is_invention_told: Arc<AtomicBool>,
 }
 
 impl StandIns {
@@ -28,6 +30,7 @@ impl StandIns {
             engine: ctx.engine.clone(),
             notices: ctx.notices,
             names: ctx.fallback.clone(),
+            is_invention_told: Arc::default(),
         }
     }
 
@@ -44,13 +47,14 @@ impl StandIns {
             return found;
         }
         let own = primary.map(|market| market.exchange().name());
+        let is_bare = self.is_bare(text, primary).await;
         for name in self.names.iter().filter(|name| Some(name.as_str()) != own) {
             let Ok(manager) = self.engine.symbols(name) else {
                 continue;
             };
             let list = tokio::time::timeout(LIST_PATIENCE, manager.catalogue()).await;
             let why = match list {
-                Ok(Ok(catalogue)) => match same(&catalogue, text, primary) {
+                Ok(Ok(catalogue)) => match same(&catalogue, text, primary, is_bare) {
                     Some(instrument) => {
                         found.push(instrument);
                         continue;
@@ -66,6 +70,35 @@ impl StandIns {
         found
     }
 
+    /// Whether the text leaves the quote open, as its own provider spells assets.
+    async fn is_bare(&self, text: &str, primary: Option<Market>) -> bool {
+        let Some(market) = primary else {
+            return false;
+        };
+        let base = text.trim().to_uppercase();
+        if base == market.base() {
+            return true;
+        }
+        let Ok(manager) = self.engine.symbols(market.exchange().name()) else {
+            return false;
+        };
+        let list = tokio::time::timeout(LIST_PATIENCE, manager.catalogue()).await;
+        matches!(list, Ok(Ok(catalogue)) if catalogue.is_asset(&base, market.base()))
+    }
+
+    /// Says once where one of these is no market at all.
+    pub fn announce<'a>(&self, used: impl IntoIterator<Item = &'a Arc<Instrument>>) {
+        for instrument in used {
+            let exchange = instrument.market.exchange();
+            let provider = self.engine.provider(exchange.name());
+            let is_invented = provider.is_ok_and(|provider| provider.traits().invented);
+            if is_invented && !self.is_invention_told.swap(true, Ordering::Relaxed) {
+                let message = format!("{exchange} data, not a market");
+                self.notices.warn(exchange.name(), &message);
+            }
+        }
+    }
+
     /// Tells a running subscription who stands in for whom, as soon as that is known; nothing waits for it.
     /// `asked`: the symbols, and how each was written.
     pub fn provide(&self, subscription: &Subscription, asked: Vec<(Market, String)>) {
@@ -76,6 +109,7 @@ impl StandIns {
         tokio::spawn(async move {
             for (market, text) in asked {
                 let found = finder.of(&text, Some(market)).await;
+                finder.announce(&found);
                 if !found.is_empty() {
                     link.stand_in(market, found).await;
                 }
@@ -86,7 +120,12 @@ impl StandIns {
 
 /// The very same symbol; where the text leaves the quote open and that one is not traded, what it means
 /// there. Otherwise US dollars and their look-alikes are not taken for each other.
-fn same(catalogue: &Catalogue, text: &str, primary: Option<Market>) -> Option<Arc<Instrument>> {
+fn same(
+    catalogue: &Catalogue,
+    text: &str,
+    primary: Option<Market>,
+    is_bare: bool,
+) -> Option<Arc<Instrument>> {
     let Some(market) = primary else {
         return catalogue.resolve(text).ok();
     };
@@ -94,7 +133,5 @@ fn same(catalogue: &Catalogue, text: &str, primary: Option<Market>) -> Option<Ar
     if let Some(exact) = listed.find(|other| other.market.symbol() == market.symbol()) {
         return Some(exact.clone());
     }
-    let base = text.trim().to_uppercase();
-    let is_bare = base == market.base() || catalogue.is_asset(&base, market.base());
     is_bare.then(|| catalogue.resolve(market.base()).ok())?
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::feed::{Batch, ProviderError, Topic, TradeMark};
@@ -72,10 +73,13 @@ impl Poller {
             match self.ask(&mut job).await {
                 Ok(events) => {
                     failures = 0;
+                    if tell(&working, Ok(())) {
+                        // Whoever hears of it says so before the first data.
+                        yield_now().await;
+                    }
                     if !events.is_empty() && self.events.send(events.into()).await.is_err() {
                         break;
                     }
-                    tell(&working, Ok(()));
                 }
                 Err(error) => {
                     failures += 1;
@@ -183,13 +187,13 @@ impl Poller {
     }
 }
 
-/// Only a change is told: the reasons of failures differ each time.
-fn tell(working: &watch::Sender<Option<Working>>, now: Working) {
+/// Only a change is told (true): the reasons of failures differ each time.
+fn tell(working: &watch::Sender<Option<Working>>, now: Working) -> bool {
     working.send_if_modified(|told| {
         let is_new = told.as_ref().is_none_or(|told| told.is_ok() != now.is_ok());
         if is_new {
             *told = Some(now);
         }
         is_new
-    });
+    })
 }

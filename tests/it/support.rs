@@ -293,12 +293,20 @@ impl Running {
 
     /// Reads on until a record for which this holds.
     pub async fn until(&mut self, mut wanted: impl FnMut(&Record) -> bool) -> Record {
-        loop {
-            let record = self.record().await;
-            if wanted(&record) {
-                return record;
+        let found = async {
+            loop {
+                let record = self.record().await;
+                if wanted(&record) {
+                    break record;
+                }
             }
+        };
+        // Others may come for ever.
+        if let Ok(found) = timeout(WAIT, found).await {
+            return found;
         }
+        let lines: Vec<_> = self.read.lines().rev().take(20).collect();
+        panic!("no such record in time; the newest are {lines:#?}");
     }
 
     pub async fn signal(&self, signal: &str) {

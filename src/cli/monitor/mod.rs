@@ -12,7 +12,9 @@ mod stream;
 use std::io::{BufRead, ErrorKind, IsTerminal};
 use std::sync::Arc;
 
-use crate::model::{Event, Exchange, Instrument, Market, Status, Stream, Timestamp, TradingStatus};
+use crate::model::{
+    Event, Exchange, Instrument, Market, Status, StatusState, Stream, Timestamp, TradingStatus,
+};
 
 use super::Ctx;
 use super::args::MonitorArgs;
@@ -255,12 +257,17 @@ pub(super) fn tell(event: &Event, notices: Notices) {
             notices.warn("gap", &text);
         }
         // No trouble, and its end neither: for those who want to know everything.
-        Event::Status(status) if status.attempt == 0 && !status.state.is_trouble() => {
+        Event::Status(status) if status.attempt == 0 && is_in_order(status.state) => {
             tracing::info!("{}", describe(status));
         }
         Event::Status(status) => notices.say("status", &format!("tickwire: {}", describe(status))),
         Event::Ticker(_) | Event::Trade(_) => {}
     }
+}
+
+/// Neither trouble nor help in trouble.
+fn is_in_order(state: StatusState) -> bool {
+    !state.is_trouble() && state != StatusState::Fallback
 }
 
 /// Tells a state of a market that is not shown. Its holes are nobody's loss: only its latest value counts.

@@ -160,6 +160,7 @@ impl Wanted<'_> {
             let why = slot.missing(self.settings).message;
             let message = format!("{why}; {} instead", other.market);
             self.ctx.notices.warn("fallback", &message);
+            stand_ins.announce([&other]);
             let traits = self
                 .ctx
                 .engine

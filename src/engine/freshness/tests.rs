@@ -1,3 +1,4 @@
+use std::slice;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -93,6 +94,33 @@ impl World {
         );
         self.freshness.on_line(topic, is_up, now, at);
     }
+}
+
+#[test]
+fn trades_that_were_fetched_over_rest_do_not_cure_a_dead_stream() {
+    let topic = (market(31), Stream::Trades);
+    let mut world = World::new(&[topic]);
+    let question = Action::Ask(topic.0, topic.1, Question::Trade);
+    let attempts = [
+        Action::Resubscribe(topic.0, topic.1),
+        Action::Move(topic.0, topic.1),
+    ];
+    world.event(Event::Trade(trade(topic.0, 1, 0)));
+    for (id, attempt) in (2..).zip(attempts) {
+        assert_eq!(world.wait(100), slice::from_ref(&question));
+        let newest = trade(topic.0, id, world.now);
+        let mut done = world.answer(topic, Answer::Trade(Some(&newest)), Some(id - 1));
+        done.extend(world.wait(10));
+        assert!(done.contains(&attempt), "{done:?}");
+        let repaired = Trade {
+            origin: Origin::Repair,
+            ..newest
+        };
+        world.event(Event::Trade(repaired));
+        assert_eq!(world.done, []);
+    }
+    world.event(Event::Trade(trade(topic.0, 4, world.now)));
+    assert!(matches!(world.done[..], [Action::Cured(..)]));
 }
 
 #[test]

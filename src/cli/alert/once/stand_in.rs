@@ -70,6 +70,7 @@ async fn hand_over(
         };
         let message = format!("{speaker}: {why}; {} instead", other.market);
         run.ctx.notices.warn("fallback", &message);
+        finder.announce([other]);
         markets.add(other.clone());
         speakers.insert(home, other.market);
         handed.push(other.market);

@@ -151,10 +151,10 @@ impl<'a> Watch<'a> {
     }
 
     async fn subscribe(&self) -> Result<Vec<Subscription>, CliError> {
-        let mut feeds = Vec::new();
+        let (mut feeds, stand_ins) = (Vec::new(), StandIns::new(self.run.ctx));
         for request in self.desk.requests() {
             let feed = self.run.ctx.engine.subscribe(request).await?;
-            StandIns::new(self.run.ctx).provide(&feed, self.written.clone());
+            stand_ins.provide(&feed, self.written.clone());
             feeds.push(feed);
         }
         Ok(feeds)
