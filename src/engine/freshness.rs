@@ -14,7 +14,7 @@ mod watch;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::model::{Event, Exchange, Market, Origin, Stream, Ticker, Timestamp, Trade};
+use crate::model::{Event, Exchange, Market, Stream, Ticker, Timestamp, Trade};
 
 use watch::{State, Told, Verdict, Watch};
 
@@ -124,10 +124,6 @@ impl Freshness {
         let (Some(market), Some(stream)) = (event.market(), event.stream()) else {
             return;
         };
-        // What came over REST says nothing of the stream.
-        if matches!(event, Event::Trade(trade) if trade.origin == Origin::Repair) {
-            return;
-        }
         let watches = self.watches.get_mut(market.index());
         let Some(Some(watch)) = watches.map(|watches| &mut watches[stream as usize]) else {
             return;

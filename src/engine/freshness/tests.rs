@@ -109,7 +109,7 @@ fn trades_that_were_fetched_over_rest_do_not_cure_a_dead_stream() {
     for (id, attempt) in (2..).zip(attempts) {
         assert_eq!(world.wait(100), slice::from_ref(&question));
         let newest = trade(topic.0, id, world.now);
-        let mut done = world.answer(topic, Answer::Trade(Some(&newest)), Some(id - 1));
+        let mut done = world.answer(topic, Answer::Trade(Some(&newest)));
         done.extend(world.wait(10));
         assert!(done.contains(&attempt), "{done:?}");
         let repaired = Trade {
