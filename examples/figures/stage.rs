@@ -8,11 +8,10 @@ use tickwire::exchange::binance::Binance;
 use tickwire::exchange::coinbase::Coinbase;
 use tickwire::exchange::kraken::Kraken;
 use tickwire::exchange::{Live, LiveOptions};
-use tickwire::model::{self, Event, GapState, Stream};
+use tickwire::model::{Event, Stream};
 use tickwire::net::AnyDial;
 use tickwire::sim::{
-    Listing, Proxy, ProxyListener, Repair, Side, Sim, SimConfig, SimDial, TokioClock, Told, Venue,
-    verify,
+    Listing, Proxy, ProxyListener, Sim, SimConfig, SimDial, TokioClock, Told, Venue, verify,
 };
 
 pub const VENUES: [Venue; 3] = [Venue::Binance, Venue::Coinbase, Venue::Kraken];
@@ -153,7 +152,7 @@ impl Loopback {
     pub async fn missing(mut self) -> Option<u64> {
         self.trades(20).await;
         self.engine.shutdown().await;
-        let told: Vec<_> = self.told.iter().filter_map(told).collect();
+        let told: Vec<_> = self.told.iter().filter_map(Told::of).collect();
         let last = told.iter().rev().find_map(|told| match told {
             Told::Trade { id, .. } => Some(*id),
             Told::Gap { .. } => None,
@@ -161,31 +160,6 @@ impl Loopback {
         let symbol = format!("BTC/{}", quote(self.venue));
         let verdict = verify(&self.sim.ledger(&symbol), &told, last?);
         Some(verdict.ok()?.missing)
-    }
-}
-
-pub fn told(event: &Event) -> Option<Told> {
-    match event {
-        Event::Trade(trade) => Some(Told::Trade {
-            id: trade.id,
-            price: trade.price.to_string(),
-            size: trade.size.to_string(),
-            side: match trade.side {
-                model::Side::Buy => Side::Buy,
-                model::Side::Sell => Side::Sell,
-            },
-        }),
-        Event::Gap(gap) => Some(Told::Gap {
-            ids: gap.from_id.zip(gap.to_id),
-            missing: gap.missing,
-            recovered: gap.recovered,
-            state: match gap.state {
-                GapState::Repaired => Repair::Repaired,
-                GapState::Partial => Repair::Partial,
-                GapState::Unrepairable => Repair::Unrepairable,
-            },
-        }),
-        _ => None,
     }
 }
 

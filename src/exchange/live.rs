@@ -82,6 +82,8 @@ impl Live {
         let mut running = FuturesUnordered::new();
         loop {
             tokio::select! {
+                // In this order: in virtual time the same run has to be the same each time.
+                biased;
                 command = io.commands.recv() => match command {
                     Some(command) => {
                         for opening in self.on_command(command, &mut shards) {

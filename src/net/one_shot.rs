@@ -139,6 +139,8 @@ async fn exchange(
     };
     let mut reply = pin!(reply);
     tokio::select! {
+        // In this order: in virtual time the same run has to be the same each time.
+        biased;
         reply = &mut reply => reply,
         // It moves the bytes; how it ended, the reply tells.
         _ = connection => reply.await,

@@ -1,5 +1,6 @@
 //! Holds what a client told against what the exchange knows.
 use super::market::{LedgerTrade, Side};
+use crate::model::{self, Event, GapState, Origin, Stream, parse_decimal};
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
 /// Something that a client told of the trades of one market, in the order in which it told it.
@@ -15,6 +16,9 @@ pub enum Told {
         size: String,
         /// The aggressor's.
         side: Side,
+        /// It is not from the stream. The exchange may write the same number with other zeros elsewhere, so its
+        /// digits prove nothing there.
+        repaired: bool,
     },
     /// A hole.
     Gap {
@@ -54,7 +58,7 @@ pub struct Verdict {
 }
 
 /// Checks the promise of one market: from the first trade or gap that was told to the trade with the id `up_to`, every trade
-/// of the ledger is told once, in the order of ids, digit for digit, or is among the missing of exactly one gap, which
+/// of the ledger is told once, in the order of ids, digit for digit (number for number where it was repaired), or is among the missing of exactly one gap, which
 /// stands where the trades are missing; and no gap says more than is true.
 ///
 /// # Errors
@@ -85,6 +89,33 @@ pub fn verify(ledger: &[LedgerTrade], told: &[Told], up_to: u64) -> Result<Verdi
 }
 
 impl Told {
+    /// What this event says of trades; `None` where it says nothing of them.
+    pub fn of(event: &Event) -> Option<Self> {
+        match event {
+            Event::Trade(trade) => Some(Self::Trade {
+                id: trade.id,
+                price: trade.price.to_string(),
+                size: trade.size.to_string(),
+                side: match trade.side {
+                    model::Side::Buy => Side::Buy,
+                    model::Side::Sell => Side::Sell,
+                },
+                repaired: trade.origin == Origin::Repair,
+            }),
+            Event::Gap(gap) if gap.stream == Stream::Trades => Some(Self::Gap {
+                ids: gap.from_id.zip(gap.to_id),
+                missing: gap.missing,
+                recovered: gap.recovered,
+                state: match gap.state {
+                    GapState::Repaired => Repair::Repaired,
+                    GapState::Partial => Repair::Partial,
+                    GapState::Unrepairable => Repair::Unrepairable,
+                },
+            }),
+            _ => None,
+        }
+    }
+
     fn id(&self) -> Option<u64> {
         match self {
             Self::Trade { id, .. } => Some(*id),
@@ -126,8 +157,9 @@ impl Check<'_> {
             price: truth.price.clone(),
             size: truth.size.clone(),
             side: truth.side,
+            repaired: false,
         });
-        if truth.as_ref() != Some(told) {
+        if !truth.as_ref().is_some_and(|truth| is_true(told, truth)) {
             self.breach(format!("trade {id} is told as {told:?}, and is {truth:?}"));
         }
     }
@@ -218,6 +250,32 @@ impl Check<'_> {
     }
 }
 
+/// Whether a trade is told as it is in the ledger: digit for digit, or where it was repaired, the same numbers.
+fn is_true(told: &Told, truth: &Told) -> bool {
+    let number = |text: &str| parse_decimal(text).ok();
+    match (told, truth) {
+        (
+            Told::Trade {
+                repaired: true,
+                price,
+                size,
+                side,
+                ..
+            },
+            Told::Trade {
+                price: true_price,
+                size: true_size,
+                side: true_side,
+                ..
+            },
+        ) => {
+            let same = |a, b| number(a).is_some_and(|a| number(b) == Some(a));
+            same(price, true_price) && same(size, true_size) && side == true_side
+        }
+        _ => told == truth,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +300,7 @@ mod tests {
             price,
             size,
             side,
+            repaired: false,
         }
     }
 
@@ -294,6 +353,24 @@ mod tests {
     }
 
     #[test]
+    fn of_a_repaired_trade_the_numbers_count_and_not_the_zeros() {
+        let repaired = |price: &str, side| {
+            let mut told = trades(3..=8);
+            told[2] = Told::Trade {
+                id: 5,
+                price: price.to_owned(),
+                size: "1.000".to_owned(),
+                side,
+                repaired: true,
+            };
+            check(&told).is_ok()
+        };
+        assert!(repaired("5.1", Side::Buy) && repaired("5.10000", Side::Buy));
+        assert!(!repaired("5.11", Side::Buy) && !repaired("", Side::Buy));
+        assert!(!repaired("5.10", Side::Sell));
+    }
+
+    #[test]
     fn every_kind_of_broken_promise_is_found() {
         let with_gap = |before: &[u64], gap: Told, after: &[u64]| {
             let mut told = trades(before.iter().copied());
@@ -308,6 +385,7 @@ mod tests {
                 price: price.to_owned(),
                 size: size.to_owned(),
                 side,
+                repaired: false,
             };
             told
         };

@@ -9,18 +9,21 @@ use tickwire::exchange::binance::Binance;
 use tickwire::exchange::coinbase::Coinbase;
 use tickwire::exchange::kraken::Kraken;
 use tickwire::exchange::{Live, LiveOptions};
-use tickwire::model::{self, Event, GapState, Stream};
+use tickwire::model::{Event, Stream};
 use tickwire::net::AnyDial;
 use tickwire::sim::{
-    LedgerTrade, Proxy, Repair, Script, ScriptLimits, Side, Sim, SimConfig, SimDial, TokioClock,
-    Told, Venue, Verdict, verify,
+    LedgerTrade, Proxy, Repair, Script, ScriptLimits, Sim, SimConfig, SimDial, TokioClock, Told,
+    Venue, Verdict, verify,
 };
+use tokio::time::Instant;
 
 const START_NS: i64 = 1_790_000_000_000_000_000;
 /// In which things go wrong.
 const TROUBLED: Duration = Duration::from_secs(60);
-/// In which nothing happens and nothing is wrong: longer than any backoff, pause or deadline.
-const QUIET: Duration = Duration::from_secs(100);
+/// In which nothing happens and nothing is wrong: whatever is missing by then has to be found in it.
+const QUIET: Duration = Duration::from_secs(120);
+/// What hindered REST so long before a gap was told can be why it was not repaired.
+const REPAIR: Duration = Duration::from_secs(20);
 /// For the last trades to arrive.
 const LAST: Duration = Duration::from_secs(20);
 
@@ -36,6 +39,7 @@ pub struct Played {
     pub disconnects: u64,
     pub trades: u64,
     pub gaps: u64,
+    pub missing: u64,
     /// What the breaches were looked for in.
     pub markets: Vec<MarketTold>,
 }
@@ -45,13 +49,21 @@ pub struct Played {
 pub struct MarketTold {
     pub ledger: Vec<LedgerTrade>,
     pub told: Vec<Told>,
-    /// The last trade, made when everything was well again.
+    /// The last trade, made when everything had been well for long. It would show what is missing before it.
     pub last: u64,
+    /// How much was told when it was made.
+    pub told_before: usize,
 }
 
 impl MarketTold {
     pub fn verify(&self) -> Result<Verdict, Vec<String>> {
-        verify(&self.ledger, &self.told, self.last)
+        let verdict = verify(&self.ledger, &self.told, self.last)?;
+        let in_time = &self.told[..self.told_before.min(self.told.len())];
+        let late = |breach| format!("until a trade showed it: {breach}");
+        match verify(&self.ledger, in_time, self.last - 1) {
+            Ok(_) => Ok(verdict),
+            Err(breaches) => Err(breaches.into_iter().map(late).collect()),
+        }
     }
 }
 
@@ -118,38 +130,51 @@ async fn on_stage(seed: u64) -> Played {
             troubles: 14,
         },
     );
+    let began = Instant::now();
     script.run(&sim, &proxy).await;
     tokio::time::sleep(QUIET).await;
+    let shown_at = Instant::now();
     let last = symbols.clone().map(|symbol| sim.trade(&symbol, 1)[0].id);
     tokio::time::sleep(LAST).await;
     engine.shutdown().await;
     let events = reader.await.expect("the reader ends with the engine");
 
+    let in_words = |(at, event): &(Instant, Event)| {
+        let at = at.saturating_duration_since(began);
+        format!("{:8.3} {event:?}", at.as_secs_f64())
+    };
     let mut played = Played {
         seed,
         venue,
+        events: events.iter().map(in_words).collect(),
+        breaches: losses(&events, &script, began),
         script,
-        events: events.iter().map(|event| format!("{event:?}")).collect(),
-        breaches: Vec::new(),
         disconnects: engine.stats().disconnects,
         trades: 0,
         gaps: 0,
+        missing: 0,
         markets: Vec::new(),
     };
     for (symbol, last) in symbols.iter().zip(last) {
-        let told: Vec<Told> = events
-            .iter()
-            .filter_map(|event| told(event, symbol))
+        let of_symbol = events.iter().filter(|(_, event)| {
+            event
+                .market()
+                .is_some_and(|market| market.symbol() == *symbol)
+        });
+        let told: Vec<(Instant, Told)> = of_symbol
+            .filter_map(|(at, event)| Some((*at, Told::of(event)?)))
             .collect();
         let market = MarketTold {
             ledger: sim.ledger(symbol),
-            told,
+            told_before: told.iter().filter(|(at, _)| *at < shown_at).count(),
+            told: told.into_iter().map(|(_, told)| told).collect(),
             last,
         };
         match market.verify() {
             Ok(verdict) => {
                 played.trades += verdict.trades;
                 played.gaps += verdict.gaps;
+                played.missing += verdict.missing;
             }
             Err(breaches) => {
                 let of = |breach| format!("{symbol}: {breach}");
@@ -185,39 +210,24 @@ fn engine(venue: Venue, sim: &Sim, proxy: &Proxy) -> Engine {
     Engine::builder().provider(live).clock(clock).build()
 }
 
-async fn read(mut subscription: Subscription) -> Vec<Event> {
+/// Everything that is told, and when.
+async fn read(mut subscription: Subscription) -> Vec<(Instant, Event)> {
     let (mut events, mut batch) = (Vec::new(), Vec::new());
     while subscription.next_batch(&mut batch).await.is_ok() {
-        events.append(&mut batch);
+        let now = Instant::now();
+        events.extend(batch.drain(..).map(|event| (now, event)));
     }
     events
 }
 
-/// What an event says of the trades of a symbol.
-fn told(event: &Event, symbol: &str) -> Option<Told> {
-    if event.market()?.symbol() != symbol {
-        return None;
-    }
-    match event {
-        Event::Trade(trade) => Some(Told::Trade {
-            id: trade.id,
-            price: trade.price.to_string(),
-            size: trade.size.to_string(),
-            side: match trade.side {
-                model::Side::Buy => Side::Buy,
-                model::Side::Sell => Side::Sell,
-            },
-        }),
-        Event::Gap(gap) if gap.stream == Stream::Trades => Some(Told::Gap {
-            ids: gap.from_id.zip(gap.to_id),
-            missing: gap.missing,
-            recovered: gap.recovered,
-            state: match gap.state {
-                GapState::Repaired => Repair::Repaired,
-                GapState::Partial => Repair::Partial,
-                GapState::Unrepairable => Repair::Unrepairable,
-            },
-        }),
-        _ => None,
-    }
+/// Gaps that were not repaired, though nothing hindered REST.
+fn losses(events: &[(Instant, Event)], script: &Script, began: Instant) -> Vec<String> {
+    let loss = |(at, event): &(Instant, Event)| {
+        let told = Told::of(event)?;
+        let is_loss = matches!(told, Told::Gap { state, .. } if state != Repair::Repaired);
+        let at = at.saturating_duration_since(began);
+        let is_excused = script.hinders_rest(at.saturating_sub(REPAIR), at);
+        (is_loss && !is_excused).then(|| format!("at {at:?}, with REST in order: {event:?}"))
+    };
+    events.iter().filter_map(loss).collect()
 }

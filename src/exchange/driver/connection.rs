@@ -67,6 +67,8 @@ pub struct Connection<D: Dial> {
     pub(super) connects: Connects,
     /// What it has to feed.
     pub(super) wanted: Vec<Topic>,
+    /// What the exchange has fed on lines that ended.
+    pub(super) known: Vec<Topic>,
     pub(super) current: Option<Session<D::Stream>>,
     pub(super) coming: Coming<D::Stream>,
     pub(super) backoff: Backoff,
@@ -151,6 +153,7 @@ where
             random,
             connects,
             wanted: Vec::new(),
+            known: Vec::new(),
             current: None,
             coming: Coming::Nothing,
             backoff,
@@ -271,6 +274,7 @@ where
     pub(super) async fn unsubscribe(&mut self, topics: &[Topic]) {
         let gone = self.wanted.extract_if(.., |t| topics.contains(t));
         let gone: Vec<Topic> = gone.collect();
+        self.known.retain(|topic| !gone.contains(topic));
         self.lines().for_each(|line| line.unsubscribe(&gone));
         if self.wanted.is_empty() {
             self.leave_all().await;

@@ -121,10 +121,10 @@ where
             return self.fail(reason, attempt).await;
         }
         let has_failed = self.outage.polling.as_ref().map(Polling::has_failed);
-        match has_failed {
-            None => self.start_polling(),
-            Some(true) if !self.outage.had_fallback => self.fail(reason, attempt).await,
-            Some(_) => {}
+        // What they said while the whole exchange was away does not count: they are asked once more.
+        let is_unproven = has_failed == Some(true) && !self.outage.had_fallback;
+        if has_failed.is_none() || is_unproven {
+            self.start_polling();
         }
     }
 

@@ -19,7 +19,7 @@ use super::common::Common;
 use super::ended::{Ended, Leave, Lost};
 use super::liveness::Liveness;
 use super::socket::Socket;
-use super::subscriptions::Subscriptions;
+use super::subscriptions::{Subscriptions, Unanswered};
 
 /// Frames read before what they held is handed over. A batch ends sooner when the socket runs dry.
 const BATCH: usize = 64;
@@ -57,11 +57,13 @@ pub(super) struct Session<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    /// Asks for all of `wanted`; to be left after `lifetime`, where there is one.
+    /// Asks for all of `wanted`, of which the exchange has fed `known` before; to be left after `lifetime`, where
+    /// there is one.
     pub fn new(
         common: Arc<Common>,
         socket: Socket<S>,
         wanted: &[Topic],
+        known: Vec<Topic>,
         lifetime: Option<Duration>,
     ) -> Self {
         let now = Instant::now();
@@ -71,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             common,
             socket,
             protocol,
-            subscriptions: Subscriptions::default(),
+            subscriptions: Subscriptions::new(known),
             output: Output::default(),
             liveness,
             next_send: now,
@@ -194,6 +196,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.subscriptions.acknowledged()
     }
 
+    /// What the exchange has fed once, on this line or on one before it.
+    pub fn known(&self) -> &[Topic] {
+        self.subscriptions.known()
+    }
+
     /// What the exchange refused since the last call.
     pub fn take_refused(&mut self) -> Vec<Topic> {
         self.subscriptions.take_refused()
@@ -264,6 +271,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             });
         }
         let spent = self.subscriptions.retry(now, &mut *self.protocol);
+        let spent = spent.map_err(|Unanswered| Lost {
+            stale: true,
+            ..Lost::because("no subscription was answered")
+        })?;
         for topic in &spent {
             self.refuse(topic, "the exchange does not answer");
         }

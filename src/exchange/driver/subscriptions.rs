@@ -12,11 +12,18 @@ use crate::model::Event;
 use super::common::keys;
 use super::pending::Pending;
 
+/// The exchange answers nothing on this line.
+pub(super) struct Unanswered;
+
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     wanted: Vec<Topic>,
     pending: Pending,
     acknowledged: Vec<Topic>,
+    /// The exchange has fed these once, on this line or on one before it.
+    known: Vec<Topic>,
+    /// It has answered on this line, be it with data.
+    is_answered: bool,
     /// Requests that have not left yet.
     outbox: VecDeque<Message>,
     /// Not wanted any more, since the exchange does not want it; the connection was not told yet.
@@ -26,6 +33,14 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
+    /// None yet; `known`: what earlier lines had.
+    pub fn new(known: Vec<Topic>) -> Self {
+        Self {
+            known,
+            ..Self::default()
+        }
+    }
+
     /// Wants these, too, and asks for them.
     pub fn subscribe(&mut self, topics: &[Topic], protocol: &mut dyn Protocol) {
         self.wanted.extend_from_slice(topics);
@@ -71,11 +86,25 @@ impl Subscriptions {
         }
     }
 
-    /// Asks again for what is overdue; returns what was asked for often enough.
-    pub fn retry(&mut self, now: Instant, protocol: &mut dyn Protocol) -> Vec<Topic> {
+    /// Asks again for what is overdue; returns what was asked for often enough. What the exchange has fed before
+    /// is no symbol that it does not know: it is asked for until it is answered.
+    ///
+    /// Errors: nothing was ever answered, so that it is the line which is at fault, and no symbol.
+    pub fn retry(
+        &mut self,
+        now: Instant,
+        protocol: &mut dyn Protocol,
+    ) -> Result<Vec<Topic>, Unanswered> {
         let (again, spent) = self.pending.overdue(now);
         self.ask(&again, protocol);
-        spent
+        if !spent.is_empty() && !self.is_answered {
+            return Err(Unanswered);
+        }
+        let (known, spent): (Vec<_>, _) = spent
+            .into_iter()
+            .partition(|topic| self.known.contains(topic));
+        self.ask(&known, protocol);
+        Ok(spent)
     }
 
     /// The exchange says that these are subscribed.
@@ -95,13 +124,25 @@ impl Subscriptions {
 
     fn acknowledge(&mut self, topics: Vec<Topic>) -> Option<Sign> {
         let sign = (!topics.is_empty()).then(|| Sign::Subscribed(keys(&topics)));
+        for topic in &topics {
+            self.is_answered = true;
+            if !self.known.contains(topic) {
+                self.known.push(topic.clone());
+            }
+        }
         self.acknowledged.extend(topics);
         sign
+    }
+
+    /// What the exchange has fed once, on this line or on one before it.
+    pub fn known(&self) -> &[Topic] {
+        &self.known
     }
 
     /// The exchange does not want this one. `false`: nor does anybody else; it was unsubscribed while the
     /// answer was on its way.
     pub fn refuse(&mut self, topic: &Topic) -> bool {
+        self.is_answered = true;
         let refused = self.forget(std::slice::from_ref(topic));
         let was_wanted = !refused.is_empty();
         self.refused.extend(refused);
@@ -112,6 +153,7 @@ impl Subscriptions {
     fn forget(&mut self, topics: &[Topic]) -> Vec<Topic> {
         self.pending.settle(topics);
         self.acknowledged.retain(|topic| !topics.contains(topic));
+        self.known.retain(|topic| !topics.contains(topic));
         let wanted = self.wanted.extract_if(.., |topic| topics.contains(topic));
         wanted.collect()
     }

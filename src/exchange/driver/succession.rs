@@ -58,7 +58,9 @@ where
         match opened {
             Ok(socket) => {
                 let (common, lifetime) = (self.common.clone(), self.lifetime());
-                let session = Session::new(common, *socket, &self.wanted, lifetime);
+                let known = self.newest().map(|line| line.known().to_vec());
+                let known = known.unwrap_or_else(|| self.known.clone());
+                let session = Session::new(common, *socket, &self.wanted, known, lifetime);
                 match self.current {
                     None => self.current = Some(session),
                     Some(_) => self.coming = Coming::Open(Box::new(session)),
@@ -199,6 +201,7 @@ where
             .filter(is_gone)
             .cloned()
             .collect();
+        self.known = session.known().to_vec();
         session.end(polite).await;
         if !gone.is_empty() {
             self.tell_signs(vec![Sign::Lost(keys(&gone))]).await;

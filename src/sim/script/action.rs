@@ -26,6 +26,7 @@ pub(super) enum Action {
     RestLag(usize),
     Handshake(Option<Refusal>),
     AckDelay(Duration),
+    DropAcks(bool),
     FreezeClock(bool),
     Heal,
 }
@@ -36,6 +37,18 @@ pub(super) struct Refusal {
     pub status: u16,
     /// Seconds.
     pub retry_after: Option<u64>,
+}
+
+impl Refusal {
+    /// For how long a client leaves the exchange alone after it.
+    fn pause(self) -> Duration {
+        let own = match self.status {
+            429 => 60,
+            403 | 418 | 451 => 300,
+            _ => 0,
+        };
+        Duration::from_secs(self.retry_after.unwrap_or(own))
+    }
 }
 
 impl Action {
@@ -59,6 +72,7 @@ impl Action {
             Self::RestLag(_) => Self::RestLag(0),
             Self::Handshake(_) => Self::Handshake(None),
             Self::AckDelay(_) => Self::AckDelay(Duration::ZERO),
+            Self::DropAcks(lost) => Self::DropAcks(!lost),
             Self::FreezeClock(frozen) => Self::FreezeClock(!frozen),
             Self::Trade(..)
             | Self::Quote(_)
@@ -69,6 +83,21 @@ impl Action {
             | Self::Shutdown
             | Self::Heal => return None,
         })
+    }
+
+    /// Whether REST fails, is late or tells less than there is while this lasts, and for how much longer a
+    /// polite client leaves it alone. What happens in a moment costs a request, which can be repeated.
+    pub fn hinders_rest(&self) -> Option<Duration> {
+        match self {
+            Self::Rest(Some(refusal)) => Some(refusal.pause()),
+            Self::Listen(false)
+            | Self::Blackhole { .. }
+            | Self::Delay(_)
+            | Self::Slice(_)
+            | Self::RestDelay(_)
+            | Self::RestLag(_) => Some(Duration::ZERO),
+            _ => None,
+        }
     }
 
     pub fn apply(&self, sim: &Sim, proxy: &Proxy) {
@@ -111,6 +140,7 @@ impl Action {
                 faults.retry_after = refusal.and_then(|refusal| refusal.retry_after);
             }
             Self::AckDelay(delay) => sim.faults().ack_delay = some(delay),
+            Self::DropAcks(lost) => sim.faults().drop_acks = lost,
             Self::FreezeClock(frozen) => sim.faults().freeze_clock = frozen,
             Self::Heal => {
                 proxy.change(|line| *line = LineFaults::default());
@@ -155,6 +185,8 @@ impl fmt::Display for Action {
             Self::RestLag(trades) => write!(f, "rest-lag {trades}"),
             Self::Handshake(refusal) => write!(f, "handshake {}", Status(*refusal)),
             Self::AckDelay(delay) => write!(f, "ack-delay {}", Time(*delay)),
+            Self::DropAcks(true) => f.write_str("drop-acks"),
+            Self::DropAcks(false) => f.write_str("drop-acks off"),
             Self::FreezeClock(true) => f.write_str("freeze-clock"),
             Self::FreezeClock(false) => f.write_str("freeze-clock off"),
             Self::Heal => f.write_str("heal"),

@@ -29,6 +29,7 @@
 //! | `rest-lag N` | REST does not show the N newest trades yet |
 //! | `handshake STATUS [retry-after N]`, `handshake ok` | the answer to every upgrade |
 //! | `ack-delay TIME` | how long answers to subscriptions take |
+//! | `drop-acks`, `drop-acks off` | subscriptions are not answered |
 //! | `freeze-clock`, `freeze-clock off` | the exchange's clock stands still |
 //! | `heal` | everything is well again |
 //!
@@ -114,6 +115,19 @@ impl Script {
     pub fn length(&self) -> Duration {
         let ends = self.lines.iter().map(|line| line.when.end());
         ends.max().unwrap_or_default()
+    }
+
+    /// Whether at some time within these the client has no REST, or not all of it.
+    pub fn hinders_rest(&self, from: Duration, to: Duration) -> bool {
+        self.lines.iter().any(|Line { when, action }| {
+            let (begin, end) = match *when {
+                When::FromTo(begin, end) => (begin, end),
+                When::At(at) => (at, self.length()),
+                When::Every { period, within } => within.unwrap_or((period, self.length())),
+            };
+            let hinders = |after| begin <= to && from <= end + after;
+            action.hinders_rest().is_some_and(hinders)
+        })
     }
 
     /// Runs it from now to its end. What was not undone stays.

@@ -176,6 +176,7 @@ fn action(words: &mut Words<'_>) -> Result<Action, String> {
         "rest-lag" => Action::RestLag(words.number(word, "a number of trades: `rest-lag 20`")?),
         "handshake" => Action::Handshake(refusal(words, word)?),
         "ack-delay" => Action::AckDelay(words.time(word)?),
+        "drop-acks" => Action::DropAcks(!words.takes("off")),
         "freeze-clock" => Action::FreezeClock(!words.takes("off")),
         "heal" => Action::Heal,
         _ => return Err(unknown(word)),
@@ -183,7 +184,7 @@ fn action(words: &mut Words<'_>) -> Result<Action, String> {
 }
 
 fn unknown(word: &str) -> String {
-    const WORDS: [&str; 22] = [
+    const WORDS: [&str; 25] = [
         "trade",
         "quote",
         "reset",
@@ -205,6 +206,9 @@ fn unknown(word: &str) -> String {
         "rest-delay",
         "rest-lag",
         "handshake",
+        "ack-delay",
+        "drop-acks",
+        "freeze-clock",
         "heal",
     ];
     let near = WORDS

@@ -32,7 +32,7 @@ pub(super) fn script(seed: u64, limits: &ScriptLimits) -> Script {
         })
         .collect();
     for _ in 0..rng.usize(1..=limits.troubles.max(1)) {
-        lines.push(trouble(&mut rng, limits, length));
+        lines.extend(trouble(&mut rng, limits, length));
     }
     lines.push(Line {
         when: When::At(Duration::from_millis(length)),
@@ -41,10 +41,10 @@ pub(super) fn script(seed: u64, limits: &ScriptLimits) -> Script {
     Script { lines }
 }
 
-fn trouble(rng: &mut fastrand::Rng, limits: &ScriptLimits, length: u64) -> Line {
+fn trouble(rng: &mut fastrand::Rng, limits: &ScriptLimits, length: u64) -> Vec<Line> {
     let at = rng.u64(0..length.max(1));
     let millis = Duration::from_millis;
-    let action = match rng.u8(0..22) {
+    let action = match rng.u8(0..25) {
         0 | 1 => Action::Reset,
         2 => Action::Fin,
         3 => Action::Close(*pick(rng, &[1000, 1001, 1008, 1011, 1012, 1013, 4000])),
@@ -69,6 +69,13 @@ fn trouble(rng: &mut fastrand::Rng, limits: &ScriptLimits, length: u64) -> Line 
         18 => Action::Handshake(Some(refusal(rng))),
         19 => Action::FreezeClock(true),
         20 => Action::Shutdown,
+        21 => Action::DropAcks(true),
+        // for a client the end of sockets: it stays away for longer than any script is
+        22 => Action::Handshake(Some(Refusal {
+            status: *pick(rng, &[403, 451]),
+            retry_after: None,
+        })),
+        23 => return restart(rng, at, length),
         _ => Action::AckDelay(millis(rng.u64(1..3_000))),
     };
     let when = match action.undo() {
@@ -84,10 +91,27 @@ fn trouble(rng: &mut fastrand::Rng, limits: &ScriptLimits, length: u64) -> Line 
         },
         None => When::At(millis(at)),
     };
-    Line { when, action }
+    vec![Line { when, action }]
 }
 
-/// Not those that a client must take for final: it would stay away for good, and rightly so.
+/// The exchange goes, and comes back.
+fn restart(rng: &mut fastrand::Rng, at: u64, length: u64) -> Vec<Line> {
+    let millis = Duration::from_millis;
+    let back = (at + rng.u64(1..10_000)).min(length);
+    let ending = pick(rng, &[Action::Reset, Action::Fin, Action::Close(1012)]).clone();
+    vec![
+        Line {
+            when: When::FromTo(millis(at), millis(back)),
+            action: Action::Listen(false),
+        },
+        Line {
+            when: When::At(millis(at)),
+            action: ending,
+        },
+    ]
+}
+
+/// Not those that a client takes for final.
 fn refusal(rng: &mut fastrand::Rng) -> Refusal {
     let status = *pick(rng, &[429, 500, 502, 503]);
     Refusal {

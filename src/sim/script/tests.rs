@@ -46,6 +46,8 @@ from 1s to 2s rest-lag 20
 from 1s to 2s handshake 451
 at 3s handshake ok
 from 1s to 2s ack-delay 2s
+from 1s to 2s drop-acks
+at 3s drop-acks off
 from 1s to 2s freeze-clock
 at 3s freeze-clock off
 every 2s from 10s to 20s close 1012
@@ -165,6 +167,17 @@ at 8s delay 20ms
         .await;
     assert_eq!(proxy.faults(), LineFaults::default());
     assert!(!sim.faults().freeze_clock);
+}
+
+#[test]
+fn a_script_knows_when_it_leaves_rest_alone() {
+    let script: Script = "from 10s to 20s rest 429 retry-after 5\nat 30s reset\nat 40s heal"
+        .parse()
+        .unwrap();
+    let hinders =
+        |from, to| script.hinders_rest(Duration::from_secs(from), Duration::from_secs(to));
+    assert!(!hinders(0, 9) && hinders(0, 10) && hinders(15, 16) && hinders(24, 30));
+    assert!(!hinders(26, 40));
 }
 
 proptest! {

@@ -136,6 +136,22 @@ async fn where_neither_works_it_is_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_rest_could_not_while_the_exchange_was_away_does_not_count_at_a_refusal() {
+    let sim = sim(VENUE);
+    sim.faults().handshake_status = Some(503);
+    let dial = PipeDial::to(&sim);
+    let (fallback, says) = Scripted::saying(fails());
+    let mut feed = start(&dial, &fallback, &["BTC"]);
+    feed.during(secs(30)).await;
+    assert!(fallback.is_running());
+    sim.faults().handshake_status = Some(403);
+    says.send(works()).unwrap();
+    let told = feed.states(secs(60)).await;
+    assert!(!told.contains(&Failed), "{told:?}");
+    assert!(fallback.is_running());
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_line_for_two_seconds_and_two_attempts_rest_is_polled() {
     let dial = refusing();
     let (fallback, says) = Scripted::saying(None);

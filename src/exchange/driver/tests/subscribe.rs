@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::support::*;
-use crate::feed::Topic;
+use crate::feed::{Command, Topic};
 use crate::model::{Event, Status, StatusState, Stream};
-use crate::sim::{Listing, Sim, SimConfig, Venue};
+use crate::sim::{Cut, Listing, Sim, SimConfig, Venue};
 
 fn statuses(events: &[Event]) -> Vec<Status> {
     let status = |event: &Event| match event {
@@ -79,6 +79,57 @@ async fn without_an_answer_it_is_asked_three_times_and_then_fails_alone() {
         feed.expect_trades(&made).await;
         assert_eq!(feed.states(secs(60)).await, []);
         assert_eq!((dial.times().len(), sim.counters().subscribes), (1, 3));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_on_which_nothing_is_answered_is_replaced_and_no_symbol_is_given_up() {
+    // Coinbase's heartbeats belong to symbols: there such a line is silent, and given up sooner
+    for venue in [Venue::Binance, Venue::Kraken] {
+        let sim = sim(venue);
+        sim.faults().drop_acks = true;
+        for base in ["BTC", "ETH"] {
+            sim.faults().mute_symbols.insert(symbol(venue, base));
+        }
+        let dial = PipeDial::to(&sim);
+        let topics = trades(venue, &["BTC", "ETH"]);
+        let mut feed = Feed::start(venue, &dial, topics.clone());
+        let reason = feed.expect(StatusState::Stale, 1).await;
+        assert_eq!(reason, "no subscription was answered");
+        feed.expect(StatusState::Reconnecting, 1).await;
+        sim.faults().drop_acks = false;
+        sim.faults().mute_symbols.clear();
+        feed.expect(StatusState::Connected, 1).await;
+        assert_eq!(dial.times().len(), 2, "{venue:?}");
+        feed.expect_trades(&sim.trade(&symbol(venue, "BTC"), 2))
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_exchange_has_fed_before_is_asked_for_until_it_is_answered() {
+    for venue in VENUES {
+        let sim = sim(venue);
+        let dial = PipeDial::to(&sim);
+        let mut feed = Feed::start(venue, &dial, trades(venue, &["BTC", "ETH"]));
+        feed.during(secs(3)).await;
+        sim.faults().drop_acks = true;
+        sim.faults().mute_symbols.insert(symbol(venue, "BTC"));
+        feed.command(Command::Resubscribe(trades(venue, &["BTC"])));
+        assert_eq!(feed.states(secs(60)).await, [], "{venue:?}");
+        // on the next line, too, where others are answered by data
+        sim.cut_all(Cut::Reset);
+        feed.expect(StatusState::Reconnecting, 1).await;
+        settle().await;
+        let made = sim.trade(&symbol(venue, "ETH"), 1);
+        feed.expect_trades(&made).await;
+        assert_eq!(feed.states(secs(60)).await, [], "{venue:?}");
+        sim.faults().drop_acks = false;
+        sim.faults().mute_symbols.clear();
+        feed.expect(StatusState::Connected, 1).await;
+        feed.expect_trades(&sim.trade(&symbol(venue, "BTC"), 2))
+            .await;
+        assert_eq!(dial.times().len(), 2, "{venue:?}");
     }
 }
 
