@@ -1,8 +1,8 @@
 //! The promise about trades, held against what the exchange knows.
 
-use tickwire::sim::{LedgerTrade, Repair, Side, Sim, Told, Verdict, verify};
+use tickwire::sim::{Repair, Side, Sim, Told, Verdict, verify};
 
-use crate::support::{Record, Running, same_number};
+use crate::support::{Record, Running};
 
 /// What was printed of one symbol of one exchange: from its first trade to its last each one once, in order,
 /// or told as missing.
@@ -16,7 +16,7 @@ pub fn keeps_promise(sim: &Sim, exchange: &str, symbol: &str, printed: &[Record]
         .iter()
         .filter(is_of)
         .filter_map(|record| match record.text("type").as_str() {
-            "trade" => Some(trade(record, &ledger)),
+            "trade" => Some(trade(record)),
             "gap" if record.text("stream") == "trades" => Some(gap(record)),
             _ => None,
         })
@@ -34,22 +34,16 @@ pub fn keeps_promise(sim: &Sim, exchange: &str, symbol: &str, printed: &[Record]
     })
 }
 
-/// As it was printed; over REST some exchanges write more zeros.
-fn trade(record: &Record, ledger: &[LedgerTrade]) -> Told {
-    let id = record.number("id");
-    let truth = ledger.iter().find(|trade| trade.id == id);
-    let digits = |key: &str, truth: Option<&String>| match truth {
-        Some(truth) if same_number(record.raw(key), truth) => truth.clone(),
-        _ => record.raw(key).to_owned(),
-    };
+fn trade(record: &Record) -> Told {
     Told::Trade {
-        id,
-        price: digits("price", truth.map(|trade| &trade.price)),
-        size: digits("size", truth.map(|trade| &trade.size)),
+        id: record.number("id"),
+        price: record.raw("price").to_owned(),
+        size: record.raw("size").to_owned(),
         side: match record.text("side").as_str() {
             "buy" => Side::Buy,
             _ => Side::Sell,
         },
+        repaired: record.text("origin") == "repair",
     }
 }
 
