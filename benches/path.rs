@@ -116,7 +116,7 @@ fn engine_trades_in_order(bencher: Bencher<'_, '_>, name: &str) {
         unreachable!("the first frame is a trade")
     };
     let mut core = Core::default();
-    core.add(first.market, true);
+    core.add(first.market, Stream::Trades, true);
     let (mut out, mut trade) = (Vec::new(), first);
     bencher.counter(ItemsCount::new(1u32)).bench_local(move || {
         out.clear();

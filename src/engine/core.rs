@@ -55,26 +55,27 @@ pub struct Core {
 #[derive(Debug)]
 struct State {
     market: Market,
-    sequence: Sequence,
+    /// `None`: nobody wants them.
+    trades: Option<Sequence>,
     ticker_time: Option<Timestamp>,
     /// Whether it is among the timed ones.
     is_timed: bool,
 }
 
 impl Core {
-    /// Announces a market; `contiguous` says whether its trade ids rise by one.
-    pub fn add(&mut self, market: Market, contiguous: bool) {
+    /// Announces one stream of a market; `contiguous` says whether its trade ids rise by one.
+    pub fn add(&mut self, market: Market, stream: Stream, contiguous: bool) {
         if self.markets.len() <= market.index() {
             self.markets.resize_with(market.index() + 1, || None);
         }
-        let state = &mut self.markets[market.index()];
-        if state.is_none() {
-            *state = Some(State {
-                market,
-                sequence: Sequence::new(market, contiguous),
-                ticker_time: None,
-                is_timed: false,
-            });
+        let state = self.markets[market.index()].get_or_insert(State {
+            market,
+            trades: None,
+            ticker_time: None,
+            is_timed: false,
+        });
+        if stream == Stream::Trades && state.trades.is_none() {
+            state.trades = Some(Sequence::new(market, contiguous));
         }
     }
 
@@ -82,8 +83,8 @@ impl Core {
     /// runs is of no use to anyone.
     pub fn forget_trades(&mut self, market: Market) {
         if let Some(Some(state)) = self.markets.get_mut(market.index()) {
-            self.has_room |= state.sequence.is_repairing();
-            state.sequence.reset();
+            let trades = state.trades.take();
+            self.has_room |= trades.is_some_and(|trades| trades.is_repairing());
         }
     }
 
@@ -103,22 +104,25 @@ impl Core {
     }
 
     fn on_trade(&mut self, trade: Trade, now: u64, out: &mut Vec<Event>) {
-        // Not announced: a frame that was on its way when the last subscriber left.
         let Some(Some(state)) = self.markets.get_mut(trade.market.index()) else {
+            return;
+        };
+        // Not wanted: a frame that was on its way when the last subscriber left.
+        let Some(sequence) = &mut state.trades else {
             return;
         };
         let mut to = Output {
             events: out,
             stats: &mut self.sequence,
         };
-        state.sequence.on_trade(trade, now, &mut to);
-        if !state.sequence.is_calm() {
+        sequence.on_trade(trade, now, &mut to);
+        if !sequence.is_calm() {
             state.keep_time(&mut self.timed);
         }
     }
 
-    /// Takes what a feed knows of its subscriptions. Only trades have holes.
-    pub fn on_sign(&mut self, sign: &Sign, now: u64) {
+    /// Takes what a feed knows of its subscriptions, at the time `at` by the wall clock. Only trades have holes.
+    pub fn on_sign(&mut self, sign: &Sign, now: u64, at: Timestamp) {
         match sign {
             Sign::Lost(topics) => {
                 for market in trades(topics) {
@@ -127,7 +131,7 @@ impl Core {
             }
             Sign::Subscribed(topics) => {
                 for market in trades(topics) {
-                    self.with(market, |sequence| sequence.on_subscribed(now));
+                    self.with(market, |sequence| sequence.on_subscribed(at, now));
                 }
             }
             Sign::Newest { market, id } => {
@@ -153,20 +157,31 @@ impl Core {
         now: u64,
         out: &mut Vec<Event>,
     ) {
-        if let Some(Some(state)) = self.markets.get_mut(market.index()) {
+        if let Some(Some(state)) = self.markets.get_mut(market.index())
+            && let Some(sequence) = &mut state.trades
+        {
             let mut to = Output {
                 events: out,
                 stats: &mut self.sequence,
             };
-            state.sequence.on_repaired(ticket, answer, now, &mut to);
+            sequence.on_repaired(ticket, answer, now, &mut to);
         }
         self.on_timer(now, out);
     }
 
     /// The newest trade of this market that is known, told or missing.
     pub fn last_id(&self, market: Market) -> Option<u64> {
-        let state = self.markets.get(market.index())?.as_ref()?;
-        state.sequence.last_id()
+        self.trades(market)?.last_id()
+    }
+
+    /// When the trades of this market were first confirmed to be subscribed, by the wall clock: what is newer should
+    /// have come. `None`: not yet, or a trade says where the stream is.
+    pub fn begins_at(&self, market: Market) -> Option<Timestamp> {
+        self.trades(market)?.begins_at()
+    }
+
+    fn trades(&self, market: Market) -> Option<&Sequence> {
+        self.markets.get(market.index())?.as_ref()?.trades.as_ref()
     }
 
     /// When [`Core::on_timer`] is wanted.
@@ -177,7 +192,7 @@ impl Core {
         let deadlines = self
             .timed
             .iter()
-            .filter_map(|&index| self.markets[index].as_ref()?.sequence.deadline());
+            .filter_map(|&index| self.markets[index].as_ref()?.deadline());
         deadlines.min()
     }
 
@@ -190,9 +205,11 @@ impl Core {
             let Some(state) = &mut markets[index] else {
                 return false;
             };
-            let mut to = Output { events: out, stats };
-            state.sequence.on_timer(now, &mut to);
-            state.is_timed = state.sequence.deadline().is_some();
+            if let Some(sequence) = &mut state.trades {
+                let mut to = Output { events: out, stats };
+                sequence.on_timer(now, &mut to);
+            }
+            state.is_timed = state.deadline().is_some();
             state.is_timed
         });
         self.ask(now);
@@ -209,11 +226,11 @@ impl Core {
         for index in std::mem::take(&mut self.timed) {
             if let Some(state) = &mut self.markets[index] {
                 state.is_timed = false;
-                let mut to = Output {
-                    events: out,
-                    stats: &mut self.sequence,
-                };
-                state.sequence.finish(&mut to);
+                if let Some(sequence) = &mut state.trades {
+                    let stats = &mut self.sequence;
+                    let mut to = Output { events: out, stats };
+                    sequence.finish(&mut to);
+                }
             }
         }
     }
@@ -227,11 +244,14 @@ impl Core {
             let Some(state) = &self.markets[index] else {
                 continue;
             };
-            if let Some(turn) = state.sequence.queued() {
+            let Some(sequence) = &state.trades else {
+                continue;
+            };
+            if let Some(turn) = sequence.queued(now) {
                 queued.push((turn, index));
-            } else if state.sequence.is_repairing() {
+            } else if sequence.is_repairing() {
                 *count(&mut running, state.market.exchange()) += 1;
-                if state.sequence.is_due(now) {
+                if sequence.is_due(now) {
                     due.push(index);
                 }
             }
@@ -252,7 +272,8 @@ impl Core {
                 continue;
             };
             let ticket = self.asked;
-            if let Some(ask) = state.sequence.ask(ticket, now) {
+            let sequence = state.trades.as_mut();
+            if let Some(ask) = sequence.and_then(|sequence| sequence.ask(ticket, now)) {
                 self.asked += 1;
                 self.effects.push(Effect::Repair {
                     market: state.market,
@@ -265,8 +286,10 @@ impl Core {
     }
 
     fn with(&mut self, market: Market, change: impl FnOnce(&mut Sequence)) {
-        if let Some(Some(state)) = self.markets.get_mut(market.index()) {
-            change(&mut state.sequence);
+        if let Some(Some(state)) = self.markets.get_mut(market.index())
+            && let Some(sequence) = &mut state.trades
+        {
+            change(sequence);
             state.keep_time(&mut self.timed);
         }
     }
@@ -289,8 +312,12 @@ impl Core {
 }
 
 impl State {
+    fn deadline(&self) -> Option<u64> {
+        self.trades.as_ref()?.deadline()
+    }
+
     fn keep_time(&mut self, timed: &mut Vec<usize>) {
-        if !self.is_timed && self.sequence.deadline().is_some() {
+        if !self.is_timed && self.deadline().is_some() {
             self.is_timed = true;
             timed.push(self.market.index());
         }

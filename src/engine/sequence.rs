@@ -8,6 +8,7 @@
 //! and came in another way, repeated by the exchange on subscribing or over REST: they belong to the hole
 //! before the next streamed trade, and one gap behind them says so.
 
+mod begin;
 mod hole;
 mod ranges;
 mod repair;
@@ -68,6 +69,8 @@ pub struct Sequence {
     reached: Option<Reached>,
     /// Whether the stream has begun: before that, what the exchange repeats only says where it does.
     live: bool,
+    /// When it was first confirmed, by the wall clock: its beginning, as long as no trade says where that is.
+    begins_at: Option<Timestamp>,
     /// Trades that cannot be told yet, by id.
     waiting: VecDeque<Waiting>,
     /// The newest holes that were told: ids in them are late, not duplicates. Only for counting.
@@ -81,7 +84,7 @@ pub struct Sequence {
     /// When to ask what came after the last trade, be there a hole or not.
     probe_at: Option<u64>,
     repair: Option<Repair>,
-    /// Nothing of the five above is open, so that a trade that follows can be told at once.
+    /// Nothing is open, so that a trade that follows can be told at once.
     calm: bool,
 }
 
@@ -105,7 +108,8 @@ struct Waiting {
 /// The stream was interrupted when this was the newest known trade.
 #[derive(Debug, Clone, Copy)]
 struct Interruption {
-    after: u64,
+    /// `None`: there was none yet.
+    after: Option<u64>,
     cause: GapReason,
     /// The line that came after it has shown how far the exchange is.
     is_answered: bool,
@@ -160,6 +164,7 @@ impl Sequence {
             contiguous,
             reached: None,
             live: false,
+            begins_at: None,
             waiting: VecDeque::new(),
             told: VecDeque::new(),
             restart: Vec::new(),
@@ -180,7 +185,7 @@ impl Sequence {
             return self.on_known(trade, to);
         }
         self.restart.clear();
-        if trade.replayed && !self.live {
+        if self.is_before_stream(&trade) {
             return self.begin_after(&trade, to);
         }
         let follows = trade.id - reached.id == 1 || !self.contiguous;
@@ -192,37 +197,6 @@ impl Sequence {
         self.advance(Some(trade.id), to);
         self.limit(now, to);
         self.refresh();
-    }
-
-    /// Nothing was told yet. A repeated trade says where the stream begins. Else the first ones wait too:
-    /// the wire may have swapped them, and the lowest is the beginning.
-    fn on_first(&mut self, trade: Trade, now: u64, to: &mut Output<'_>) {
-        if trade.replayed {
-            self.begin_after(&trade, to);
-        } else if self.contiguous {
-            self.hold(trade, now, to);
-            if self.waiting.len() > REORDER_TRADES {
-                self.begin(to);
-            }
-            self.refresh();
-        } else {
-            self.tell(trade, to);
-        }
-    }
-
-    fn begin_after(&mut self, trade: &Trade, to: &mut Output<'_>) {
-        self.reached = Some(trade.into());
-        self.waiting.retain(|waiting| waiting.trade.id > trade.id);
-        self.advance(None, to);
-        self.refresh();
-    }
-
-    /// The lowest waiting trade is the first one.
-    fn begin(&mut self, to: &mut Output<'_>) {
-        if let Some(first) = self.waiting.pop_front() {
-            self.tell(first.trade, to);
-            self.advance(None, to);
-        }
     }
 
     /// An id that is behind us.
@@ -260,7 +234,7 @@ impl Sequence {
     /// Asks about whatever has been missing for too long, and ends what has been asked for too long.
     pub fn on_timer(&mut self, now: u64, to: &mut Output<'_>) {
         while self.deadline().is_some_and(|deadline| deadline <= now) {
-            if self.reached.is_none() {
+            if self.has_beginning() {
                 self.begin(to);
             } else if self.repair.as_ref().is_some_and(|r| r.end() > now) {
                 // Its next try is due, which is not ours to make.
@@ -279,21 +253,15 @@ impl Sequence {
 
     /// The end of the stream: nothing that waits is kept back, and nothing more is asked.
     pub fn finish(&mut self, to: &mut Output<'_>) {
-        if self.reached.is_none() {
+        if self.has_beginning() {
             self.begin(to);
         }
         self.close_through(u64::MAX, to);
-        let claim = self.claim.filter(|_| self.repair.is_some());
-        if !self.waiting.is_empty() || claim.is_some() {
-            self.close(None, claim.map(|claim| claim.id), to);
+        if !self.waiting.is_empty() {
+            self.close(None, None, to);
         }
         self.repair = None;
         self.refresh();
-    }
-
-    /// Forgets everything: nobody listens any more, and a later listener begins anew.
-    pub fn reset(&mut self) {
-        *self = Self::new(self.market, self.contiguous);
     }
 
     /// Whether nothing is missing, or may be.
@@ -303,14 +271,15 @@ impl Sequence {
 
     fn tell(&mut self, trade: Trade, to: &mut Output<'_>) {
         self.live = true;
+        self.begins_at = None;
         self.reached = Some((&trade).into());
         to.events.push(Event::Trade(trade));
     }
 
     /// The highest id that has come.
     fn newest(&self) -> Option<u64> {
-        let reached = self.reached?.id;
-        Some(self.waiting.back().map_or(reached, |last| last.trade.id))
+        let last = self.waiting.back().map(|last| last.trade.id);
+        last.or(self.last_id())
     }
 
     /// Since when the longest waiting trade waits.
@@ -328,7 +297,12 @@ impl Sequence {
             .waiting
             .binary_search_by_key(&trade.id, |waiting| waiting.trade.id)
         {
-            Err(at) => self.waiting.insert(at, waiting),
+            Err(at) => {
+                self.waiting.insert(at, waiting);
+                if let Some(repair) = &mut self.repair {
+                    repair.held_since.get_or_insert(now);
+                }
+            }
             // The stream had not missed it after all.
             Ok(at) if !is_filler && self.waiting[at].is_filler => self.waiting[at] = waiting,
             Ok(_) if is_filler => {}
@@ -343,15 +317,17 @@ impl Sequence {
                 self.close_through(u64::MAX, to);
                 self.give_up(now, to);
             }
-            None if self.waiting.len() > REORDER_TRADES => self.open_repair(now, to),
+            None if self.waiting.len() <= REORDER_TRADES => {}
+            None if self.has_beginning() => self.begin(to),
+            None => self.open_repair(now, to),
             _ => {}
         }
     }
 
     /// Drops what is settled by what was told.
     fn refresh(&mut self) {
-        let reached = self.reached.map_or(0, |reached| reached.id);
-        self.claim = self.claim.filter(|claim| claim.id > reached);
+        let reached = self.last_id();
+        self.claim = self.claim.filter(|claim| Some(claim.id) > reached);
         self.interruptions.retain(|known| known.after >= reached);
         if self.interruptions.is_empty() {
             self.probe_at = None;

@@ -225,7 +225,7 @@ impl Task {
                 self.core.apply(event, now, out);
             }
             for sign in &batch.signs {
-                self.core.on_sign(sign, now);
+                self.core.on_sign(sign, now, self.clock.now());
                 self.watch_sign(sign, now);
             }
         }

@@ -211,7 +211,7 @@ async fn a_hole_is_filled_by_the_provider_and_counted() {
         panic!("{:?}", source.asked());
     };
     assert_eq!((after.id, after.time), (Some(1), Timestamp::from_nanos(1)));
-    assert_eq!(budget, millis(9_500));
+    assert_eq!(budget, millis(9_250));
     let stats = engine.stats();
     assert_eq!(
         (stats.gaps, stats.missing, stats.recovered, stats.repairs),

@@ -35,7 +35,7 @@ fn trade(market: Market, id: u64, millis: u64) -> Trade {
 #[test]
 fn a_ticker_that_goes_back_in_time_is_dropped_but_one_from_the_future_silences_nothing() {
     let mut core = Core::default();
-    core.add(ticker(0).market().unwrap(), true);
+    core.add(ticker(0).market().unwrap(), Stream::Ticker, true);
     let mut out = Vec::new();
     for at in [500, 400, 500, 90_000_000_000, 600] {
         core.apply(ticker(at), 0, &mut out);

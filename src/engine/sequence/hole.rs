@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{Event, Gap, GapReason, GapState, Stream, Trade};
 
+use super::ranges::Ranges;
 use super::{Output, Reached, Sequence, Waiting};
 
 /// How many told holes are remembered.
@@ -19,6 +20,8 @@ struct Hole {
     lost: u64,
     recovered: u64,
     venue_holes: u64,
+    /// It is before the first trade, and what nobody has cannot be counted.
+    is_before_first: bool,
 }
 
 impl Hole {
@@ -52,16 +55,25 @@ impl Sequence {
     /// Tells all trades up to which nothing is missing any more. `new` is the one that has just come: those
     /// behind it had come too early.
     pub(super) fn advance(&mut self, new: Option<u64>, to: &mut Output<'_>) {
+        let mut is_ahead = false;
         while let Some(place) = self.next_streamed() {
             let is_new = new.is_none_or(|id| id == self.waiting[place].trade.id);
             to.stats.reordered += u64::from(!is_new);
             self.close(Some(place), None, to);
+            is_ahead = true;
+        }
+        let held_since = is_ahead.then(|| self.oldest());
+        if let (Some(repair), Some(since)) = (&mut self.repair, held_since) {
+            repair.held_since = since;
         }
     }
 
     /// The place of the next streamed trade, where nothing before it is missing.
     fn next_streamed(&self) -> Option<usize> {
-        let mut known = self.reached?.id;
+        let mut known = self.last_id();
+        if known.is_none() && !self.is_interrupted_before_first() {
+            return None;
+        }
         for (place, waiting) in self.waiting.iter().enumerate() {
             if !self.joins(known, waiting.trade.id) {
                 return None;
@@ -69,42 +81,44 @@ impl Sequence {
             if !waiting.is_filler {
                 return Some(place);
             }
-            known = waiting.trade.id;
+            known = Some(waiting.trade.id);
         }
         None
     }
 
     /// Whether everything that waits was missed by the stream, and follows without a hole.
     pub(super) fn is_whole(&self) -> bool {
-        let Some(reached) = self.reached.filter(|_| !self.waiting.is_empty()) else {
-            return false;
-        };
-        let mut known = reached.id;
-        self.waiting.iter().all(|waiting| {
-            let joins = waiting.is_filler && self.joins(known, waiting.trade.id);
-            known = waiting.trade.id;
-            joins
-        })
+        let mut known = self.last_id();
+        !self.waiting.is_empty()
+            && self.waiting.iter().all(|waiting| {
+                let joins = waiting.is_filler && self.joins(known, waiting.trade.id);
+                known = Some(waiting.trade.id);
+                joins
+            })
     }
 
     /// Whether there is no trade between these two ids that has not come.
-    fn joins(&self, known: u64, next: u64) -> bool {
-        let is_suspected = if self.contiguous {
-            next - known > 1
-        } else {
-            self.interruption(known, next).is_some()
+    fn joins(&self, known: Option<u64>, next: u64) -> bool {
+        let Some((from, until)) = self.suspected(known, next) else {
+            return true;
         };
-        !is_suspected
-            || self
-                .repair
-                .as_ref()
-                .is_some_and(|repair| repair.absent.cover(known + 1, next - 1))
+        let repair = self.repair.as_ref();
+        repair.is_some_and(|repair| repair.absent.cover(from, until))
+    }
+
+    /// The first and the last id between these two trades that may be missing; without a lower one, before the first
+    /// trade of all.
+    fn suspected(&self, known: Option<u64>, next: u64) -> Option<(u64, u64)> {
+        let (from, until) = (known.map_or(0, |id| id + 1), next.checked_sub(1)?);
+        let has_holes = self.contiguous && known.is_some();
+        let is_suspected = has_holes || self.interruption(known, next).is_some();
+        (from <= until && is_suspected).then_some((from, until))
     }
 
     /// Why something may be missing between these two trades, beside their ids.
-    fn interruption(&self, known: u64, next: u64) -> Option<GapReason> {
+    fn interruption(&self, known: Option<u64>, next: u64) -> Option<GapReason> {
         let mut known_ones = self.interruptions.iter();
-        let between = known_ones.find(|one| known <= one.after && one.after < next);
+        let between = known_ones.find(|one| known <= one.after && one.after < Some(next));
         between.map(|one| one.cause)
     }
 
@@ -127,35 +141,34 @@ impl Sequence {
         claimed: Option<u64>,
         to: &mut Output<'_>,
     ) {
-        let Some(before) = self.reached else {
-            return;
-        };
+        let before = self.reached;
+        let known = before.map(|before| before.id);
         let fillers: Vec<_> = self
             .waiting
             .drain(..streamed.unwrap_or(self.waiting.len()))
             .collect();
         let next = streamed.and_then(|_| self.waiting.pop_front());
         let next = next.map(|Waiting { trade, .. }| trade);
-        let hole = self.inspect(before.id, &fillers, next.as_ref(), claimed);
+        let hole = self.inspect(known, &fillers, next.as_ref(), claimed);
         for filler in fillers {
             self.tell(filler.trade, to);
         }
         to.stats.venue_holes += hole.venue_holes;
         if let Some(ends) = hole.ends {
-            let gap = self.gap(&before, &hole, ends, next.as_ref());
+            let gap = self.gap(before, &hole, ends, next.as_ref());
             self.note(&hole, to);
             to.events.push(gap);
         }
         match next {
             Some(trade) => self.tell(trade, to),
-            None => self.go_on_after(before.id, claimed),
+            None => self.go_on_after(known, claimed),
         }
     }
 
     /// What is missing after this id, with what was recovered of it.
     fn inspect(
         &self,
-        mut known: u64,
+        mut known: Option<u64>,
         fillers: &[Waiting],
         next: Option<&Trade>,
         claimed: Option<u64>,
@@ -163,12 +176,12 @@ impl Sequence {
         let mut hole = Hole::default();
         for filler in fillers {
             self.inspect_between(known, filler.trade.id, &mut hole);
-            known = filler.trade.id;
-            hole.recover(known);
+            known = Some(filler.trade.id);
+            hole.recover(filler.trade.id);
         }
         match (next, claimed) {
             (Some(next), _) => self.inspect_between(known, next.id, &mut hole),
-            (None, Some(last)) if last > known => {
+            (None, Some(last)) if Some(last) > known => {
                 self.inspect_between(known, last.saturating_add(1), &mut hole);
             }
             _ => {}
@@ -176,43 +189,50 @@ impl Sequence {
         hole
     }
 
-    fn inspect_between(&self, known: u64, next: u64, hole: &mut Hole) {
-        let (mut from, until) = (known + 1, next - 1);
-        let is_suspected = self.contiguous || self.interruption(known, next).is_some();
-        if from > until || !is_suspected {
+    fn inspect_between(&self, known: Option<u64>, next: u64, hole: &mut Hole) {
+        let Some((from, until)) = self.suspected(known, next) else {
             return;
+        };
+        let nothing = Ranges::default();
+        let repair = self.repair.as_ref();
+        let absent = repair.map_or(&nothing, |repair| &repair.absent);
+        for (first, last) in absent.outside(from, until) {
+            hole.lose(first, last);
+            hole.is_before_first |= known.is_none();
         }
-        if let Some(repair) = &self.repair {
-            for (first, last) in repair.absent.within(from, until) {
-                // Where ids only rise, a step says nothing.
-                hole.venue_holes += u64::from(self.contiguous);
-                if from < first {
-                    hole.lose(from, first - 1);
-                }
-                from = last.saturating_add(1);
-            }
-        }
-        if from <= until {
-            hole.lose(from, until);
+        if self.contiguous && known.is_some() {
+            // Where ids only rise, a step says nothing.
+            hole.venue_holes += absent.within(from, until).count() as u64;
         }
     }
 
-    fn gap(&self, before: &Reached, hole: &Hole, ends: (u64, u64), next: Option<&Trade>) -> Event {
+    /// Whether each id that nobody has is a trade that is missing. Where ids only rise, those between two trades need
+    /// not exist, and before the first trade there are those from before the subscription.
+    fn counts(&self, hole: &Hole) -> bool {
+        hole.lost == 0 || self.contiguous && !hole.is_before_first
+    }
+
+    fn gap(
+        &self,
+        before: Option<Reached>,
+        hole: &Hole,
+        ends: (u64, u64),
+        next: Option<&Trade>,
+    ) -> Event {
         let bound = next.map_or(u64::MAX, |next| next.id);
         let cause = self
-            .interruption(before.id, bound)
+            .interruption(before.map(|before| before.id), bound)
             .unwrap_or(GapReason::IdHole);
         let lost_from = hole.lost_ends.map(|ends| ends.0);
         let obstacle = self.repair.as_ref().zip(lost_from);
         let obstacle = obstacle.and_then(|(repair, from)| repair.obstacle(from));
-        // Where ids only rise, those between two trades need not exist.
-        let counts = self.contiguous || hole.lost == 0;
+        let counts = self.counts(hole);
         Event::Gap(Arc::new(Gap {
             market: self.market,
             stream: Stream::Trades,
             from_id: counts.then_some(ends.0),
             to_id: counts.then_some(ends.1),
-            from: Some(before.timestamp),
+            from: before.map(|before| before.timestamp),
             to: next.map(|next| next.timestamp),
             missing: counts.then(|| hole.lost.saturating_add(hole.recovered)),
             recovered: hole.recovered,
@@ -225,7 +245,7 @@ impl Sequence {
     fn note(&mut self, hole: &Hole, to: &mut Output<'_>) {
         to.stats.gaps += 1;
         to.stats.recovered += hole.recovered;
-        let Some(ends) = hole.lost_ends.filter(|_| self.contiguous) else {
+        let Some(ends) = hole.lost_ends.filter(|_| self.counts(hole)) else {
             return;
         };
         to.stats.missing = to.stats.missing.saturating_add(hole.lost);
@@ -236,7 +256,7 @@ impl Sequence {
     }
 
     /// Goes on behind a hole that no streamed trade has ended: the stream still has to show that it flows.
-    fn go_on_after(&mut self, before: u64, claimed: Option<u64>) {
+    fn go_on_after(&mut self, before: Option<u64>, claimed: Option<u64>) {
         let Some(reached) = &mut self.reached else {
             return;
         };
@@ -246,7 +266,7 @@ impl Sequence {
             .iter()
             .rfind(|known| known.after >= before);
         if let Some(mut open) = moved.copied() {
-            open.after = reached.id;
+            open.after = Some(reached.id);
             self.interruptions.retain(|known| known.after < before);
             self.interruptions.push(open);
         }

@@ -34,6 +34,18 @@ impl Ranges {
             .map(move |range| (range.0.max(from), range.1.min(until)))
     }
 
+    /// Those of `from..=until` that are not in it.
+    pub fn outside(&self, from: u64, until: u64) -> impl Iterator<Item = (u64, u64)> {
+        let mut next = Some(from);
+        let end = until.checked_add(1).map(|end| (end, end));
+        let ends = self.within(from, until).map(Some).chain([end]);
+        ends.filter_map(move |range| {
+            let before = next?..range.map_or(u64::MAX, |range| range.0);
+            next = range.and_then(|range| range.1.checked_add(1));
+            (!before.is_empty()).then(|| (before.start, before.end - 1))
+        })
+    }
+
     /// Those that end at `id` or later.
     fn from(&self, id: u64) -> impl Iterator<Item = (u64, u64)> {
         let first = self.0.partition_point(|range| range.1 < id);
@@ -61,6 +73,8 @@ mod tests {
             prop_assert_eq!(ranges.cover(from, until), (from..=until).all(held));
             let within: Vec<_> = ranges.within(from, until).flat_map(|(a, b)| a..=b).collect();
             prop_assert_eq!(within, (from..=until).filter(|id| held(*id)).collect::<Vec<_>>());
+            let outside: Vec<_> = ranges.outside(from, until).flat_map(|(a, b)| a..=b).collect();
+            prop_assert_eq!(outside, (from..=until).filter(|id| !held(*id)).collect::<Vec<_>>());
             prop_assert!(ranges.cover(from + 1, from));
         }
     }

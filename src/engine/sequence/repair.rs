@@ -9,13 +9,14 @@ use crate::model::{GapReason, Timestamp, Trade};
 use super::ranges::Ranges;
 use super::{Claim, Output, REORDER_NANOS, Sequence, Waiting};
 
-/// How long one repair may take, once it has begun. The stream of its market waits for it.
+/// How long one repair may take, once it has begun; and how long a trade waits for one at most, be it that it has
+/// not even begun.
 pub const REPAIR_BUDGET_NANOS: u64 = 10_000_000_000;
 /// How often the exchange is asked for the same trades.
 pub const REPAIR_TRIES: u32 = 3;
 /// How many streamed trades of one market wait for a repair; about 3 MB.
 pub const REPAIR_TRADES: usize = 20_000;
-/// The longest that a trade waits, however many repairs there are before its own.
+/// The longest that a repair for which no trade waits is put off, however many there are before it.
 pub const WAIT_NANOS: u64 = 60_000_000_000;
 /// Before the exchange is asked again, be it that its REST side lags behind its stream or that it failed.
 const RETRY_NANOS: u64 = 500_000_000;
@@ -34,8 +35,9 @@ pub struct Ask {
 /// One repair: from the suspicion to its end.
 #[derive(Debug)]
 pub(super) struct Repair {
-    /// Since when the first of what waits for it has waited.
-    since: u64,
+    opened_at: u64,
+    /// Since when the trade has waited that has waited the longest, if one does.
+    pub held_since: Option<u64>,
     /// Whether everything after the last trade is wanted, be there a hole or not.
     pub is_open_ended: bool,
     /// Fillers that answers have brought.
@@ -68,9 +70,10 @@ enum Obstacle {
 }
 
 impl Repair {
-    fn new(since: u64, is_open_ended: bool) -> Self {
+    fn new(opened_at: u64, held_since: Option<u64>, is_open_ended: bool) -> Self {
         Self {
-            since,
+            opened_at,
+            held_since,
             is_open_ended,
             merged: 0,
             absent: Ranges::default(),
@@ -83,7 +86,16 @@ impl Repair {
 
     /// When it is over, whatever was found.
     pub fn end(&self) -> u64 {
-        self.until.min(self.since.saturating_add(WAIT_NANOS))
+        let patience = match self.held_since {
+            Some(since) => since.saturating_add(REPAIR_BUDGET_NANOS),
+            None => self.opened_at.saturating_add(WAIT_NANOS),
+        };
+        self.until.min(patience)
+    }
+
+    /// Whether an answer may still come in time.
+    fn has_time(&self, now: u64) -> bool {
+        now.saturating_add(ANSWER_NANOS) < self.end()
     }
 
     /// When it wants something.
@@ -116,7 +128,7 @@ impl Repair {
     /// Plans another try. False: there is none left, or no time for one.
     fn try_again(&mut self, pause: u64, now: u64) -> bool {
         let at = now.saturating_add(pause);
-        let can = self.tries < REPAIR_TRIES && at.saturating_add(ANSWER_NANOS) < self.end();
+        let can = self.tries < REPAIR_TRIES && self.has_time(at);
         if can {
             self.stage = Stage::Due(at);
         }
@@ -139,30 +151,41 @@ impl Repair {
         self.try_again(pause.max(RETRY_NANOS), now)
     }
 
-    /// Ids between two neighbours of a complete part are no trades. Nothing is learnt of what is after the newest
-    /// trade, nor of parts that are not covered: ids and times rise together, so a part in time is one in ids.
-    fn learn(&mut self, mark: &TradeMark, trades: &[Trade], uncovered: &[(Timestamp, Timestamp)]) {
+    /// Takes what an answer proves not to exist. Nothing is learnt of what is after the newest trade, nor of parts that
+    /// could not be had.
+    fn learn(
+        &mut self,
+        mark: &TradeMark,
+        trades: &[Trade],
+        uncovered: &[(Timestamp, Timestamp)],
+        missing: &[(u64, u64)],
+    ) {
+        // Who names no ids names times: they rise together, so a part in time is one in ids.
+        let has_ids = !missing.is_empty() || uncovered.is_empty();
         let is_covered = |a: Timestamp, b: Timestamp| {
             let (from, until) = (a.min(b), a.max(b));
             let touches = |part: &(Timestamp, Timestamp)| part.0 <= until && part.1 >= from;
             !uncovered.iter().any(touches)
         };
-        let mut known = mark.id.map(|id| (id, mark.time));
-        if let (Some((id, time)), Some(first)) = (known, trades.first())
-            && first.id - id > 1
-            && !is_covered(time, first.timestamp)
-        {
-            self.obstacle = Some(Obstacle::TooOld(id + 1));
-        }
+        let mut lost = Ranges::default();
+        lost.extend(missing.iter().copied());
         let mut absent = Vec::new();
+        let (mut known, mut time) = (mark.id, mark.time);
         for trade in trades {
-            let before = known.replace((trade.id, trade.timestamp));
-            if let Some((id, time)) = before
-                && trade.id - id > 1
-                && is_covered(time, trade.timestamp)
-            {
-                absent.push((id + 1, trade.id - 1));
+            let from = known.map_or(0, |id| id + 1);
+            if from < trade.id {
+                let until = trade.id - 1;
+                // Below the first trade of all, nobody can name ids.
+                if has_ids && known.is_some() {
+                    absent.extend(lost.outside(from, until));
+                } else if is_covered(time, trade.timestamp) {
+                    absent.push((from, until));
+                }
+                if known == mark.id && absent.first().is_none_or(|first| first.0 > from) {
+                    self.obstacle = Some(Obstacle::TooOld(from));
+                }
             }
+            (known, time) = (Some(trade.id), trade.timestamp);
         }
         self.absent.extend(absent);
     }
@@ -173,22 +196,23 @@ impl Sequence {
         let probe = self.probe_at.take_if(|at| *at <= now);
         // What is repeated from now on was missed.
         self.live = true;
-        let since = self.oldest().unwrap_or(now).min(now);
-        self.repair = Some(Repair::new(since, probe.is_some()));
+        self.repair = Some(Repair::new(now, self.oldest(), probe.is_some()));
         self.calm = false;
         to.stats.repairs += 1;
     }
 
-    /// Whether a repair waits to begin, and since when. Those that hold up trades come first.
-    pub fn queued(&self) -> Option<(bool, u64)> {
+    /// Whether a repair waits to begin and still can, and since when. Those that hold up trades come first.
+    pub fn queued(&self, now: u64) -> Option<(bool, u64)> {
         let repair = self.repair.as_ref()?;
-        let is_idle = self.waiting.is_empty();
-        matches!(repair.stage, Stage::Queued).then_some((is_idle, repair.since))
+        let is_queued = matches!(repair.stage, Stage::Queued) && repair.has_time(now);
+        let since = repair.held_since.unwrap_or(repair.opened_at);
+        is_queued.then_some((repair.held_since.is_none(), since))
     }
 
     /// Whether a repair has begun.
     pub fn is_repairing(&self) -> bool {
-        self.repair.is_some() && self.queued().is_none()
+        let repair = self.repair.as_ref();
+        repair.is_some_and(|repair| !matches!(repair.stage, Stage::Queued))
     }
 
     /// Whether a repair that has begun is to ask again.
@@ -199,11 +223,10 @@ impl Sequence {
 
     /// The question of a repair that is queued or due; its answer comes under this number.
     pub fn ask(&mut self, ticket: u64, now: u64) -> Option<Ask> {
-        let (reached, repair) = (self.reached?, self.repair.as_mut()?);
-        let after = TradeMark {
-            id: Some(reached.id),
-            time: reached.timestamp,
-        };
+        let repair = self.repair.as_mut()?;
+        let reached = self.reached.map(|r| (Some(r.id), r.timestamp));
+        let (id, time) = reached.or(self.begins_at.map(|at| (None, at)))?;
+        let after = TradeMark { id, time };
         Some(repair.ask(ticket, after, now))
     }
 
@@ -236,35 +259,43 @@ impl Sequence {
     }
 
     fn on_replay(&mut self, mark: &TradeMark, replay: Replay, now: u64, to: &mut Output<'_>) {
-        let (market, Some(known)) = (self.market, mark.id) else {
+        let (market, reached) = (self.market, self.last_id());
+        if mark.id.is_none() && reached.is_some() {
+            // Where the stream begins was learnt after the question: from there on it is complete by ids.
+            let can = self.repair.as_mut().is_some_and(|r| r.try_again(0, now));
+            if !can {
+                self.give_up(now, to);
+            }
             return;
+        }
+        let is_newer = |trade: &Trade| match mark.id {
+            Some(known) => trade.id > known,
+            None => trade.timestamp > mark.time,
         };
         let mut trades = replay.trades;
-        trades.retain(|trade| trade.market == market && trade.id > known);
+        trades.retain(|trade| trade.market == market && is_newer(trade));
         trades.sort_by_key(|trade| trade.id);
         trades.dedup_by_key(|trade| trade.id);
         // The newest of all is among the trades, or not newer than what we know.
         let newest = match (trades.last(), replay.newest) {
             (Some(last), _) => Some(last.id),
-            (None, newest) => newest.map(|newest| newest.id.min(known)),
+            (None, newest) => newest.map(|newest| newest.id.min(mark.id.unwrap_or(u64::MAX))),
         };
         let bound = self.bound(newest, now);
-        let reached = self.reached.map(|reached| reached.id);
         if let Some(repair) = &mut self.repair {
-            repair.learn(mark, &trades, &replay.uncovered);
+            repair.learn(mark, &trades, &replay.uncovered, &replay.missing);
         }
         self.merge(&trades, bound, now);
         self.advance(None, to);
         self.refresh();
         let needed = self.needed(now);
+        let is_further = self.last_id() > reached;
         let Some(repair) = &mut self.repair else {
             return;
         };
         // Where its REST side has not seen yet what its stream has told, it says nothing of that.
-        let answers = newest.is_some_and(|newest| newest >= needed);
-        let is_further = self.reached.map(|reached| reached.id) > reached;
-        if answers || is_further {
-            self.settle(newest, bound, to);
+        if newest >= needed || is_further {
+            self.settle(newest, bound, now, to);
         } else if !repair.try_again(RETRY_NANOS, now) {
             self.give_up(now, to);
         }
@@ -272,10 +303,10 @@ impl Sequence {
 
     /// Puts trades into the holes that are being repaired.
     fn merge(&mut self, trades: &[Trade], bound: u64, now: u64) {
-        let Some(reached) = self.reached else {
-            return;
-        };
-        let fillers = trades.iter().filter(|t| t.id > reached.id && t.id < bound);
+        let reached = self.last_id();
+        let fillers = trades
+            .iter()
+            .filter(|t| Some(t.id) > reached && t.id < bound);
         let before = self.waiting.len();
         let mut merged = VecDeque::with_capacity(before + trades.len());
         let mut waiting = std::mem::take(&mut self.waiting).into_iter().peekable();
@@ -315,21 +346,18 @@ impl Sequence {
             |waiting: &&Waiting| !waiting.is_filler || Some(waiting.trade.id) == newest_waiting;
         let ends = || self.waiting.iter().filter(is_end);
         let last = ends().rev().find(is_ready).or_else(|| ends().next());
-        let claim = self.claim_due(now);
-        let claimed = claim.map_or(0, |claim| claim.id.saturating_add(1));
+        // A trade that is only said to exist ends nothing that the exchange does not show.
+        let claim = self.claim_due(now).zip(newest);
+        let claimed = claim.map_or(0, |(claim, newest)| claim.id.min(newest).saturating_add(1));
         last.map_or(claimed, |last| last.trade.id.max(claimed))
     }
 
     /// The id that an answer has to reach before it says anything of the first hole.
-    fn needed(&self, now: u64) -> u64 {
-        let reached = self.reached.map_or(0, |reached| reached.id);
+    fn needed(&self, now: u64) -> Option<u64> {
         let streamed = self.waiting.iter().find(|waiting| !waiting.is_filler);
-        match (streamed, self.waiting.back()) {
-            (Some(next), _) => next.trade.id - 1,
-            (None, last) => {
-                let last = last.map_or(reached, |last| last.trade.id);
-                last.max(self.claim_due(now).map_or(0, |claim| claim.id))
-            }
+        match streamed {
+            Some(next) => next.trade.id.checked_sub(1),
+            None => self.newest().max(self.claim_due(now).map(|c| c.id)),
         }
     }
 
@@ -342,12 +370,15 @@ impl Sequence {
     /// Ends the repair without an answer: all that has waited for long enough goes on.
     pub(super) fn give_up(&mut self, now: u64, to: &mut Output<'_>) {
         let bound = self.bound(None, now);
-        self.settle(None, bound, to);
+        self.settle(None, bound, now, to);
     }
 
     /// Ends the repair: what is still missing up to `newest`, the last trade of the exchange's answer, and up to the
     /// trade `bound`, does not come any more. `None`: there was no answer.
-    fn settle(&mut self, newest: Option<u64>, bound: u64, to: &mut Output<'_>) {
+    ///
+    /// A trade that was only said to exist is not missing before an answer shows it: what says so may be wrong, and
+    /// says so again if it is not.
+    fn settle(&mut self, newest: Option<u64>, bound: u64, now: u64, to: &mut Output<'_>) {
         let is_answered = |id: u64| newest.is_none_or(|newest| id <= newest);
         self.close_through(
             newest.map_or(bound, |newest| bound.min(newest.saturating_add(1))),
@@ -356,13 +387,14 @@ impl Sequence {
         if self.waiting.iter().all(|waiting| waiting.is_filler) {
             let claim = self
                 .claim
-                .filter(|claim| claim.id <= bound && is_answered(claim.id));
+                .filter(|claim| claim.id <= bound && Some(claim.id) <= newest);
             let last = self.waiting.back().map(|last| last.trade.id);
             if last.map_or(claim.is_some(), |last| last <= bound && is_answered(last)) {
                 self.close(None, claim.map(|claim| claim.id), to);
             }
         }
         self.advance(None, to);
+        self.claim = self.claim.filter(|_| self.claim_due(now).is_none());
         self.repair = None;
         self.refresh();
     }

@@ -1,6 +1,6 @@
 //! What is known of the stream beside its trades: that it was interrupted, that it is back, how far the exchange is.
 
-use crate::model::GapReason;
+use crate::model::{GapReason, Timestamp};
 
 use super::{Claim, Interruption, Sequence};
 
@@ -11,9 +11,11 @@ pub const EVIDENCE_NANOS: u64 = 1_000_000_000;
 impl Sequence {
     /// Takes note that the stream stood still or was cut: what was traded meanwhile is missed.
     pub fn interrupt(&mut self, cause: GapReason) {
-        let Some(after) = self.newest() else {
+        let after = self.newest();
+        if after.is_none() && self.begins_at.is_none() {
+            // It has not begun.
             return;
-        };
+        }
         // Where it began is known, so it has: what is repeated from now on was missed.
         self.live = true;
         match self.interruptions.last_mut() {
@@ -28,10 +30,14 @@ impl Sequence {
         self.calm = false;
     }
 
-    /// The exchange feeds this market again: whether anything was missed has to be found out.
-    pub fn on_subscribed(&mut self, now: u64) {
+    /// The exchange feeds this market, since the time `at` by the wall clock: for the first time, which is where the
+    /// stream begins, or again, and whether anything was missed has to be found out.
+    pub fn on_subscribed(&mut self, at: Timestamp, now: u64) {
         let newest = self.newest();
-        let is_open = |known: &&Interruption| Some(known.after) == newest && !known.is_answered;
+        if newest.is_none() {
+            self.begins_at.get_or_insert(at);
+        }
+        let is_open = |known: &&Interruption| known.after == newest && !known.is_answered;
         if self.interruptions.last().filter(is_open).is_some() {
             self.probe_at = Some(now + EVIDENCE_NANOS);
         }
@@ -54,7 +60,7 @@ impl Sequence {
     /// Trades may be missing after the last one: the exchange is asked at once.
     pub fn suspect(&mut self, cause: GapReason, now: u64) {
         self.interrupt(cause);
-        if self.reached.is_some() {
+        if !self.interruptions.is_empty() {
             self.probe_at = Some(now);
         }
     }

@@ -1,5 +1,6 @@
 //! Lists of trades, signs and answers in, what is told out.
 
+mod begin;
 mod fills;
 mod order;
 mod repairs;
@@ -67,8 +68,9 @@ struct Probe {
     sequence: Sequence,
     stats: SequenceStats,
     out: Vec<Event>,
-    /// Questions, as the id after which trades were wanted.
+    /// Questions, as the id after which trades were wanted; 0 where it was a time.
     asked: Vec<u64>,
+    last_mark: Option<crate::feed::TradeMark>,
     now: u64,
 }
 
@@ -79,6 +81,7 @@ impl Probe {
             stats: SequenceStats::default(),
             out: Vec::new(),
             asked: Vec::new(),
+            last_mark: None,
             now: 0,
         }
     }
@@ -122,10 +125,11 @@ impl Probe {
     }
 
     fn ask(&mut self) {
-        if self.sequence.queued().is_some() || self.sequence.is_due(self.now) {
+        if self.sequence.queued(self.now).is_some() || self.sequence.is_due(self.now) {
             let ask = self.sequence.ask(self.asked.len() as u64, self.now);
-            let id = ask.and_then(|ask| ask.after.id);
-            self.asked.push(id.expect("what is open has a last trade"));
+            let mark = ask.expect("what is open has a beginning").after;
+            self.asked.push(mark.id.unwrap_or(0));
+            self.last_mark = Some(mark);
         }
     }
 
@@ -136,6 +140,15 @@ impl Probe {
             sequence.on_repaired(ticket, answer, now, to);
             sequence.on_timer(now, to);
         })
+    }
+
+    /// The exchange confirms the subscription, at this time by the wall clock.
+    fn subscribed_at(&mut self, at: Timestamp) -> &mut Self {
+        self.with(|sequence, now, _| sequence.on_subscribed(at, now))
+    }
+
+    fn heartbeat(&mut self, id: u64) -> &mut Self {
+        self.with(|sequence, now, _| sequence.on_newest(id, now))
     }
 
     fn finish(&mut self) -> &mut Self {

@@ -50,7 +50,7 @@ impl Task {
             let now = self.now();
             for topic in &topics {
                 let market = topic.instrument.market;
-                self.core.add(market, traits.contiguous_ids);
+                self.core.add(market, topic.stream, traits.contiguous_ids);
                 self.sanity.add(market);
                 if let Some(silence) = traits.silence {
                     self.freshness.add(market, topic.stream, silence, now);

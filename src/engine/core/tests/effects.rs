@@ -18,7 +18,7 @@ impl Probe {
         let (core, out) = (Core::default(), Vec::new());
         let mut probe = Self { core, out, now: 0 };
         for &market in markets {
-            probe.core.add(market, true);
+            probe.core.add(market, Stream::Trades, true);
             let first = Trade {
                 replayed: true,
                 ..trade(market, 0, 0)
@@ -150,6 +150,65 @@ fn a_market_that_is_forgotten_makes_room_and_its_answer_is_ignored() {
 }
 
 #[test]
+fn a_frame_on_its_way_when_the_last_subscriber_left_does_not_haunt_the_next_one() {
+    let market = market("effects-h", 0);
+    let mut probe = Probe::new(&[market]);
+    let sign = |core: &mut Core, sign: fn(Vec<(Market, Stream)>) -> Sign, now| {
+        let at = Timestamp::from_nanos(0);
+        core.on_sign(&sign(vec![(market, Stream::Trades)]), now, at);
+    };
+    probe.core.forget_trades(market);
+    // Its ticker goes on.
+    probe.core.add(market, Stream::Ticker, true);
+    probe.apply(trade(market, 2, 2));
+    sign(&mut probe.core, Sign::Subscribed, probe.now);
+    sign(&mut probe.core, Sign::Lost, probe.now);
+    probe.core.suspect(market, GapReason::Stall, probe.now);
+    assert_eq!(probe.wait(3_600_000), []);
+    assert_eq!(probe.core.begins_at(market), None);
+    probe.core.add(market, Stream::Trades, true);
+    assert_eq!(probe.core.last_id(market), None);
+    probe.apply(trade(market, 5_000, 5_000));
+    assert_eq!(probe.wait(250), []);
+    probe.apply(trade(market, 5_001, 5_001));
+    assert_eq!(probe.told(market), [1, 5_000, 5_001]);
+}
+
+#[test]
+fn where_the_stream_begins_is_known_until_a_trade_says_it() {
+    let market = market("effects-i", 0);
+    let mut core = Core::default();
+    core.add(market, Stream::Trades, true);
+    assert_eq!(core.begins_at(market), None);
+    for at in [7, 9] {
+        let topics = vec![(market, Stream::Trades)];
+        core.on_sign(&Sign::Subscribed(topics), 0, Timestamp::from_nanos(at));
+    }
+    assert_eq!(core.begins_at(market), Some(Timestamp::from_nanos(7)));
+    core.apply(Event::Trade(trade(market, 1, 1)), 0, &mut Vec::new());
+    core.on_timer(250 * MILLI, &mut Vec::new());
+    assert_eq!(
+        (core.begins_at(market), core.last_id(market)),
+        (None, Some(1))
+    );
+}
+
+#[test]
+fn no_stream_is_held_up_for_longer_than_10_s_however_many_are() {
+    let markets: Vec<_> = (0..10 * REPAIRS_AT_ONCE)
+        .map(|n| market("effects-j", n))
+        .collect();
+    let mut probe = Probe::new(&markets);
+    for &market in &markets {
+        probe.apply(trade(market, 5, 5));
+    }
+    probe.wait(9_999);
+    assert!(markets.iter().all(|&market| probe.told(market) == [1]));
+    probe.wait(1);
+    assert!(markets.iter().all(|&market| probe.told(market) == [1, 5]));
+}
+
+#[test]
 fn an_answer_under_an_old_number_is_ignored() {
     let market = market("effects-f", 0);
     let mut probe = Probe::new(&[market]);
@@ -173,10 +232,10 @@ fn only_signs_about_trades_count() {
     let mut probe = Probe::new(&[market]);
     let topic = |stream| vec![(market, stream)];
     for (stream, asked) in [(Stream::Ticker, 0), (Stream::Trades, 1)] {
-        probe.core.on_sign(&Sign::Lost(topic(stream)), probe.now);
-        probe
-            .core
-            .on_sign(&Sign::Subscribed(topic(stream)), probe.now);
+        for sign in [Sign::Lost(topic(stream)), Sign::Subscribed(topic(stream))] {
+            let at = Timestamp::from_nanos(0);
+            probe.core.on_sign(&sign, probe.now, at);
+        }
         assert_eq!(probe.wait(1_000).len(), asked, "{stream:?}");
     }
 }

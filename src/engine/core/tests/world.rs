@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::sequence::{REPAIR_TRIES, WAIT_NANOS};
+use crate::engine::sequence::{REPAIR_BUDGET_NANOS, REPAIR_TRIES};
 use crate::model::{Gap, GapState};
 use script::{Journey, Outage, Rest, Script, any_rest, healthy, script};
 
@@ -58,7 +58,7 @@ impl World {
             arrivals: BTreeMap::new(),
             longest_wait: 0,
         };
-        world.core.add(market(), true);
+        world.core.add(market(), Stream::Trades, true);
         world.plan();
         world
     }
@@ -69,6 +69,7 @@ impl World {
     }
 
     fn plan(&mut self) {
+        self.at(0, Happening::Subscribed);
         let is_down = |outages: &[Outage], n: usize| {
             let mut outages = outages.iter();
             outages.any(|o| (o.from..o.from + o.length).contains(&n))
@@ -80,6 +81,9 @@ impl World {
             let (now, trade) = (n as u64 * STEP, self.ledger[n]);
             if self.script.heartbeats && n % 25 == 24 && !is_down(&outages, n) {
                 self.at(now + 5, Happening::Newest(trade.id));
+            }
+            if self.script.has_lies && n % 40 == 39 {
+                self.at(now + 7, Happening::Newest(trade.id + 1_000_000_000_000));
             }
             if journey.is_lost || is_down(&outages, n) {
                 continue;
@@ -93,7 +97,7 @@ impl World {
             let end = (outage.from + outage.length).min(self.ledger.len());
             self.at(outage.from as u64 * STEP, Happening::Lost);
             // Before the first trade after it.
-            let up = end as u64 * STEP - 1;
+            let up = (end as u64 * STEP).saturating_sub(1);
             for place in end.saturating_sub(outage.snapshot)..end {
                 let replayed = true;
                 let trade = Trade {
@@ -147,6 +151,8 @@ impl World {
     }
 
     fn happen(&mut self, happening: Happening, now: u64) {
+        // The exchange's clock and ours agree, but for what comes at one moment.
+        let at = Timestamp::from_nanos(now as i64 - 1);
         let topics = || vec![(market(), Stream::Trades)];
         match happening {
             Happening::Trade(trade) => {
@@ -155,11 +161,11 @@ impl World {
                 }
                 self.core.apply(Event::Trade(trade), now, &mut self.out);
             }
-            Happening::Lost => self.core.on_sign(&Sign::Lost(topics()), now),
-            Happening::Subscribed => self.core.on_sign(&Sign::Subscribed(topics()), now),
+            Happening::Lost => self.core.on_sign(&Sign::Lost(topics()), now, at),
+            Happening::Subscribed => self.core.on_sign(&Sign::Subscribed(topics()), now, at),
             Happening::Newest(id) => {
                 let market = market();
-                self.core.on_sign(&Sign::Newest { market, id }, now);
+                self.core.on_sign(&Sign::Newest { market, id }, now, at);
             }
             Happening::Answer(ticket, answer) => {
                 let out = &mut self.out;
@@ -190,9 +196,23 @@ impl World {
         self.at(at, Happening::Answer(ticket, answer));
     }
 
+    /// Whether the line was lost before any trade came.
+    fn is_lost_at_first(&self) -> bool {
+        let outage = self.script.outages.first();
+        outage.is_some_and(|outage| outage.from == 0)
+    }
+
     /// What an honest provider says: see `exchange::history`.
     fn replay(&self, after: TradeMark, seen_at: u64, reach: usize, has_hole: bool) -> Replay {
-        let known = after.id.expect("a stream has ids");
+        let first = self.ledger[0].id;
+        let is_after = |trade: &Trade| match after.id {
+            Some(known) => trade.id > known,
+            None => trade.timestamp > after.time,
+        };
+        let reaches = |trade: &Trade| match after.id {
+            Some(known) => trade.id <= known + 1,
+            None => trade.id <= first || trade.timestamp <= after.time,
+        };
         let seen = self
             .ledger
             .iter()
@@ -200,8 +220,9 @@ impl World {
         let seen: Vec<_> = seen.copied().collect();
         let held = &seen[seen.len().saturating_sub(reach)..];
         let (mut trades, mut uncovered) = (held.to_vec(), Vec::new());
-        trades.retain(|trade| trade.id > known);
-        if !held.iter().any(|trade| trade.id <= known + 1) {
+        trades.retain(is_after);
+        let mut lost: Vec<_> = seen.iter().copied().filter(is_after).collect();
+        if !held.iter().any(reaches) {
             let until = held
                 .first()
                 .map_or(after.time, |t| t.timestamp.max(after.time));
@@ -212,8 +233,12 @@ impl World {
             trades.drain(place..place + 3);
             uncovered.push((trades[place - 1].timestamp, trades[place].timestamp));
         }
+        // Where the mark has no id, none are known before the first trade.
+        let from = after.id.or(trades.first().map(|trade| trade.id));
+        lost.retain(|trade| Some(trade.id) > from && !trades.contains(trade));
+        let missing = lost.into_iter().map(|trade| (trade.id, trade.id));
         Replay {
-            missing: Vec::new(),
+            missing: missing.filter(|_| self.script.has_ids).collect(),
             newest: held.last().copied(),
             trades,
             uncovered,
@@ -226,7 +251,9 @@ fn check(world: &World) -> Result<BTreeSet<u64>, TestCaseError> {
     let ids: BTreeSet<u64> = world.ledger.iter().map(|trade| trade.id).collect();
     let (mut told, mut absent) = (BTreeSet::new(), BTreeSet::new());
     let (mut last, mut repaired) = (None, BTreeSet::new());
-    for event in &world.out {
+    // Without an outage, what is lost before the first trade that comes is not known of.
+    let mut has_begun = !world.is_lost_at_first();
+    for (place, event) in world.out.iter().enumerate() {
         match event {
             Event::Trade(trade) => {
                 prop_assert!(ids.contains(&trade.id) && !trade.replayed);
@@ -245,7 +272,24 @@ fn check(world: &World) -> Result<BTreeSet<u64>, TestCaseError> {
             }
             Event::Gap(gap) => {
                 check_gap(gap, &ids, &repaired, &told)?;
-                let (from, until) = (gap.from_id.unwrap(), gap.to_id.unwrap());
+                has_begun |= gap.from_id.is_none();
+                let (from, until) = match gap.from_id.zip(gap.to_id) {
+                    Some(ends) => ends,
+                    None => {
+                        // Before the first trade nobody knows which there were.
+                        let is_first = told.iter().all(|id| repaired.contains(id));
+                        prop_assert!(is_first && gap.missing.is_none(), "{:?}", gap);
+                        let next = world.out[place..].iter().find_map(|event| match event {
+                            Event::Trade(trade) => Some(trade.id),
+                            _ => None,
+                        });
+                        (
+                            0,
+                            next.map_or(told.last().copied(), |id| Some(id - 1))
+                                .unwrap_or(0),
+                        )
+                    }
+                };
                 last = last.max(Some(until));
                 absent.extend((from..=until).filter(|id| ids.contains(id) && !told.contains(id)));
                 repaired.clear();
@@ -255,6 +299,7 @@ fn check(world: &World) -> Result<BTreeSet<u64>, TestCaseError> {
     }
     prop_assert!(repaired.is_empty(), "{repaired:?} have no gap");
     if let (Some(&first), Some(&last)) = (told.first(), told.last()) {
+        let first = if has_begun { first } else { world.ledger[0].id };
         let silent: Vec<_> = ids
             .range(first..=last)
             .filter(|id| !told.contains(id) && !absent.contains(id))
@@ -262,7 +307,11 @@ fn check(world: &World) -> Result<BTreeSet<u64>, TestCaseError> {
         prop_assert!(silent.is_empty(), "missing without a word: {silent:?}");
     }
     prop_assert!(absent.is_disjoint(&told));
-    prop_assert!(world.longest_wait <= WAIT_NANOS, "{}", world.longest_wait);
+    prop_assert!(
+        world.longest_wait <= REPAIR_BUDGET_NANOS,
+        "{}",
+        world.longest_wait
+    );
     let repairs = world.core.sequence.repairs;
     prop_assert!(world.questions as u64 <= repairs * u64::from(REPAIR_TRIES));
     prop_assert_eq!(world.core.sequence.recovered, told_as_repaired(world));
@@ -275,9 +324,16 @@ fn check_gap(
     repaired: &BTreeSet<u64>,
     told: &BTreeSet<u64>,
 ) -> Result<(), TestCaseError> {
-    let (from, until) = (gap.from_id.unwrap(), gap.to_id.unwrap());
-    let missing = gap.missing.unwrap();
     prop_assert_eq!(gap.recovered, repaired.len() as u64, "{:?}", gap);
+    let Some((from, until)) = gap.from_id.zip(gap.to_id) else {
+        let state = match gap.recovered {
+            0 => GapState::Unrepairable,
+            _ => GapState::Partial,
+        };
+        prop_assert_eq!(gap.state, state, "{:?}", gap);
+        return Ok(());
+    };
+    let missing = gap.missing.unwrap();
     prop_assert!(repaired.iter().all(|id| (from..=until).contains(id)));
     prop_assert!(missing >= 1 && missing <= until - from + 1);
     let lost = ids
@@ -332,6 +388,8 @@ fn the_check_finds_what_is_planted() {
         outages: Vec::new(),
         rest: vec![Rest::Refuses],
         heartbeats: false,
+        has_lies: false,
+        has_ids: true,
     };
     let run = |change: fn(&mut Vec<Event>)| {
         let mut world = World::new(script.clone());

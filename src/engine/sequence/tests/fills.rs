@@ -12,7 +12,7 @@ fn lost() -> Probe {
 }
 
 fn subscribed(probe: &mut Probe) -> &mut Probe {
-    probe.with(|sequence, now, _| sequence.on_subscribed(now))
+    probe.subscribed_at(at(0))
 }
 
 #[test]
@@ -181,20 +181,77 @@ fn a_heartbeat_just_before_its_trade_is_no_hole() {
 }
 
 #[test]
-fn a_hole_at_the_end_that_cannot_be_repaired_is_told_once() {
-    let mut probe = Probe::after(4);
-    probe.stream([5]);
-    probe.sequence.on_newest(7, 0);
-    probe.patience().answer(refused());
-    assert_eq!(probe.told(), "5 [6..7 0/2 unrepairable repair_off]");
-    // They come after all: told as missing, so not told any more, and no new count either.
-    let late = |id| Trade {
-        timestamp: at(100 + id),
-        ..trade(id)
+fn a_heartbeat_that_nobody_confirms_costs_no_trades() {
+    let before_it = || {
+        let mut probe = Probe::after(10);
+        probe.stream([11]).heartbeat(14).patience();
+        assert_eq!(probe.told(), "11");
+        assert_eq!(probe.asked, [11]);
+        probe
     };
-    probe.feed(late(6)).feed(late(7)).stream([8]);
-    assert_eq!(probe.told(), "8");
-    assert_eq!((probe.stats.late, probe.stats.gaps), (2, 1));
+    let mut refused_it = before_it();
+    refused_it.answer(refused());
+    let mut never_told = before_it();
+    never_told.wait(10_000);
+    let mut knew_older = before_it();
+    for _ in 0..REPAIR_TRIES {
+        knew_older.answer(has([11])).wait(500);
+    }
+    for mut probe in [refused_it, never_told, knew_older] {
+        assert!(probe.sequence.is_calm());
+        probe.stream([12, 13, 14, 15]);
+        assert_eq!(probe.told(), "12 13 14 15");
+        assert_eq!((probe.stats.gaps, probe.stats.late), (0, 0));
+    }
+}
+
+#[test]
+fn one_wrong_heartbeat_does_not_silence_a_market() {
+    let mut probe = Probe::after(10);
+    probe.stream([11]).heartbeat(1_000_000_000_000).patience();
+    // While the exchange is asked, too.
+    probe.stream([12]);
+    assert_eq!(probe.told(), "11 12");
+    for _ in 0..REPAIR_TRIES {
+        probe.answer(has([12])).wait(500);
+    }
+    probe.stream([13, 15]).patience().answer(has(14..=15));
+    assert_eq!(probe.told(), "13 +14 [14..14 1/1 repaired id_hole] 15");
+    assert!(probe.sequence.is_calm());
+}
+
+#[test]
+fn of_what_a_heartbeat_promises_that_is_told_which_the_exchange_shows() {
+    let mut probe = Probe::after(10);
+    probe.stream([11]).heartbeat(14).patience();
+    for _ in 0..REPAIR_TRIES {
+        probe.answer(has([12, 13])).wait(500);
+    }
+    assert_eq!(probe.told(), "11 +12 +13 [12..13 2/2 repaired id_hole]");
+    // The next one says it again.
+    probe.heartbeat(14).patience();
+    assert_eq!(probe.asked.last(), Some(&13));
+    probe.answer(Ok(Replay {
+        missing: vec![(14, 15)],
+        uncovered: vec![(at(13), at(16))],
+        ..has([16]).unwrap()
+    }));
+    assert_eq!(probe.told(), "[14..14 0/1 unrepairable source_limit]");
+    probe.stream([15]);
+    assert_eq!(probe.told(), "15");
+}
+
+#[test]
+fn a_heartbeat_during_a_repair_is_looked_into_after_it() {
+    let mut probe = Probe::after(4);
+    probe
+        .stream([5, 8])
+        .patience()
+        .heartbeat(10)
+        .answer(has(6..=8));
+    assert_eq!(probe.told(), "5 +6 +7 [6..7 2/2 repaired id_hole] 8");
+    probe.patience().answer(has([9, 10]));
+    assert_eq!(probe.told(), "+9 +10 [9..10 2/2 repaired id_hole]");
 }
 
 #[test]

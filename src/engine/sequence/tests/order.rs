@@ -118,13 +118,22 @@ fn ids_that_only_rise_have_no_holes() {
 #[test]
 fn the_highest_id_there_can_be_breaks_nothing() {
     let mut probe = Probe::after(4);
-    probe.sequence.on_newest(u64::MAX, 0);
-    probe.patience().answer(refused());
-    assert_eq!(
-        probe.told().split_whitespace().next(),
-        Some("[5..18446744073709551614")
-    );
+    probe.heartbeat(u64::MAX).patience().answer(refused());
+    assert_eq!(probe.told(), "");
     assert!(probe.sequence.is_calm());
+    let last = has([u64::MAX - 1, u64::MAX]).unwrap().trades;
+    let shown = Ok(Replay {
+        newest: last.last().copied(),
+        trades: last,
+        uncovered: vec![(at(4), at(5))],
+        missing: vec![(5, u64::MAX - 2)],
+    });
+    probe.heartbeat(u64::MAX).patience().answer(shown);
+    assert!(
+        probe
+            .told()
+            .starts_with("+18446744073709551614 [5..18446744073709551614")
+    );
     let mut probe = Probe::after(4);
     probe.feed(Trade {
         id: u64::MAX,

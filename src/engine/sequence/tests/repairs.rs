@@ -168,9 +168,9 @@ fn a_pause_that_the_exchange_asks_for_is_kept_and_one_beyond_the_budget_ends_the
 }
 
 #[test]
-fn a_repair_without_an_answer_ends_after_10_s_and_the_answer_is_ignored() {
+fn no_trade_waits_longer_than_10_s_and_an_answer_after_that_is_ignored() {
     let mut probe = asked();
-    probe.wait(9_999);
+    probe.wait(9_749);
     assert_eq!(probe.told(), "");
     probe.wait(1);
     assert_eq!(probe.told(), "[6..7 0/2 unrepairable id_hole] 8");
@@ -243,7 +243,7 @@ fn a_hole_that_came_after_the_answer_was_made_gets_its_own() {
 #[test]
 fn a_failed_repair_holds_up_no_later_hole_that_has_waited_too() {
     let mut probe = asked();
-    probe.stream([10]).wait(5_000).stream([12]).wait(4_900);
+    probe.stream([10]).wait(5_000).stream([12]).wait(4_650);
     probe.stream([14]).wait(100);
     assert_eq!(
         probe.told(),
@@ -278,41 +278,70 @@ fn no_more_than_20000_trades_wait_for_a_repair() {
     assert!(probe.sequence.is_calm());
 }
 
-#[test]
-fn no_trade_waits_longer_than_a_minute_for_its_turn() {
-    let mut probe = Probe::after(4);
-    probe.stream([5, 8]);
-    // Nobody gives it a turn.
+/// As if the repairs of other markets came first.
+fn queued(probe: &mut Probe, millis: u64) {
+    probe.now = millis * MILLI;
     let mut to = Output {
         events: &mut probe.out,
         stats: &mut probe.stats,
     };
-    probe.sequence.on_timer(REORDER_NANOS, &mut to);
-    assert_eq!(probe.sequence.queued(), Some((false, 0)));
-    assert_eq!(probe.sequence.deadline(), Some(WAIT_NANOS));
-    probe.sequence.on_timer(WAIT_NANOS, &mut to);
-    assert_eq!(probe.told(), "5 [6..7 0/2 unrepairable id_hole] 8");
+    probe.sequence.on_timer(probe.now, &mut to);
 }
 
 #[test]
-fn the_budget_begins_with_the_turn_and_leaves_time_to_put_an_answer_together() {
+fn no_trade_waits_longer_than_10_s_for_a_turn_that_does_not_come() {
     let mut probe = Probe::after(4);
     probe.stream([5, 8]);
-    probe.with(|sequence, _, to| sequence.on_timer(REORDER_NANOS, to));
-    assert_eq!(probe.asked, [5]);
-    let mut other = Probe::after(4);
-    other.stream([5, 8]);
+    queued(&mut probe, 250);
+    assert_eq!(probe.sequence.queued(probe.now), Some((false, 0)));
+    assert_eq!(probe.sequence.deadline(), Some(REPAIR_BUDGET_NANOS));
+    assert_eq!(probe.told(), "5");
+    // No answer could come in time.
+    assert_eq!(probe.sequence.queued(9_500 * MILLI), None);
+    queued(&mut probe, 10_000);
+    assert_eq!(probe.told(), "[6..7 0/2 unrepairable id_hole] 8");
+}
+
+#[test]
+fn a_repair_for_which_nothing_waits_is_put_off_for_a_minute_until_something_does() {
+    let mut probe = Probe::after(4);
+    probe.stream([5]);
+    probe.sequence.suspect(GapReason::Stall, 0);
+    queued(&mut probe, 0);
+    assert_eq!(probe.sequence.queued(0), Some((true, 0)));
+    assert_eq!(probe.sequence.deadline(), Some(WAIT_NANOS));
     let mut to = Output {
-        events: &mut other.out,
-        stats: &mut other.stats,
+        events: &mut probe.out,
+        stats: &mut probe.stats,
     };
-    other.sequence.on_timer(REORDER_NANOS, &mut to);
-    let ask = other.sequence.ask(0, 20_000 * MILLI).unwrap();
+    let later = 30_000 * MILLI;
+    probe.sequence.on_trade(trade(8), later, &mut to);
+    assert_eq!(probe.sequence.queued(later), Some((false, later)));
+    assert_eq!(probe.sequence.deadline(), Some(later + REPAIR_BUDGET_NANOS));
+}
+
+#[test]
+fn a_turn_that_comes_late_leaves_what_is_left_of_10_s_and_time_to_put_an_answer_together() {
+    let mut probe = Probe::after(4);
+    probe.stream([5, 8]);
+    queued(&mut probe, 250);
+    let ask = probe.sequence.ask(0, 3_000 * MILLI).unwrap();
     assert_eq!((ask.after.id, ask.after.time), (Some(5), at(5)));
-    assert_eq!(ask.budget.as_millis(), 9_500);
-    assert_eq!(other.sequence.deadline(), Some(30_000 * MILLI));
-    let late = other.sequence.ask(1, 25_000 * MILLI).unwrap();
+    assert_eq!(ask.budget.as_millis(), 6_500);
+    assert_eq!(probe.sequence.deadline(), Some(10_000 * MILLI));
+    let late = probe.sequence.ask(1, 5_000 * MILLI).unwrap();
     assert_eq!(late.budget.as_millis(), 4_500);
+}
+
+#[test]
+fn a_check_for_which_nothing_waits_has_10_s_from_its_turn() {
+    let mut probe = Probe::after(4);
+    probe.stream([5]);
+    probe.sequence.suspect(GapReason::Stall, 0);
+    queued(&mut probe, 0);
+    let ask = probe.sequence.ask(0, 20_000 * MILLI).unwrap();
+    assert_eq!(ask.budget.as_millis(), 9_500);
+    assert_eq!(probe.sequence.deadline(), Some(30_000 * MILLI));
 }
 
 #[test]
@@ -327,10 +356,32 @@ fn the_end_tells_what_is_open_without_waiting() {
 }
 
 #[test]
-fn a_market_that_nobody_wants_has_no_repair() {
-    let mut probe = asked();
-    probe.sequence.reset();
-    probe.answer(has(6..9)).wait(60_000);
-    assert_eq!(probe.told(), "");
-    assert_eq!(probe.sequence.deadline(), None);
+fn ids_that_the_answer_names_as_missing_are_told_whatever_their_times() {
+    let mut probe = Probe::after(10);
+    probe.stream([11, 17]).patience();
+    let at_100 = |id| Trade {
+        timestamp: at(100),
+        ..rest(id)
+    };
+    probe.answer(Ok(Replay {
+        trades: vec![at_100(12), at_100(16), at_100(17)],
+        uncovered: vec![(at(99), at(99).plus_nanos(1))],
+        missing: vec![(13, 15)],
+        newest: Some(at_100(17)),
+    }));
+    assert_eq!(probe.told(), "11 +12 +16 [12..16 2/5 partial id_hole] 17");
+}
+
+#[test]
+fn ids_that_the_answer_does_not_name_as_missing_do_not_exist_whatever_their_times() {
+    let mut probe = Probe::after(0);
+    probe.stream([1, 10]).patience();
+    probe.answer(Ok(Replay {
+        uncovered: vec![(at(1), at(10))],
+        missing: vec![(2, 3), (7, 7)],
+        ..has([5, 10]).unwrap()
+    }));
+    // No 4, no 6, no 8 and no 9.
+    assert_eq!(probe.told(), "1 +5 [2..7 1/4 partial source_limit] 10");
+    assert_eq!((probe.stats.missing, probe.stats.venue_holes), (3, 3));
 }

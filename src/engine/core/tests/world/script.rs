@@ -45,6 +45,10 @@ pub struct Script {
     pub outages: Vec<Outage>,
     pub rest: Vec<Rest>,
     pub heartbeats: bool,
+    /// Some of them name trades that there never will be.
+    pub has_lies: bool,
+    /// Answers name the ids that they lack, not only the times.
+    pub has_ids: bool,
 }
 
 fn journey() -> impl Strategy<Value = Journey> {
@@ -63,7 +67,8 @@ fn journey() -> impl Strategy<Value = Journey> {
 
 fn outages() -> impl Strategy<Value = Vec<Outage>> {
     let snapshot = prop_oneof![Just(0usize), 1usize..50];
-    let outage = (5usize..300, 1usize..60, snapshot).prop_map(|(from, length, snapshot)| Outage {
+    let from = prop_oneof![1 => Just(0usize), 6 => 5usize..300];
+    let outage = (from, 1usize..60, snapshot).prop_map(|(from, length, snapshot)| Outage {
         from,
         length,
         snapshot,
@@ -101,16 +106,16 @@ pub fn any_rest() -> impl Strategy<Value = Rest> {
 pub fn script(rest: impl Strategy<Value = Rest>) -> impl Strategy<Value = Script> {
     let journeys = prop::collection::vec(journey(), 20..350);
     let rest = prop::collection::vec(rest, 1..8);
-    (journeys, outages(), rest, any::<bool>()).prop_map(
-        |(journeys, mut outages, rest, heartbeats)| {
+    (journeys, outages(), rest, any::<[bool; 3]>()).prop_map(
+        |(journeys, mut outages, rest, [heartbeats, has_lies, has_ids])| {
             outages.retain(|outage| outage.from < journeys.len());
             outages.sort_by_key(|outage| outage.from);
             // One after the other, with a line in between.
-            let mut free = 0;
+            let mut free = None;
             outages.retain(|outage| {
-                let fits = outage.from > free;
+                let fits = Some(outage.from) > free;
                 if fits {
-                    free = outage.from + outage.length;
+                    free = Some(outage.from + outage.length);
                 }
                 fits
             });
@@ -119,6 +124,8 @@ pub fn script(rest: impl Strategy<Value = Rest>) -> impl Strategy<Value = Script
                 outages,
                 rest,
                 heartbeats,
+                has_lies,
+                has_ids,
             }
         },
     )
