@@ -14,7 +14,7 @@ mod watch;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::model::{Event, Exchange, Market, Stream, Ticker, Timestamp, Trade};
+use crate::model::{Event, Exchange, Market, Origin, Stream, Ticker, Timestamp, Trade};
 
 use watch::{State, Told, Verdict, Watch};
 
@@ -238,7 +238,7 @@ impl Freshness {
         };
         host.asked_at = Some(now);
         host.ready_at = now + watch.floor.min(16 * SECOND) / 16;
-        let question = watch.on_ask(topics, now);
+        let question = watch.on_ask(topics);
         out.push(Action::Ask(market, stream, question));
     }
 
@@ -313,11 +313,11 @@ fn step(
     }
 }
 
-/// The exchange's time of an event.
+/// The exchange's time of an event that the stream brought.
 fn clock_of(event: &Event) -> Option<Timestamp> {
     match event {
         Event::Ticker(ticker) => ticker.timestamp,
-        Event::Trade(trade) => Some(trade.timestamp),
+        Event::Trade(trade) => (trade.origin == Origin::Stream).then_some(trade.timestamp),
         Event::Gap(_) | Event::Status(_) => None,
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::feed::{Batch, ProviderError, Topic, TradeMark};
 use crate::model::{Event, Instrument, Origin, Stream, Timestamp, Trade};
 
-use super::driver::{Fallback, Working};
+use super::driver::{Fallback, Obstacle, Working};
 use super::rest::Rest;
 
 /// No topic is asked for more often.
@@ -84,7 +84,11 @@ impl Poller {
                 Err(error) => {
                     failures += 1;
                     if failures >= FAILURES || working.borrow().is_none() {
-                        tell(&working, Err(error.to_string()));
+                        let obstacle = Obstacle {
+                            why: error.to_string(),
+                            is_final: !error.is_retryable(),
+                        };
+                        tell(&working, Err(obstacle));
                     }
                     let doubled = BACKOFF * (1 << (failures - 1).min(4));
                     sleep(doubled.min(BACKOFF_MAX)).await;
@@ -190,7 +194,8 @@ impl Poller {
 /// Only a change is told (true): the reasons of failures differ each time.
 fn tell(working: &watch::Sender<Option<Working>>, now: Working) -> bool {
     working.send_if_modified(|told| {
-        let is_new = told.as_ref().is_none_or(|told| told.is_ok() != now.is_ok());
+        let kind = |working: &Working| working.as_ref().err().map(|obstacle| obstacle.is_final);
+        let is_new = told.as_ref().is_none_or(|told| kind(told) != kind(&now));
         if is_new {
             *told = Some(now);
         }

@@ -203,7 +203,14 @@ impl Check<'_> {
             self.breach(format!("a gap's numbers and its state disagree: {told:?}"));
         }
         // what was missed between subscribing and the first trade comes before everything
-        let in_place = match (self.before, after) {
+        // Gaps may follow one another.
+        let told_up_to = self
+            .gaps
+            .iter()
+            .map(|gap| *gap.end())
+            .chain(self.before)
+            .max();
+        let in_place = match (told_up_to, after) {
             (Some(before), _) => before <= to && before + 1 >= from,
             (None, after) => after == Some(to + 1),
         } && after.is_none_or(|after| after > to);

@@ -394,6 +394,32 @@ fn a_clock_that_stands_still_while_trades_come_is_found_and_its_return_is_the_cu
 }
 
 #[test]
+fn many_trades_of_one_moment_and_then_silence_are_no_frozen_clock() {
+    let topic = (market(10), Stream::Trades);
+    let mut world = World::new(&[topic]);
+    // a slow market, in which one order meets many
+    let mut id = 0;
+    for _ in 0..20 {
+        for _ in 0..50 {
+            id += 1;
+            world.event(Event::Trade(trade(topic.0, id, world.now)));
+        }
+        for _ in 0..40 {
+            let newest = trade(topic.0, id, world.now);
+            for action in world.tick() {
+                let answered = match action {
+                    Action::Ask(..) => world.answer(topic, Answer::Trade(Some(&newest))),
+                    Action::Cured(_, _, 0) => continue,
+                    other => panic!("{other:?}"),
+                };
+                let is_quiet = |told: &Action| *told == Action::Quiet(topic.0);
+                assert!(answered.iter().all(is_quiet), "{answered:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_ticker_whose_time_is_that_of_the_last_trade_is_no_frozen_clock() {
     let topic = (market(9), Stream::Ticker);
     let mut world = World::new(&[topic]);

@@ -80,7 +80,9 @@ pub(super) struct Watch {
     clock: Option<Timestamp>,
     clock_at: u64,
     clock_events: u32,
+    /// When the first and the last of those came.
     clock_from: u64,
+    clock_until: u64,
     /// Of the last ticker.
     values: [Option<Price>; 3],
     question: Question,
@@ -111,6 +113,7 @@ impl Watch {
             clock_at: now,
             clock_events: 0,
             clock_from: now,
+            clock_until: now,
             values: [None; 3],
             question: Question::Trade,
             is_doubted: false,
@@ -170,6 +173,7 @@ impl Watch {
                 self.clock_from = now;
             }
             self.clock_events = self.clock_events.saturating_add(1);
+            self.clock_until = now;
         }
         ticks
     }
@@ -228,11 +232,13 @@ impl Watch {
         self.pause > 0 && now.saturating_sub(self.last) > self.threshold().saturating_mul(2)
     }
 
-    fn is_frozen(&self, now: u64) -> bool {
+    /// Events have come over all of this time: not at its end, and not at its beginning, since one order that
+    /// meets many makes as many trades of one moment.
+    fn is_frozen(&self) -> bool {
+        let until = self.clock_until;
         self.clock_events >= FROZEN_EVENTS
-            && now.saturating_sub(self.clock_at) > self.floor.saturating_mul(FROZEN_FLOORS)
-            // They have come over all of this time, not at its end.
-            && now.saturating_sub(self.clock_from) > self.floor
+            && until.saturating_sub(self.clock_at) > self.floor.saturating_mul(FROZEN_FLOORS)
+            && until.saturating_sub(self.clock_from) > self.floor
     }
 
     /// How odd this topic's silence is, if it is to be asked about now; more is odder.
@@ -244,7 +250,7 @@ impl Watch {
         let per_mille = |part: u64, whole: u64| part.saturating_mul(1_000) / whole.max(1);
         match self.state {
             State::Live if self.is_in_doubt => Some(2_000),
-            State::Live if self.is_frozen(now) => Some(per_mille(now - self.clock_at, self.floor)),
+            State::Live if self.is_frozen() => Some(per_mille(now - self.clock_at, self.floor)),
             State::Live => {
                 (silence > self.threshold()).then(|| per_mille(silence, self.threshold()))
             }
@@ -258,9 +264,9 @@ impl Watch {
     }
 
     /// It is asked about, as one of so many topics at its exchange.
-    pub fn on_ask(&mut self, topics: u64, now: u64) -> Question {
+    pub fn on_ask(&mut self, topics: u64) -> Question {
         self.is_in_doubt = false;
-        self.is_doubted = self.is_frozen(now);
+        self.is_doubted = self.is_frozen();
         self.question = match self.is_trades || self.is_doubted {
             // Values change even while the clock does not: trades tell.
             true => Question::Trade,

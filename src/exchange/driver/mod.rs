@@ -27,6 +27,6 @@ mod tests;
 
 pub use connection::{Connection, ConnectionOptions};
 pub use connects::Connects;
-pub use polling::{Fallback, Working};
+pub use polling::{Fallback, Obstacle, Working};
 pub(in crate::exchange) use probe::connect_times;
 pub(in crate::exchange) use socket::host;

@@ -10,7 +10,7 @@ use crate::net::Dial;
 
 use super::connection::{Coming, Connection};
 use super::ended::Lost;
-use super::polling::{Polling, Working};
+use super::polling::{Obstacle, Polling, Working};
 
 /// Without a line for so long, and after so many attempts in a row, other means are taken.
 const FALLBACK_AFTER: (Duration, u32) = (Duration::from_secs(2), 2);
@@ -30,6 +30,8 @@ pub(super) struct Outage {
     had_fallback: bool,
     /// No attempt has hope: other means, or none.
     is_hopeless: bool,
+    /// There were as many attempts as there may be.
+    is_spent: bool,
     /// Why there is no line.
     reason: String,
 }
@@ -70,6 +72,7 @@ where
         if lost.fatal || is_spent {
             let spent = if is_spent { " (attempts spent)" } else { "" };
             let reason = format!("{}{spent}", lost.reason);
+            self.outage.is_spent = is_spent;
             return self.give_up(reason, attempt).await;
         }
         let delay = self.backoff.next(&mut self.random).max(self.pace) + lost.pause;
@@ -170,15 +173,19 @@ where
                     self.tell(StatusState::Fallback, attempt, &reason).await;
                 }
             }
-            Err(_) if self.outage.is_hopeless && !self.outage.had_fallback => {
-                self.fail(reason, attempt + 1).await;
+            Err(obstacle) => {
+                let Obstacle { why, is_final } = obstacle;
+                let is_hopeless = self.outage.is_hopeless && !self.outage.had_fallback;
+                if is_hopeless && (is_final || self.outage.is_spent) {
+                    return self.fail(reason, attempt + 1).await;
+                }
+                // Else a try has just been told, or will be.
+                if is_hopeless || was_told {
+                    let reason = format!("{reason}, and over REST: {why}");
+                    self.tell(StatusState::Reconnecting, attempt.max(1), &reason)
+                        .await;
+                }
             }
-            Err(why) if was_told => {
-                let reason = format!("{reason}, and over REST: {why}");
-                self.tell(StatusState::Reconnecting, attempt.max(1), &reason)
-                    .await;
-            }
-            Err(_) => {}
         }
     }
 }

@@ -19,8 +19,17 @@ pub trait Fallback: Send + Sync {
     ) -> BoxFuture<'static, ()>;
 }
 
-/// Whether a [`Fallback`] brings data, or why it does not.
-pub type Working = Result<(), String>;
+/// Whether a [`Fallback`] brings data, or what is in its way.
+pub type Working = Result<(), Obstacle>;
+
+/// Why a [`Fallback`] brings no data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// In words.
+    pub why: String,
+    /// It does not go away by itself.
+    pub is_final: bool,
+}
 
 /// A fallback at work.
 pub(super) struct Polling {

@@ -193,7 +193,7 @@ async fn an_exchange_that_does_not_answer_is_told_and_so_is_that_it_does_again()
     let Some(Err(why)) = told else {
         panic!("{told:?}")
     };
-    assert!(why.contains("HTTP 500"), "{why}");
+    assert!(why.why.contains("HTTP 500") && !why.is_final, "{why:?}");
     bench.sim.faults().rest_status = None;
     assert_eq!(
         bench.until(|told| *told == Some(Ok(()))).await,

@@ -39,6 +39,9 @@ pub(super) struct Refusal {
     pub retry_after: Option<u64>,
 }
 
+/// Seconds. `Retry-After` can be that of another refusal at the same time.
+const SHARED: u64 = 10;
+
 impl Refusal {
     /// For how long a client leaves the exchange alone after it.
     fn pause(self) -> Duration {
@@ -47,7 +50,7 @@ impl Refusal {
             403 | 418 | 451 => 300,
             _ => 0,
         };
-        Duration::from_secs(self.retry_after.unwrap_or(own))
+        Duration::from_secs(self.retry_after.map_or(own, |own| own.max(SHARED)))
     }
 }
 
@@ -130,14 +133,14 @@ impl Action {
             Self::Rest(refusal) => {
                 let mut faults = sim.faults();
                 faults.rest_status = refusal.map(|refusal| (refusal.status, "{}".to_owned()));
-                faults.retry_after = refusal.and_then(|refusal| refusal.retry_after);
+                retry_after(&mut faults, refusal);
             }
             Self::RestDelay(delay) => sim.faults().rest_delay = some(delay),
             Self::RestLag(trades) => sim.faults().rest_trades_lag = trades,
             Self::Handshake(refusal) => {
                 let mut faults = sim.faults();
                 faults.handshake_status = refusal.map(|refusal| refusal.status);
-                faults.retry_after = refusal.and_then(|refusal| refusal.retry_after);
+                retry_after(&mut faults, refusal);
             }
             Self::AckDelay(delay) => sim.faults().ack_delay = some(delay),
             Self::DropAcks(lost) => sim.faults().drop_acks = lost,
@@ -148,6 +151,13 @@ impl Action {
             }
         }
     }
+}
+
+/// The same goes with both kinds of refusals: one must not take away the other's.
+fn retry_after(faults: &mut Faults, refusal: Option<Refusal>) {
+    let remains = faults.rest_status.is_some() || faults.handshake_status.is_some();
+    let new = refusal.and_then(|refusal| refusal.retry_after);
+    faults.retry_after = new.or(faults.retry_after.filter(|_| remains));
 }
 
 fn some(delay: Duration) -> Option<Duration> {

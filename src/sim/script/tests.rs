@@ -177,7 +177,7 @@ fn a_script_knows_when_it_leaves_rest_alone() {
     let hinders =
         |from, to| script.hinders_rest(Duration::from_secs(from), Duration::from_secs(to));
     assert!(!hinders(0, 9) && hinders(0, 10) && hinders(15, 16) && hinders(24, 30));
-    assert!(!hinders(26, 40));
+    assert!(!hinders(31, 40));
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::support::*;
-use crate::exchange::driver::{ConnectionOptions, Fallback, Working};
+use crate::exchange::driver::{ConnectionOptions, Fallback, Obstacle, Working};
 use crate::feed::Topic;
 use crate::model::StatusState::{self, Connected, Failed, Reconnecting};
 use crate::net::ConnectError;
@@ -88,8 +88,13 @@ fn works() -> Option<Working> {
     Some(Ok(()))
 }
 
+fn obstacle(is_final: bool) -> Option<Working> {
+    let why = "no answer".into();
+    Some(Err(Obstacle { why, is_final }))
+}
+
 fn fails() -> Option<Working> {
-    Some(Err("no answer".into()))
+    obstacle(true)
 }
 
 fn refusing() -> PipeDial {
@@ -149,6 +154,21 @@ async fn what_rest_could_not_while_the_exchange_was_away_does_not_count_at_a_ref
     let told = feed.states(secs(60)).await;
     assert!(!told.contains(&Failed), "{told:?}");
     assert!(fallback.is_running());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_upgrade_is_no_end_either_where_rest_may_answer_later() {
+    let sim = sim(VENUE);
+    sim.faults().handshake_status = Some(451);
+    let dial = PipeDial::to(&sim);
+    let (fallback, says) = Scripted::saying(obstacle(false));
+    let mut feed = start(&dial, &fallback, &["BTC"]);
+    let reason = feed.expect(Reconnecting, 1).await;
+    assert!(reason.contains("HTTP 451"), "{reason}");
+    assert!(reason.ends_with("over REST: no answer"), "{reason}");
+    assert_eq!(feed.states(secs(200)).await, []);
+    says.send(works()).unwrap();
+    feed.expect(StatusState::Fallback, 0).await;
 }
 
 #[tokio::test(start_paused = true)]
