@@ -13,6 +13,8 @@ use super::notices::Notices;
 
 /// A provider whose list does not come in this time is no help in an emergency.
 const LIST_PATIENCE: Duration = Duration::from_secs(10);
+/// The engine hands over within this time, once it knows to whom.
+const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// Finds those who can stand in.
 #[derive(Clone)]
@@ -37,6 +39,14 @@ impl StandIns {
     /// Whether there can be none.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// How long it may take until one of them stands in for what has failed.
+    pub fn patience(&self) -> Duration {
+        match self.is_empty() {
+            true => Duration::ZERO,
+            false => LIST_PATIENCE + HAND_OVER,
+        }
     }
 
     /// Those for a symbol as it was written, most wanted first; none for one that named its provider.

@@ -1,5 +1,7 @@
 //! `--fallback`: another provider speaks for a symbol while its own is in trouble.
 
+use std::time::Duration;
+
 use tickwire::sim::{Cut, Listing, Sim, Venue};
 
 use crate::alert_support::{Market, price, prices};
@@ -35,10 +37,10 @@ impl Pair {
         self.world.run("symbols -o plain -q").await.exits(0);
     }
 
-    /// The primary refuses everything that is asked of it.
+    /// The primary refuses everything that is asked of it, for good.
     fn fail(&self) {
-        self.primary.faults().handshake_status = Some(503);
-        self.primary.faults().rest_status = Some((500, "{}".into()));
+        self.primary.faults().handshake_status = Some(451);
+        self.primary.faults().rest_status = Some((451, "{}".into()));
     }
 
     /// Requests and connections that the other one has seen.
@@ -114,6 +116,19 @@ async fn what_has_failed_for_good_is_not_waited_for_and_the_others_stay() {
             assert_eq!(line.text("exchange"), exchange);
         }
     }
+    end(running).await;
+}
+
+#[tokio::test]
+async fn where_all_has_failed_for_good_who_stands_in_is_waited_for() {
+    let pair = Pair::start(Venue::Coinbase).await;
+    pair.fail();
+    // Its list comes long after the failure.
+    pair.other.faults().rest_delay = Some(Duration::from_millis(1_500));
+    let mut running = pair.world.spawn("monitor BTC --fallback coinbase");
+    state(&mut running, "BTC/USD", "fallback").await;
+    let line = running.until(|record| record.is("ticker")).await;
+    assert_eq!(line.text("exchange"), "coinbase");
     end(running).await;
 }
 
@@ -238,7 +253,7 @@ async fn two_markets(home: &str, away: &str) -> (Market, Sim) {
 }
 
 const HIGH: &str = "price > 68000";
-const FALLBACK: [&str; 4] = ["--fallback", "coinbase", "--timeout", "4s"];
+const FALLBACK: [&str; 4] = ["--fallback", "coinbase", "--timeout", "3s"];
 
 fn is_down(market: &Market, is_down: bool) {
     market.sim.faults().handshake_status = is_down.then_some(503);

@@ -178,7 +178,7 @@ async fn an_exchange_that_says_by_itself_that_nothing_is_newer_is_not_asked() {
     trades(&mut running, "BTC/USD", 1).await;
     let before = asked(&sim);
     // Several times the silence that is odd.
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let printed = end(running).await;
     assert_eq!(asked(&sim), before);
     assert_eq!(states(&printed), []);

@@ -107,7 +107,7 @@ async fn lines_that_live_for_seconds_only_lose_nothing() {
     join_all(VENUES.map(|venue| async move {
         let (sim, mut running, symbol) = streaming(venue).await;
         sim.faults().lifetime = Some(2);
-        running.until(|_| sim.counters().upgrades == 4).await;
+        running.until(|_| sim.counters().upgrades == 3).await;
         sim.faults().lifetime = None;
         trades(&mut running, &symbol, 50).await;
         let printed = end(running).await;

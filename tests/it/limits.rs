@@ -69,10 +69,10 @@ async fn what_is_over_is_over() {
     let (sim, world) = apart(Venue::Binance).await;
     sim.faults().handshake_status = Some(503);
     sim.faults().rest_status = Some((429, "{}".into()));
-    sim.faults().retry_after = Some(3);
+    sim.faults().retry_after = Some(2);
     in_vain(&world).await;
     sim.faults().rest_status = None;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     world.run("monitor BTC -1").await.exits(0);
 }
 

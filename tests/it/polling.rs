@@ -155,16 +155,16 @@ async fn without_any_answer_a_deadline_is_kept_and_the_symbol_named() {
     let (sim, world) = apart(Venue::Kraken, 0.0).await;
     sim.faults().handshake_status = Some(503);
     sim.faults().rest_status = Some((500, "{}".into()));
-    let done = world.run("monitor BTC --timeout 4s").await.exits(3);
-    let told = states(&done.records());
+    let (stream, once) = tokio::join!(
+        world.run("monitor BTC --timeout 3s"),
+        world.run("monitor BTC -1 --timeout 3s")
+    );
+    let stream = stream.exits(3);
+    let told = states(&stream.records());
     assert!(
         told.iter().all(|(_, state)| state == "reconnecting"),
         "{told:?}"
     );
-    done.says("kraken:BTC/USD ticker: no data within 4s");
-    world
-        .run("monitor BTC -1 --timeout 2s")
-        .await
-        .exits(3)
-        .prints_nothing();
+    stream.says("kraken:BTC/USD ticker: no data within 3s");
+    once.exits(3).prints_nothing();
 }

@@ -18,6 +18,9 @@ pub struct Progress {
     awaited: HashSet<(Market, Stream)>,
     /// Topics that are given up.
     failed: HashSet<(Market, Stream)>,
+    /// When one was given up last, and for how long others may yet come to stand in.
+    failed_at: Option<Instant>,
+    patience: Duration,
     topics: Vec<(Market, Stream)>,
     pub last_trouble: Option<String>,
     /// Events of the asked streams that were shown.
@@ -35,6 +38,8 @@ impl Progress {
         Self {
             awaited: topics.iter().copied().collect(),
             failed: HashSet::new(),
+            failed_at: None,
+            patience: Duration::ZERO,
             last_trouble: None,
             printed: 0,
             filtered: 0,
@@ -48,6 +53,12 @@ impl Progress {
     pub fn beside(mut self, topics: impl Iterator<Item = Topic>) -> Self {
         let topics = topics.map(|topic| (topic.instrument.market, topic.stream));
         self.awaited.extend(topics);
+        self
+    }
+
+    /// Where all is given up, waits so long for those who may stand in.
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -76,6 +87,7 @@ impl Progress {
             if status.state == StatusState::Failed {
                 let meant = |topic: &&(Market, Stream)| concerns(status, topic.0, topic.1);
                 self.failed.extend(self.topics.iter().filter(meant));
+                self.failed_at = Some(Instant::now());
             }
         }
         self.total.add(event);
@@ -98,8 +110,12 @@ impl Progress {
 
     /// Nothing that was asked for can come any more.
     pub fn all_failed(&self) -> Option<CliError> {
-        let all =
-            !self.failed.is_empty() && self.topics.iter().all(|topic| self.failed.contains(topic));
+        let is_final = self
+            .failed_at
+            .is_some_and(|at| at.elapsed() >= self.patience);
+        let all = is_final
+            && !self.failed.is_empty()
+            && self.topics.iter().all(|topic| self.failed.contains(topic));
         let reason = || {
             self.last_trouble
                 .clone()
@@ -188,5 +204,41 @@ pub async fn tick(interval: &mut Option<Interval>) {
             interval.tick().await;
         }
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{Exchange, Status, Timestamp};
+
+    fn status(market: Market, state: StatusState) -> Event {
+        Event::Status(Arc::new(Status {
+            exchange: market.exchange(),
+            market: Some(market),
+            state,
+            attempt: 1,
+            reason: Some("ticker: why".into()),
+            stand_in: None,
+            timestamp: Timestamp::from_nanos(0),
+        }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_all_is_given_up_it_waits_only_for_those_who_may_stand_in() {
+        let market = Market::new(Exchange::new("progress"), "ONE", "USD");
+        let progress = || Progress::new(vec![(market, Stream::Ticker)]);
+        let patience = Duration::from_secs(5);
+        let (mut without, mut with) = (progress(), progress().patient(patience));
+        for one in [&mut without, &mut with] {
+            one.see(&status(market, StatusState::Failed));
+        }
+        assert!(without.all_failed().is_some() && with.all_failed().is_none());
+        tokio::time::sleep(patience).await;
+        assert!(with.all_failed().is_some());
+        with.see(&status(market, StatusState::Fallback));
+        assert!(with.all_failed().is_none());
     }
 }

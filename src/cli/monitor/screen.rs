@@ -47,7 +47,9 @@ pub async fn run(
     let held = Held::start(ctx.notices);
     let mut screen = Screen::open(settings.color).map_err(terminal)?;
     let keys = Keys::read().map_err(terminal)?;
-    let mut progress = Progress::new(settings.topics(instruments)).beside(others.topics());
+    let mut progress = Progress::new(settings.topics(instruments))
+        .beside(others.topics())
+        .patient(StandIns::new(&ctx).patience());
     let end = follow(
         settings,
         instruments,
@@ -139,10 +141,7 @@ async fn follow(
                         }
                     }
                 }
-                match progress.all_failed() {
-                    Some(error) => return End::Error(error),
-                    None => Ok(()),
-                }
+                Ok(())
             }
             input = keys.next() => match input.map(|input| table.input(&input)) {
                 // The terminal is gone, or the user wants to go.
@@ -171,6 +170,9 @@ async fn follow(
         };
         if let Err(error) = drawn {
             return End::Error(terminal(error));
+        }
+        if let Some(error) = progress.all_failed() {
+            return End::Error(error);
         }
     }
 }

@@ -116,7 +116,9 @@ impl<'a> View<'a> {
         let mut lines = Lines::new(format, settings.columns.clone());
         let mut buffer = Vec::new();
         lines.begin(settings.streams[0], &mut buffer);
-        let mut progress = Progress::new(settings.topics(instruments)).beside(others.topics());
+        let mut progress = Progress::new(settings.topics(instruments))
+            .beside(others.topics())
+            .patient(StandIns::new(ctx).patience());
         if settings.summary.is_some() {
             progress.restart_recent();
         }

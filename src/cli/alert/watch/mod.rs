@@ -138,7 +138,7 @@ impl<'a> Watch<'a> {
             specs,
             liveness: Liveness::new(run.ctx, markets, desk.checked_markets()),
             desk,
-            progress: Progress::new(topics),
+            progress: Progress::new(topics).patient(StandIns::new(run.ctx).patience()),
             clocks,
             acting: FuturesUnordered::new(),
             fired: 0,
