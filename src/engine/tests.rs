@@ -1,6 +1,7 @@
 //! The engine over a source that says what a test wants, in virtual time.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use tokio::time::{Instant, sleep, timeout};
 use super::*;
 use crate::exchange::mock::Mock;
 use crate::feed::{
-    Answer, Batch, FeedIo, Provider, ProviderError, Replay, Sign, TradeMark, Traits,
+    Answer, Batch, Command, FeedIo, Provider, ProviderError, Replay, Sign, TradeMark, Traits,
 };
 use crate::model::{
-    Event, Exchange, Instrument, Market, Origin, Side, Stream, Ticker, Timestamp, Trade,
+    Clock, Event, Exchange, Instrument, Market, Origin, Side, Stream, Ticker, Timestamp, Trade,
 };
 
 /// What a question for trades gets, and after which time. `None`: it breaks.
@@ -29,6 +30,8 @@ struct Inner {
     batches: Mutex<VecDeque<Batch>>,
     replies: Mutex<VecDeque<Reply>>,
     asked: Mutex<Vec<(TradeMark, Duration)>>,
+    /// How often its lines were to be looked at.
+    checks: AtomicUsize,
 }
 
 impl Scripted {
@@ -39,6 +42,7 @@ impl Scripted {
             batches: Mutex::new(batches.into()),
             replies: Mutex::new(replies.into()),
             asked: Mutex::default(),
+            checks: AtomicUsize::new(0),
         }))
     }
 
@@ -93,8 +97,13 @@ impl Provider for Scripted {
             loop {
                 tokio::select! {
                     () = io.cancel.cancelled() => return,
-                    command = io.commands.recv() => if command.is_none() {
-                        return;
+                    command = io.commands.recv() => match command {
+                        Some(Command::Check) => {
+                            self.0.checks.fetch_add(1, Ordering::Relaxed);
+                            continue;
+                        }
+                        Some(_) => {}
+                        None => return,
                     },
                 }
                 loop {
@@ -327,4 +336,43 @@ async fn a_shutdown_does_not_wait_for_a_repair_and_tells_what_is_open() {
         "[2..2 unrepairable id_hole] 3 4 end"
     );
     assert!(begun.elapsed() < millis(1_000));
+}
+
+/// A wall clock that can be put forward.
+struct Wall {
+    started: Instant,
+    ahead: AtomicI64,
+}
+
+impl Clock for Wall {
+    fn now(&self) -> Timestamp {
+        let lived = Timestamp::from_nanos(self.started.elapsed().as_nanos() as i64);
+        lived.plus_nanos(self.ahead.load(Ordering::Relaxed))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_this_machine_slept_every_line_is_looked_at_once() {
+    const HOUR: i64 = 3_600_000_000_000;
+    let source = Scripted::new(vec![begin(), stream([1])], vec![]);
+    let checks = || source.0.checks.load(Ordering::Relaxed);
+    let wall = Arc::new(Wall {
+        started: Instant::now(),
+        ahead: AtomicI64::new(0),
+    });
+    let engine = Engine::builder()
+        .provider(source.clone())
+        .clock(wall.clone())
+        .build();
+    let request = Request::new(["BTC"]).streams([Stream::Trades]);
+    let _events = engine.subscribe(request).await.unwrap();
+    sleep(LONG).await;
+    assert_eq!(checks(), 0);
+    wall.ahead.store(HOUR, Ordering::Relaxed);
+    sleep(LONG).await;
+    assert_eq!(checks(), 1);
+    // a clock that is put back did not sleep
+    wall.ahead.store(0, Ordering::Relaxed);
+    sleep(LONG).await;
+    assert_eq!(checks(), 1);
 }

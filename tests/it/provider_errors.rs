@@ -113,6 +113,21 @@ async fn once_at_a_port_that_refuses_is_3() {
 }
 
 #[tokio::test]
+async fn a_name_that_does_not_exist_is_3_and_named() {
+    let (_sim, world) = prepared(Venue::Kraken).await;
+    let world = world
+        .env(
+            "TICKWIRE_PROVIDERS__KRAKEN__REST_URL",
+            "http://nowhere.invalid",
+        )
+        .env("TICKWIRE_PROVIDERS__KRAKEN__WS_URL", "ws://nowhere.invalid");
+    let once = world.run("monitor BTC -1 --timeout 2s").await.exits(3);
+    once.prints_nothing().says("nowhere.invalid");
+    let stream = world.run("monitor BTC --timeout 2s").await.exits(3);
+    stream.says("nowhere.invalid");
+}
+
+#[tokio::test]
 async fn a_stream_that_is_forbidden_ends_with_3_at_once() {
     for status in [403, 451] {
         let (sim, world) = prepared(Venue::Kraken).await;
