@@ -117,6 +117,8 @@ async fn a_stream_that_is_forbidden_ends_with_3_at_once() {
     for status in [403, 451] {
         let (sim, world) = prepared(Venue::Kraken).await;
         sim.faults().handshake_status = Some(status);
+        // Else it would be polled.
+        sim.faults().rest_status = Some((status, String::new()));
         let done = world.run("monitor BTC").await.exits(3);
         let failed = done.records().pop().unwrap();
         assert_eq!(
@@ -176,6 +178,7 @@ async fn the_timeout_of_a_stream_names_only_the_symbol_without_data() {
 async fn attempts_can_be_limited() {
     let (sim, world) = prepared(Venue::Kraken).await;
     sim.faults().handshake_status = Some(500);
+    sim.faults().rest_status = Some((500, String::new()));
     let world = world.env("TICKWIRE_ENGINE__RECONNECT_ATTEMPTS", "2");
     let world = world.env("TICKWIRE_ENGINE__RECONNECT_DELAY", "5ms");
     let done = world
