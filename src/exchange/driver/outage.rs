@@ -176,7 +176,9 @@ where
             Err(obstacle) => {
                 let Obstacle { why, is_final } = obstacle;
                 let is_hopeless = self.outage.is_hopeless && !self.outage.had_fallback;
-                if is_hopeless && (is_final || self.outage.is_spent) {
+                // At the beginning there is nothing to hold on to, and whoever waits is told at once.
+                let is_new = self.known.is_empty();
+                if is_hopeless && (is_final || is_new || self.outage.is_spent) {
                     return self.fail(reason, attempt + 1).await;
                 }
                 // Else a try has just been told, or will be.

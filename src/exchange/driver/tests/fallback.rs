@@ -12,7 +12,7 @@ use crate::exchange::driver::{ConnectionOptions, Fallback, Obstacle, Working};
 use crate::feed::Topic;
 use crate::model::StatusState::{self, Connected, Failed, Reconnecting};
 use crate::net::ConnectError;
-use crate::sim::Venue;
+use crate::sim::{Cut, Venue};
 
 const VENUE: Venue = Venue::Kraken;
 
@@ -125,19 +125,21 @@ async fn a_refused_upgrade_is_no_end_where_rest_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_neither_works_it_is_the_end() {
-    let sim = sim(VENUE);
-    sim.faults().handshake_status = Some(451);
-    let dial = PipeDial::to(&sim);
-    let (fallback, says) = Scripted::saying(None);
-    let mut feed = start(&dial, &fallback, &["BTC"]);
-    assert_eq!(feed.states(secs(20)).await, []);
-    says.send(fails()).unwrap();
-    let reason = feed.expect(Failed, 1).await;
-    assert!(reason.contains("HTTP 451"), "{reason}");
-    assert!(!fallback.is_running());
-    assert_eq!(feed.states(secs(3_600)).await, []);
-    assert_eq!(dial.times().len(), 1);
+async fn where_neither_works_at_the_beginning_it_is_the_end() {
+    for is_final in [true, false] {
+        let sim = sim(VENUE);
+        sim.faults().handshake_status = Some(451);
+        let dial = PipeDial::to(&sim);
+        let (fallback, says) = Scripted::saying(None);
+        let mut feed = start(&dial, &fallback, &["BTC"]);
+        assert_eq!(feed.states(secs(20)).await, []);
+        says.send(obstacle(is_final)).unwrap();
+        let reason = feed.expect(Failed, 1).await;
+        assert!(reason.contains("HTTP 451"), "{reason}");
+        assert!(!fallback.is_running());
+        assert_eq!(feed.states(secs(3_600)).await, []);
+        assert_eq!(dial.times().len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,18 +159,22 @@ async fn what_rest_could_not_while_the_exchange_was_away_does_not_count_at_a_ref
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_upgrade_is_no_end_either_where_rest_may_answer_later() {
+async fn a_refused_upgrade_is_no_end_of_what_worked_where_rest_may_answer_later() {
     let sim = sim(VENUE);
-    sim.faults().handshake_status = Some(451);
     let dial = PipeDial::to(&sim);
     let (fallback, says) = Scripted::saying(obstacle(false));
     let mut feed = start(&dial, &fallback, &["BTC"]);
+    feed.during(secs(3)).await;
+    sim.faults().handshake_status = Some(451);
+    sim.cut_all(Cut::Reset);
+    feed.expect(Reconnecting, 1).await;
     let reason = feed.expect(Reconnecting, 1).await;
     assert!(reason.contains("HTTP 451"), "{reason}");
     assert!(reason.ends_with("over REST: no answer"), "{reason}");
     assert_eq!(feed.states(secs(200)).await, []);
     says.send(works()).unwrap();
-    feed.expect(StatusState::Fallback, 0).await;
+    let told = feed.states(secs(10)).await;
+    assert_eq!(told, [StatusState::Fallback]);
 }
 
 #[tokio::test(start_paused = true)]
