@@ -243,8 +243,8 @@ async fn what_is_no_upgrade_is_tried_again_and_never_taken_for_one() {
 async fn a_value_that_is_too_old_is_no_answer() {
     let (sim, world) = prepared(Venue::Kraken).await;
     world.run("monitor BTC -1 --max-age 1m").await.exits(0);
-    // The answer waits for a fuller one, and is too old by then.
-    sim.faults().handshake_status = Some(500);
+    // The answer waits for a fuller one, and is too old by then. Nothing is polled meanwhile.
+    sim.faults().accept_then_silence = true;
     let done = world.run("monitor BTC -1 --max-age 1ms").await.exits(3);
     done.prints_nothing()
         .says("kraken:BTC/USD ticker: the newest answer is older than --max-age");
