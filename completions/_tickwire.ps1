@@ -166,6 +166,7 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--min-grade', '--min-grade', [CompletionResultType]::ParameterName, 'The worst grade that passes')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
             [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('--fallback', '--fallback', [CompletionResultType]::ParameterName, 'Providers that take over, symbol by symbol, while that one is stale or has failed')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')

@@ -28,6 +28,9 @@ _tickwire() {
             tickwire,symbols)
                 cmd="tickwire__subcmd__symbols"
                 ;;
+            tickwire,test)
+                cmd="tickwire__subcmd__test"
+                ;;
             tickwire__subcmd__help,alert)
                 cmd="tickwire__subcmd__help__subcmd__alert"
                 ;;
@@ -40,6 +43,9 @@ _tickwire() {
             tickwire__subcmd__help,symbols)
                 cmd="tickwire__subcmd__help__subcmd__symbols"
                 ;;
+            tickwire__subcmd__help,test)
+                cmd="tickwire__subcmd__help__subcmd__test"
+                ;;
             *)
                 ;;
         esac
@@ -47,7 +53,7 @@ _tickwire() {
 
     case "${cmd}" in
         tickwire)
-            opts="-p -c -o -q -v -h -V --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --generate --help --version monitor alert symbols help"
+            opts="-p -c -o -q -v -h -V --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --generate --help --version monitor alert symbols test help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -255,7 +261,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__help)
-            opts="monitor alert symbols help"
+            opts="monitor alert symbols test help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -311,6 +317,20 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__help__subcmd__symbols)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tickwire__subcmd__help__subcmd__test)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -451,6 +471,92 @@ _tickwire() {
                     ;;
                 --resolve)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provider)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fallback)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "auto table plain json csv" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "auto table plain json csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-age)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tickwire__subcmd__test)
+            opts="-s -d -p -c -o -q -v -h --symbols --duration --drop --explain --min-grade --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --symbols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --min-grade)
+                    COMPREPLY=($(compgen -W "A B C D F" -- "${cur}"))
                     return 0
                     ;;
                 --provider)

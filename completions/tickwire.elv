@@ -159,6 +159,7 @@ set edit:completion:arg-completer[tickwire] = {|@words|
             cand --min-grade 'The worst grade that passes'
             cand -p 'Where the data comes from: kraken (default), binance, coinbase, mock'
             cand --provider 'Where the data comes from: kraken (default), binance, coinbase, mock'
+            cand --fallback 'Providers that take over, symbol by symbol, while that one is stale or has failed'
             cand -c 'Configuration file instead of the default one'
             cand --config 'Configuration file instead of the default one'
             cand -o 'Output format; auto is a table on a terminal, json in a pipe, plain with --field'

@@ -160,6 +160,7 @@ C\t'Fair'
 D\t'Poor, but it works'
 F\t'Anything passes'"
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
 table\t'Redrawn on the screen'

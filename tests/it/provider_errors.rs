@@ -132,6 +132,8 @@ async fn a_stream_that_is_forbidden_ends_with_3_at_once() {
     for status in [403, 451] {
         let (sim, world) = prepared(Venue::Kraken).await;
         sim.faults().handshake_status = Some(status);
+        // Else it would be polled.
+        sim.faults().rest_status = Some((status, String::new()));
         let done = world.run("monitor BTC").await.exits(3);
         let failed = done.records().pop().unwrap();
         assert_eq!(
@@ -191,6 +193,7 @@ async fn the_timeout_of_a_stream_names_only_the_symbol_without_data() {
 async fn attempts_can_be_limited() {
     let (sim, world) = prepared(Venue::Kraken).await;
     sim.faults().handshake_status = Some(500);
+    sim.faults().rest_status = Some((500, String::new()));
     let world = world.env("TICKWIRE_ENGINE__RECONNECT_ATTEMPTS", "2");
     let world = world.env("TICKWIRE_ENGINE__RECONNECT_DELAY", "5ms");
     let done = world
@@ -255,8 +258,8 @@ async fn what_is_no_upgrade_is_tried_again_and_never_taken_for_one() {
 async fn a_value_that_is_too_old_is_no_answer() {
     let (sim, world) = prepared(Venue::Kraken).await;
     world.run("monitor BTC -1 --max-age 1m").await.exits(0);
-    // The answer waits for a fuller one, and is too old by then.
-    sim.faults().handshake_status = Some(500);
+    // The answer waits for a fuller one, and is too old by then. Nothing is polled meanwhile.
+    sim.faults().accept_then_silence = true;
     let done = world.run("monitor BTC -1 --max-age 1ms").await.exits(3);
     done.prints_nothing()
         .says("kraken:BTC/USD ticker: the newest answer is older than --max-age");
