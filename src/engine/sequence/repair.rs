@@ -20,6 +20,8 @@ pub const REPAIR_TRADES: usize = 20_000;
 pub const WAIT_NANOS: u64 = 60_000_000_000;
 /// Before the exchange is asked again, be it that its REST side lags behind its stream or that it failed.
 const RETRY_NANOS: u64 = 500_000_000;
+/// So many times as long before the last question to one that lags: three seconds after the first.
+const LAG_GROWTH: u64 = 5;
 /// An answer is wanted so long before the budget ends, so that what has come by then still counts.
 const ANSWER_NANOS: u64 = 500_000_000;
 
@@ -123,6 +125,12 @@ impl Repair {
         let left = self.end().saturating_sub(now + ANSWER_NANOS);
         let budget = Duration::from_nanos(left);
         Ask { after, budget }
+    }
+
+    /// The exchange's REST side lags behind its stream: the last try comes when most such lags are over.
+    fn try_later(&mut self, now: u64) -> bool {
+        let pause = RETRY_NANOS * LAG_GROWTH.pow(self.tries.saturating_sub(1).min(1));
+        self.try_again(pause, now)
     }
 
     /// Plans another try. False: there is none left, or no time for one.
@@ -296,7 +304,7 @@ impl Sequence {
         // Where its REST side has not seen yet what its stream has told, it says nothing of that.
         if newest >= needed || is_further {
             self.settle(newest, bound, now, to);
-        } else if !repair.try_again(RETRY_NANOS, now) {
+        } else if !repair.try_later(now) {
             self.give_up(now, to);
         }
     }

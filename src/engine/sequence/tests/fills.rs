@@ -195,7 +195,7 @@ fn a_heartbeat_that_nobody_confirms_costs_no_trades() {
     never_told.wait(10_000);
     let mut knew_older = before_it();
     for _ in 0..REPAIR_TRIES {
-        knew_older.answer(has([11])).wait(500);
+        knew_older.answer(has([11])).wait(2_500);
     }
     for mut probe in [refused_it, never_told, knew_older] {
         assert!(probe.sequence.is_calm());
@@ -213,7 +213,7 @@ fn one_wrong_heartbeat_does_not_silence_a_market() {
     probe.stream([12]);
     assert_eq!(probe.told(), "11 12");
     for _ in 0..REPAIR_TRIES {
-        probe.answer(has([12])).wait(500);
+        probe.answer(has([12])).wait(2_500);
     }
     probe.stream([13, 15]).patience().answer(has(14..=15));
     assert_eq!(probe.told(), "13 +14 [14..14 1/1 repaired id_hole] 15");
@@ -225,7 +225,7 @@ fn of_what_a_heartbeat_promises_that_is_told_which_the_exchange_shows() {
     let mut probe = Probe::after(10);
     probe.stream([11]).heartbeat(14).patience();
     for _ in 0..REPAIR_TRIES {
-        probe.answer(has([12, 13])).wait(500);
+        probe.answer(has([12, 13])).wait(2_500);
     }
     assert_eq!(probe.told(), "11 +12 +13 [12..13 2/2 repaired id_hole]");
     // The next one says it again.

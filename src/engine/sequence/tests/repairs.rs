@@ -104,7 +104,7 @@ fn after_3_tries_what_has_come_is_told_as_partial() {
     for _ in 0..2 {
         probe.answer(has([6]));
         assert_eq!(probe.told(), "");
-        probe.wait(500);
+        probe.wait(2_500);
     }
     probe.answer(has([6]));
     assert_eq!(probe.told(), "+6 [6..7 1/2 partial id_hole] 8");
@@ -131,7 +131,7 @@ fn an_answer_that_is_empty_because_its_server_lags_proves_nothing() {
         .answer(lagging())
         .wait(500)
         .answer(lagging())
-        .wait(500);
+        .wait(2_500);
     assert_eq!(probe.told(), "");
     probe.answer(lagging());
     assert_eq!(probe.told(), "[6..7 0/2 unrepairable id_hole] 8");
