@@ -63,7 +63,7 @@ fn venue(name: &str) -> (Box<dyn Protocol>, [&'static str; 2]) {
     };
     let mut protocol = adapter.protocol();
     let instrument = Arc::new(instrument);
-    protocol.subscribe(&Stream::ALL.map(|stream| Topic {
+    protocol.subscribe(&Stream::PLAIN.map(|stream| Topic {
         instrument: instrument.clone(),
         stream,
     }));

@@ -14,7 +14,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use tickwire::engine::{Engine, Request};
 use tickwire::exchange::{
-    Adapter, Ask, DecodeError, Frame, Limits, Live, LiveOptions, Message, Output, Profile,
+    Adapter, Ask, Candles, DecodeError, Frame, Limits, Live, LiveOptions, Message, Output, Profile,
     Protocol, Reply, Silence,
 };
 use tickwire::feed::{ProviderError, Topic};
@@ -47,6 +47,7 @@ impl Adapter for Tiny {
             contiguous_ids: true,
             stream_fields: &[],
             rest_fields: &[Field::Price],
+            candles: Candles::default(),
             limits: Limits {
                 topics_per_connection: 100,
                 message_interval: Duration::from_millis(100),

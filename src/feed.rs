@@ -46,7 +46,9 @@ use futures_util::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Event, Exchange, Field, Instrument, Market, Stream, Ticker, Timestamp, Trade};
+use crate::model::{
+    Candle, Event, Exchange, Field, Instrument, Interval, Market, Stream, Ticker, Timestamp, Trade,
+};
 
 /// One stream of one instrument.
 #[derive(Debug, Clone)]
@@ -225,6 +227,11 @@ pub struct Traits {
     /// For how long a stream may be silent before it is asked about over REST; `None`: it never is, or there is
     /// nobody to ask.
     pub silence: Option<Duration>,
+    /// Lengths of candles that the live stream has, each with the boundaries of [`Interval`]. The engine builds the
+    /// others from these or from trades.
+    pub candles: &'static [Interval],
+    /// Whether that stream has candles without trades, too: else one that is missing there was none.
+    pub empty_candles: bool,
     /// What sets this source's list of instruments apart from another's of the same name: its address.
     /// `None`: the list is built in and needs no cache.
     pub list_source: Option<String>,
@@ -254,6 +261,36 @@ pub struct Replay {
     /// The newest trade that the exchange has, even where it is not after the mark.
     pub newest: Option<Trade>,
 }
+
+/// A part of the past: from one moment, included, until another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment of it.
+    pub from: Timestamp,
+    /// The first moment after it.
+    pub until: Timestamp,
+}
+
+/// A part of what happened within a [`Span`], candles or trades.
+///
+/// Pages follow each other: each begins where the one before ended, or later, and then the part between cannot be
+/// had. In the same way the first may begin after the asked span, and the last end before its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// What it answers for: what is not among the items has not happened. For candles: from an open time until a
+    /// close time.
+    pub covers: Span,
+    /// Oldest first, each once. Candles are closed, trades have rising ids; both have [`Origin::History`].
+    ///
+    /// [`Origin::History`]: crate::model::Origin::History
+    pub items: Vec<T>,
+    /// The candle after them, where the span reaches into it and the answer has it: what was traded in it so far.
+    pub forming: Option<T>,
+}
+
+/// The pages of one question, oldest first. After an error nothing more comes; asking again for the rest is the
+/// caller's choice.
+pub type Pages<'a, T> = BoxStream<'a, Result<Page<T>, ProviderError>>;
 
 /// How long each step of opening one live connection took. `None`: there was no such step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -321,6 +358,33 @@ pub trait Provider: Send + Sync + 'static {
         Box::pin(std::future::ready(Err(ProviderError::Refused(why))))
     }
 
+    /// The candles that begin within a span, by as few requests as can be, one after another as they are wanted.
+    /// A length that the exchange does not serve, or with other boundaries, is built from a finer one, or from
+    /// trades.
+    ///
+    /// `closed_before`: what ends then or before is over by the exchange's clock. A candle counts as closed only
+    /// where this or the answer itself says so; where it is not known whether one is, it is `forming`.
+    ///
+    /// Errors: a question was not answered; or there is no history, which is what this default says.
+    fn candle_history(
+        &self,
+        of: Arc<Instrument>,
+        interval: Interval,
+        span: Span,
+        closed_before: Timestamp,
+    ) -> Pages<'_, Candle> {
+        let _ = (interval, span, closed_before);
+        no_history(&of)
+    }
+
+    /// The trades within a span, in the same way.
+    ///
+    /// Errors: a question was not answered; or there is no history, which is what this default says.
+    fn trade_history(&self, of: Arc<Instrument>, span: Span) -> Pages<'_, Trade> {
+        let _ = span;
+        no_history(&of)
+    }
+
     /// The exchange's clock. Errors: no answer, or it has none, which is what this default says.
     fn server_time(&self) -> BoxFuture<'_, Result<ServerTime, ProviderError>> {
         let why = format!("{} tells no time", self.exchange());
@@ -337,6 +401,13 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Feeds until cancelled or until the engine is gone.
     fn run(self: Arc<Self>, io: FeedIo) -> BoxFuture<'static, ()>;
+}
+
+fn no_history<T: Send + 'static>(of: &Instrument) -> Pages<'static, T> {
+    let why = format!("{} has no history", of.market);
+    Box::pin(futures_util::stream::once(std::future::ready(Err(
+        ProviderError::Refused(why),
+    ))))
 }
 
 /// One instrument's answer to a question over several.

@@ -50,6 +50,8 @@
 //! | [`store`] | small local files that processes share: memories of alerts, answers, budgets | the engine, the network |
 //! | [`alert`] | when a rule fires: edges, cooldown, what it remembers | the clock, I/O, tokio |
 //! | [`expression`] | the language of conditions and computed fields: grammar, types, three-valued logic | where values come from, I/O, the clock |
+//! | [`candles`] | candles put together from trades or shorter ones | the clock, I/O, tokio |
+//! | [`indicator`] | functions over candles | where candles come from, the clock, I/O |
 //! | [`sanity`] | whether a price can be believed | the clock, I/O, tokio |
 //! | [`duration`] | durations as people write them | the clock |
 //! | [`model`] | events, decimals, times, names | clocks other than [`model::Clock`], I/O, tokio |
@@ -75,6 +77,7 @@ struct Readme;
 pub mod action;
 pub mod alert;
 pub mod app;
+pub mod candles;
 pub mod cli;
 pub mod config;
 pub mod duration;
@@ -83,6 +86,7 @@ pub mod exchange;
 pub mod expression;
 pub mod feed;
 pub mod grade;
+pub mod indicator;
 pub mod model;
 pub mod net;
 pub mod sanity;

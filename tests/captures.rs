@@ -104,7 +104,7 @@ fn instrument(exchange: &str, name: &str) -> Arc<Instrument> {
 
 fn subscribed(of: &Arc<Instrument>) -> Box<dyn Protocol> {
     let mut protocol = adapter(of.market.exchange().name()).protocol();
-    let topics = Stream::ALL.map(|stream| Topic {
+    let topics = Stream::PLAIN.map(|stream| Topic {
         instrument: of.clone(),
         stream,
     });
@@ -336,6 +336,8 @@ fn catalogue(adapter: &dyn Adapter, list: Vec<Instrument>) -> Catalogue {
         stream_fields: profile.stream_fields,
         rest_fields: profile.rest_fields,
         silence: None,
+        candles: &[],
+        empty_candles: false,
         list_source: None,
     };
     Catalogue::new(adapter.exchange(), list, &traits, NOW)

@@ -32,7 +32,7 @@ pub fn frames(venue: usize, data: &[u8]) {
     };
     let (adapter, instrument) = venues()[venue].clone();
     let mut protocol = adapter.protocol();
-    protocol.subscribe(&Stream::ALL.map(|stream| Topic {
+    protocol.subscribe(&Stream::PLAIN.map(|stream| Topic {
         instrument: instrument.clone(),
         stream,
     }));

@@ -12,7 +12,7 @@ pub struct Board {
     pub views: Views,
     trackers: Vec<Tracker>,
     /// Which trackers read what, by [`Market::index`]: tickers, trades.
-    readers: Vec<[Vec<usize>; 2]>,
+    readers: Vec<[Vec<usize>; Stream::COUNT]>,
     found: Vec<Outcome>,
 }
 
@@ -31,7 +31,7 @@ impl Board {
                 self.readers
                     .resize_with(market.index() + 1, Default::default);
             }
-            self.readers[market.index()][stream as usize].push(place);
+            self.readers[market.index()][stream.index()].push(place);
         }
         self.trackers.push(tracker);
         place
@@ -66,8 +66,8 @@ impl Board {
             return;
         }
         let at = time_of(event);
-        let none = [const { Vec::new() }; 2];
-        let readers = &self.readers.get(market.index()).unwrap_or(&none)[stream as usize];
+        let none = [const { Vec::new() }; Stream::COUNT];
+        let readers = &self.readers.get(market.index()).unwrap_or(&none)[stream.index()];
         for &place in readers {
             // Before the event is known: until then the old value held.
             let tracker = &mut self.trackers[place];
@@ -123,7 +123,7 @@ pub fn time_of(event: &Event) -> Timestamp {
     let own = match event {
         Event::Ticker(ticker) => ticker.timestamp,
         Event::Trade(trade) => Some(trade.timestamp),
-        Event::Gap(_) | Event::Status(_) => None,
+        Event::Candle(_) | Event::Gap(_) | Event::Status(_) => None,
     };
     own.or(event.received_at())
         .unwrap_or(Timestamp::from_nanos(0))

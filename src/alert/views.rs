@@ -100,6 +100,7 @@ impl Views {
         match stream {
             Stream::Ticker => self.view_mut(market).ticker = seen,
             Stream::Trades => self.view_mut(market).trade = seen,
+            Stream::Candles(_) => {}
         }
     }
 
@@ -182,6 +183,7 @@ impl Views {
         match stream {
             Stream::Ticker => view.ticker.as_ref(),
             Stream::Trades => view.trade.as_ref().or(view.ticker.as_ref()),
+            Stream::Candles(_) => None,
         }
     }
 

@@ -224,7 +224,7 @@ impl Engine {
         Ok(subscription)
     }
 
-    /// Subscribes with callbacks instead of a stream: `on_data` gets tickers and trades, `on_trouble` gets
+    /// Subscribes with callbacks instead of a stream: `on_data` gets tickers, trades and candles, `on_trouble` gets
     /// gaps and states. The task ends with the engine, or when its handle is aborted.
     ///
     /// ```
@@ -251,7 +251,7 @@ impl Engine {
         Ok(tokio::spawn(async move {
             while let Some(event) = subscription.next().await {
                 match event {
-                    Event::Ticker(_) | Event::Trade(_) => on_data(&event),
+                    Event::Ticker(_) | Event::Trade(_) | Event::Candle(_) => on_data(&event),
                     Event::Gap(_) | Event::Status(_) => on_trouble(&event),
                 }
             }

@@ -99,7 +99,7 @@ impl Core {
                     self.stale_tickers += 1;
                 }
             }
-            Event::Gap(_) | Event::Status(_) => out.push(event),
+            Event::Candle(_) | Event::Gap(_) | Event::Status(_) => out.push(event),
         }
     }
 

@@ -72,8 +72,8 @@ pub enum Answer<'a> {
 /// All topics that are watched.
 #[derive(Debug, Default)]
 pub struct Freshness {
-    /// By [`Market::index`], ticker and trades.
-    watches: Vec<[Option<Watch>; 2]>,
+    /// By [`Market::index`] and [`Stream::index`].
+    watches: Vec<[Option<Watch>; Stream::COUNT]>,
     topics: Vec<(Market, Stream)>,
     exchanges: HashMap<Exchange, Host>,
     scan_at: u64,
@@ -96,7 +96,7 @@ impl Freshness {
             self.watches
                 .resize_with(market.index() + 1, Default::default);
         }
-        let watch = &mut self.watches[market.index()][stream as usize];
+        let watch = &mut self.watches[market.index()][stream.index()];
         if watch.is_none() {
             let floor = u64::try_from(floor.as_nanos()).unwrap_or(u64::MAX).max(1);
             *watch = Some(Watch::new(stream, floor, now));
@@ -111,7 +111,7 @@ impl Freshness {
         let Some(watches) = self.watches.get_mut(market.index()) else {
             return;
         };
-        if watches[stream as usize].take().is_some() {
+        if watches[stream.index()].take().is_some() {
             self.topics.retain(|topic| *topic != (market, stream));
             if let Some(host) = self.exchanges.get_mut(&market.exchange()) {
                 host.topics -= 1;
@@ -125,7 +125,7 @@ impl Freshness {
             return;
         };
         let watches = self.watches.get_mut(market.index());
-        let Some(Some(watch)) = watches.map(|watches| &mut watches[stream as usize]) else {
+        let Some(Some(watch)) = watches.map(|watches| &mut watches[stream.index()]) else {
             return;
         };
         let Some(attempts) = watch.on_event(event, now) else {
@@ -154,7 +154,7 @@ impl Freshness {
 
     /// The exchange said by itself that this is the newest trade of a market.
     pub fn on_newest(&mut self, market: Market, id: u64, now: u64) {
-        let Some([ticker, Some(trades)]) = self.watches.get_mut(market.index()) else {
+        let Some([ticker, Some(trades), ..]) = self.watches.get_mut(market.index()) else {
             return;
         };
         if trades.seen() != Some(id) {
@@ -190,7 +190,7 @@ impl Freshness {
         let mut oddest = HashMap::<Exchange, (u64, Market, Stream)>::new();
         let mut shortest = 60 * SECOND;
         for &(market, stream) in &self.topics {
-            let Some(watch) = &mut self.watches[market.index()][stream as usize] else {
+            let Some(watch) = &mut self.watches[market.index()][stream.index()] else {
                 continue;
             };
             shortest = shortest.min(watch.floor);
@@ -232,7 +232,7 @@ impl Freshness {
         let Some(Some(watch)) = self
             .watches
             .get_mut(market.index())
-            .map(|watches| &mut watches[stream as usize])
+            .map(|watches| &mut watches[stream.index()])
         else {
             return;
         };
@@ -272,7 +272,7 @@ impl Freshness {
     /// Whether this stream is known to be dead.
     pub fn is_stale(&self, market: Market, stream: Stream) -> bool {
         let watches = self.watches.get(market.index());
-        let watch = watches.and_then(|watches| watches[stream as usize].as_ref());
+        let watch = watches.and_then(|watches| watches[stream.index()].as_ref());
         watch.is_some_and(|watch| matches!(watch.state, State::Stale { .. }))
     }
 
@@ -288,7 +288,7 @@ impl Freshness {
     }
 
     fn watch_mut(&mut self, market: Market, stream: Stream) -> Option<&mut Watch> {
-        self.watches.get_mut(market.index())?[stream as usize].as_mut()
+        self.watches.get_mut(market.index())?[stream.index()].as_mut()
     }
 }
 
@@ -318,7 +318,7 @@ fn clock_of(event: &Event) -> Option<Timestamp> {
     match event {
         Event::Ticker(ticker) => ticker.timestamp,
         Event::Trade(trade) => (trade.origin == Origin::Stream).then_some(trade.timestamp),
-        Event::Gap(_) | Event::Status(_) => None,
+        Event::Candle(_) | Event::Gap(_) | Event::Status(_) => None,
     }
 }
 

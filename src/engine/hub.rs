@@ -28,7 +28,7 @@ pub(crate) struct Hub {
     /// What subscribers that are gone had missed.
     dropped: u64,
     /// By market index and stream: places in `subscribers`.
-    interest: Vec<[Vec<usize>; Stream::ALL.len()]>,
+    interest: Vec<[Vec<usize>; Stream::COUNT]>,
 }
 
 impl Hub {
@@ -54,7 +54,7 @@ impl Hub {
                 self.interest
                     .resize_with(market.index() + 1, Default::default);
             }
-            let interested = &mut self.interest[market.index()][stream as usize];
+            let interested = &mut self.interest[market.index()][stream.index()];
             if interested.is_empty() {
                 fresh.push((market, stream));
             }
@@ -82,7 +82,7 @@ impl Hub {
                 continue;
             };
             held.swap_remove(at);
-            let interested = &mut self.interest[topic.0.index()][topic.1 as usize];
+            let interested = &mut self.interest[topic.0.index()][topic.1.index()];
             interested.retain(|&p| p != place);
             if interested.is_empty() {
                 orphans.push(*topic);
@@ -180,7 +180,7 @@ impl Hub {
                 return;
             };
             // The last one gets the event itself: with a single subscriber nothing is cloned.
-            if let Some((&last, others)) = interest[stream as usize].split_last() {
+            if let Some((&last, others)) = interest[stream.index()].split_last() {
                 for &place in others {
                     self.subscribers[place].offer(event.clone());
                 }

@@ -81,7 +81,7 @@ pub(crate) struct Mailbox {
 struct State {
     events: Vec<Event>,
     /// For [`Delivery::Latest`]: where each state lies in `events`.
-    places: HashMap<(&'static str, Exchange, Option<Market>), usize>,
+    places: HashMap<(&'static str, Option<Stream>, Exchange, Option<Market>), usize>,
     end: Option<End>,
     lost: Vec<Lost>,
     /// When the wait for the reader ends.
@@ -190,7 +190,12 @@ impl Mailbox {
             return;
         }
         for event in events.drain(..) {
-            let key = (event.kind(), event.exchange(), event.market());
+            let key = (
+                event.kind(),
+                event.stream(),
+                event.exchange(),
+                event.market(),
+            );
             match state.places.get(&key).copied() {
                 Some(place) => state.events[place] = event,
                 None => {
@@ -285,6 +290,12 @@ impl State {
                     self.dropped += 1;
                     self.miss(ticker.market, Stream::Ticker, (None, None), 1);
                 }
+                Event::Candle(candle) => {
+                    self.dropped += 1;
+                    // Of a forming one the next says the same and more.
+                    let stream = Stream::Candles(candle.interval);
+                    self.miss(candle.market, stream, (None, None), candle.closed.into());
+                }
             }
         }
     }
@@ -322,6 +333,7 @@ fn time_of(event: &Event) -> Option<Timestamp> {
     match event {
         Event::Trade(trade) => Some(trade.timestamp),
         Event::Ticker(ticker) => ticker.timestamp.or(Some(ticker.received_at)),
+        Event::Candle(candle) => Some(candle.close_time()),
         Event::Gap(_) | Event::Status(_) => None,
     }
 }

@@ -287,6 +287,8 @@ impl Provider for Live {
             stream_fields: self.profile.stream_fields,
             rest_fields: self.profile.rest_fields,
             silence: Some(self.options.heartbeat_interval),
+            candles: self.profile.candles.streams,
+            empty_candles: self.profile.candles.empty,
             list_source: Some(self.rest.url().to_owned()),
         }
     }

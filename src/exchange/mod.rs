@@ -50,8 +50,8 @@ pub use literal::Literal;
 pub use live::Live;
 pub use options::{LiveOptions, OptionsError};
 pub use protocol::{
-    Adapter, AggregatePage, AggregateTrade, Ask, DecodeError, Frame, Limits, Message, Output,
-    Profile, Protocol, Reply, Silence, TradePage, UsedWeight,
+    Adapter, AggregatePage, AggregateTrade, Ask, Candles, DecodeError, Frame, Limits, Message,
+    Output, Profile, Protocol, Reply, Silence, TradePage, UsedWeight,
 };
 
 /// Percent-encodes a value for a URL's query. Symbols can be non-ASCII.

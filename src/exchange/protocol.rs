@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::feed::{ProviderError, Sign, Topic};
-use crate::model::{DecimalError, Event, Exchange, Field, Instrument, Ticker, Timestamp, Trade};
+use crate::feed::{ProviderError, Sign, Span, Topic};
+use crate::model::{
+    Candle, DecimalError, Event, Exchange, Field, Instrument, Interval, Ticker, Timestamp, Trade,
+};
 
 /// One exchange: its addresses and limits, its REST questions, and a [`Protocol`] per connection.
 ///
@@ -55,6 +57,27 @@ pub trait Adapter: Send + Sync + 'static {
     fn ask_trades_page(&self, of: &Instrument, page: TradePage) -> Option<Ask> {
         let _ = (of, page);
         None
+    }
+
+    /// Asks for the candles that begin within a span, of one of the lengths in [`Candles::history`], at most
+    /// [`Candles::page`] of them. `None`, the default: the exchange has none.
+    fn ask_candles(&self, of: &Instrument, interval: Interval, span: Span) -> Option<Ask> {
+        let _ = (of, interval, span);
+        None
+    }
+
+    /// Reads the answer, oldest first, each once. Those that the answer itself shows to be over are closed, and all
+    /// are complete.
+    fn read_candles(
+        &self,
+        body: &str,
+        of: &Instrument,
+        interval: Interval,
+        received_at: Timestamp,
+    ) -> Result<Vec<Candle>, ProviderError> {
+        let _ = (body, interval, received_at);
+        let why = format!("{}: no candles are known", of.market);
+        Err(ProviderError::Malformed(why))
     }
 
     /// Asks for aggregates, which stand in where a page of trades cannot be had. `None`, the default: the
@@ -287,8 +310,25 @@ pub struct Profile {
     pub stream_fields: &'static [Field],
     /// Ticker fields that one REST answer fills.
     pub rest_fields: &'static [Field],
+    /// Which candles it has.
+    pub candles: Candles,
     /// What the exchange allows.
     pub limits: Limits,
+}
+
+/// Which candles an exchange has, all with the boundaries of [`Interval`]; others of its own are no use.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Candles {
+    /// Lengths on the socket.
+    pub streams: &'static [Interval],
+    /// Whether candles without trades are told on the socket, too.
+    pub empty: bool,
+    /// Lengths over REST.
+    pub history: &'static [Interval],
+    /// Rows that one answer has at most.
+    pub page: usize,
+    /// How many of the newest rows can be had, where older ones cannot, whatever is asked.
+    pub reach: Option<usize>,
 }
 
 /// What an exchange allows, as used (mostly below what it documents).

@@ -100,7 +100,7 @@ impl Checks {
         let flows = || {
             let lanes = found.record.lanes.iter();
             lanes.flat_map(|lane| {
-                Stream::ALL.map(|stream| (lane, stream, lane.streams[stream as usize]))
+                Stream::PLAIN.map(|stream| (lane, stream, lane.streams[stream.index()]))
             })
         };
         for (lane, stream, flow) in flows() {
@@ -133,10 +133,8 @@ impl Checks {
         match (stream, flow.first) {
             (Stream::Ticker, Some(first)) => self.number(rule, millis(first)),
             (Stream::Ticker, None) => self.failed(rule, Grade::F, "none came"),
-            (Stream::Trades, Some(first)) => {
-                self.push(rule, Some(Value::Number(millis(first))), None)
-            }
-            (Stream::Trades, None) => self.absent(rule, "none came"),
+            (_, Some(first)) => self.push(rule, Some(Value::Number(millis(first))), None),
+            (_, None) => self.absent(rule, "none came"),
         }
     }
 

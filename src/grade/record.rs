@@ -25,7 +25,7 @@ pub struct Recorder {
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
     pub market: Market,
-    /// By the order of [`Stream::ALL`].
+    /// By the order of [`Stream::PLAIN`].
     pub streams: [Flow; 2],
     pub trades: Trades,
     last_price: Option<Decimal>,
@@ -141,13 +141,13 @@ impl Recorder {
         };
         match event {
             Event::Ticker(ticker) => {
-                lane.streams[Stream::Ticker as usize].on_event(at);
+                lane.streams[Stream::Ticker.index()].on_event(at);
                 if let Some(price) = ticker.price {
                     lane.on_price(price.decimal());
                 }
             }
             Event::Trade(trade) => {
-                lane.streams[Stream::Trades as usize].on_event(at);
+                lane.streams[Stream::Trades.index()].on_event(at);
                 lane.on_price(trade.price.decimal());
                 lane.trades.on_trade(trade);
                 if trade.origin == Origin::Stream {
@@ -159,7 +159,7 @@ impl Recorder {
                 }
             }
             Event::Gap(gap) if gap.stream == Stream::Trades => lane.trades.on_gap(gap),
-            Event::Gap(_) | Event::Status(_) => {}
+            Event::Candle(_) | Event::Gap(_) | Event::Status(_) => {}
         }
     }
 

@@ -1,9 +1,9 @@
-//! What is told: tickers and trades, and the one type for everything that can be told.
+//! What is told: tickers, trades and candles, and the one type for everything that can be told.
 
 use std::sync::Arc;
 
 use super::decimal::{exact_sub, ratio};
-use super::{Decimal, Exchange, Gap, Market, Price, Qty, Status, Timestamp};
+use super::{Candle, Decimal, Exchange, Gap, Interval, Market, Price, Qty, Status, Timestamp};
 
 /// A kind of market data that can be subscribed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,17 +12,46 @@ pub enum Stream {
     Ticker,
     /// Every single trade.
     Trades,
+    /// Candles of this length, forming and closed.
+    Candles(Interval),
 }
 
 impl Stream {
-    /// Every stream, in the order used for tables.
-    pub const ALL: [Stream; 2] = [Stream::Ticker, Stream::Trades];
+    /// Those that have no intervals, in the order used for tables.
+    pub const PLAIN: [Stream; 2] = [Stream::Ticker, Stream::Trades];
+
+    /// How many there are: the size of a table by [`Stream::index`].
+    pub const COUNT: usize = 2 + Interval::ALL.len();
+
+    /// Every stream.
+    pub fn all() -> impl Iterator<Item = Stream> {
+        let candles = Interval::ALL.into_iter().map(Self::Candles);
+        Self::PLAIN.into_iter().chain(candles)
+    }
+
+    /// Its place in a table of all.
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Ticker => 0,
+            Self::Trades => 1,
+            Self::Candles(interval) => 2 + interval as usize,
+        }
+    }
+
+    /// The length of its candles, where it has any.
+    pub fn interval(self) -> Option<Interval> {
+        match self {
+            Self::Candles(interval) => Some(interval),
+            Self::Ticker | Self::Trades => None,
+        }
+    }
 
     /// The name in outputs and flags.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ticker => "ticker",
             Self::Trades => "trades",
+            Self::Candles(_) => "candles",
         }
     }
 }
@@ -205,6 +234,8 @@ pub enum Event {
     Ticker(Arc<Ticker>),
     /// One trade.
     Trade(Trade),
+    /// What was traded within an interval, so far or finally.
+    Candle(Arc<Candle>),
     /// A hole.
     Gap(Arc<Gap>),
     /// A change of connection state.
@@ -217,6 +248,7 @@ impl Event {
         match self {
             Self::Ticker(_) => "ticker",
             Self::Trade(_) => "trade",
+            Self::Candle(_) => "candle",
             Self::Gap(_) => "gap",
             Self::Status(_) => "status",
         }
@@ -227,6 +259,7 @@ impl Event {
         match self {
             Self::Ticker(ticker) => Some(ticker.market),
             Self::Trade(trade) => Some(trade.market),
+            Self::Candle(candle) => Some(candle.market),
             Self::Gap(gap) => Some(gap.market),
             Self::Status(status) => status.market,
         }
@@ -238,6 +271,7 @@ impl Event {
             Self::Status(status) => status.exchange,
             Self::Ticker(ticker) => ticker.market.exchange(),
             Self::Trade(trade) => trade.market.exchange(),
+            Self::Candle(candle) => candle.market.exchange(),
             Self::Gap(gap) => gap.market.exchange(),
         }
     }
@@ -247,6 +281,7 @@ impl Event {
         match self {
             Self::Ticker(_) => Some(Stream::Ticker),
             Self::Trade(_) => Some(Stream::Trades),
+            Self::Candle(candle) => Some(Stream::Candles(candle.interval)),
             Self::Gap(_) | Self::Status(_) => None,
         }
     }
@@ -256,7 +291,7 @@ impl Event {
         match self {
             Self::Ticker(ticker) => ticker.suspect,
             Self::Trade(trade) => trade.suspect,
-            Self::Gap(_) | Self::Status(_) => false,
+            Self::Candle(_) | Self::Gap(_) | Self::Status(_) => false,
         }
     }
 
@@ -265,6 +300,7 @@ impl Event {
         match self {
             Self::Ticker(ticker) => Some(ticker.received_at),
             Self::Trade(trade) => Some(trade.received_at),
+            Self::Candle(candle) => Some(candle.received_at),
             Self::Gap(_) | Self::Status(_) => None,
         }
     }

@@ -15,7 +15,7 @@ pub enum Value {
     Text(Cow<'static, str>),
     /// A moment.
     Time(Timestamp),
-    /// An answer; no field is one, conditions are.
+    /// An answer, as that of a condition.
     YesNo(bool),
 }
 
@@ -47,6 +47,9 @@ fields! {
     Open24h "open_24h", High24h "high_24h", Low24h "low_24h", Volume24h "volume_24h",
     QuoteVolume24h "quote_volume_24h", Change24h "change_24h", ChangePercent24h "change_percent_24h",
     Timestamp "timestamp", ReceivedAt "received_at", Origin "origin", Age "age",
+    Interval "interval", OpenTime "open_time", CloseTime "close_time", Open "open", High "high", Low "low",
+    Close "close", Volume "volume", QuoteVolume "quote_volume", Trades "trades", Closed "closed",
+    Complete "complete",
 }
 
 use Field::*;
@@ -77,6 +80,24 @@ impl Field {
             ],
             Stream::Trades => &[
                 Type, Exchange, Symbol, Id, Price, Size, Side, Timestamp, ReceivedAt, Origin,
+            ],
+            Stream::Candles(_) => &[
+                Type,
+                Exchange,
+                Symbol,
+                Interval,
+                OpenTime,
+                CloseTime,
+                Open,
+                High,
+                Low,
+                Close,
+                Volume,
+                QuoteVolume,
+                Trades,
+                Closed,
+                Complete,
+                Origin,
             ],
         }
     }
@@ -113,6 +134,9 @@ impl Field {
                 Timestamp,
             ],
             Stream::Trades => &[Exchange, Symbol, Id, Price, Size, Side, Timestamp],
+            Stream::Candles(_) => &[
+                Exchange, Symbol, Interval, OpenTime, Open, High, Low, Close, Volume, Closed,
+            ],
         }
     }
 
@@ -120,6 +144,7 @@ impl Field {
     pub fn exists_in(self, stream: Stream) -> bool {
         self == Age
             || (self == SpreadBps && stream == Stream::Ticker)
+            || (self == Price && stream.interval().is_some())
             || Self::of(stream).contains(&self)
     }
 
@@ -171,6 +196,22 @@ impl Field {
                 Side => Value::Text(t.side.name().into()),
                 Timestamp => Value::Time(t.timestamp),
                 Origin => Value::Text(t.origin.name().into()),
+                _ => Value::Null,
+            },
+            Event::Candle(c) => match self {
+                Interval => Value::Text(c.interval.name().into()),
+                OpenTime => Value::Time(c.open_time),
+                CloseTime => Value::Time(c.close_time()),
+                Open => Value::Number(c.open.decimal()),
+                High => Value::Number(c.high.decimal()),
+                Low => Value::Number(c.low.decimal()),
+                Close | Price => Value::Number(c.close.decimal()),
+                Volume => Value::Number(c.volume.decimal()),
+                QuoteVolume => number(c.quote_volume.map(|q| q.decimal())),
+                Trades => number(c.trades.map(Decimal::from)),
+                Closed => Value::YesNo(c.closed),
+                Complete => Value::YesNo(c.complete),
+                Origin => Value::Text(c.origin.name().into()),
                 _ => Value::Null,
             },
             Event::Gap(_) | Event::Status(_) => Value::Null,

@@ -2,7 +2,8 @@
 //! as the digits it came in.
 
 use super::{
-    Decimal, Event, Field, Gap, Status, Ticker, TimeWriter, Timestamp, Trade, Value, write_decimal,
+    Candle, Decimal, Event, Field, Gap, Status, Ticker, TimeWriter, Timestamp, Trade, Value,
+    write_decimal,
 };
 
 /// Writes events as JSON objects. Keeps the last second's text, so one writer per output.
@@ -17,6 +18,7 @@ impl JsonWriter {
         match event {
             Event::Ticker(ticker) => self.ticker(ticker, out),
             Event::Trade(trade) => self.trade(trade, out),
+            Event::Candle(candle) => self.candle(candle, out),
             Event::Gap(gap) => self.gap(gap, out),
             Event::Status(status) => self.status(status, out),
         }
@@ -100,10 +102,38 @@ impl JsonWriter {
         out.push(b'}');
     }
 
+    fn candle(&mut self, c: &Candle, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"type\":\"candle\",");
+        out.extend_from_slice(c.market.json().as_bytes());
+        word(b",\"interval\":\"", c.interval.name(), out);
+        self.time(b",\"open_time\":", Some(c.open_time), out);
+        self.time(b",\"close_time\":", Some(c.close_time()), out);
+        number(b",\"open\":", Some(c.open.decimal()), out);
+        number(b",\"high\":", Some(c.high.decimal()), out);
+        number(b",\"low\":", Some(c.low.decimal()), out);
+        number(b",\"close\":", Some(c.close.decimal()), out);
+        number(b",\"volume\":", Some(c.volume.decimal()), out);
+        number(
+            b",\"quote_volume\":",
+            c.quote_volume.map(|q| q.decimal()),
+            out,
+        );
+        number(b",\"trades\":", c.trades.map(Decimal::from), out);
+        out.extend_from_slice(b",\"closed\":");
+        out.extend_from_slice(yes_no(c.closed));
+        out.extend_from_slice(b",\"complete\":");
+        out.extend_from_slice(yes_no(c.complete));
+        word(b",\"origin\":\"", c.origin.name(), out);
+        out.push(b'}');
+    }
+
     fn gap(&mut self, g: &Gap, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"type\":\"gap\",");
         out.extend_from_slice(g.market.json().as_bytes());
         word(b",\"stream\":\"", g.stream.name(), out);
+        if let Some(interval) = g.stream.interval() {
+            word(b",\"interval\":\"", interval.name(), out);
+        }
         id(b",\"from_id\":", g.from_id, out);
         id(b",\"to_id\":", g.to_id, out);
         self.time(b",\"from\":", g.from, out);

@@ -18,22 +18,26 @@
 //! # Ok::<(), DecimalError>(())
 //! ```
 
+mod candle;
 mod decimal;
 mod event;
 mod field;
 mod fnv;
 mod instrument;
+mod interval;
 mod json;
 mod market;
 mod notice;
 mod time;
 
+pub use candle::Candle;
 pub use decimal::{DecimalError, Price, Qty, parse_decimal, write_decimal};
 pub(crate) use decimal::{exact_sub, ratio};
 pub use event::{Event, Origin, Side, Stream, Ticker, Trade};
 pub use field::{Field, Value};
 pub(crate) use fnv::fnv1a_64;
 pub use instrument::{Instrument, TradingStatus};
+pub use interval::Interval;
 pub(crate) use json::yes_no;
 pub use json::{JsonWriter, write_json_string};
 pub use market::{Exchange, Market};

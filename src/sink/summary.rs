@@ -60,6 +60,7 @@ impl Summary {
         let price = match event {
             Event::Ticker(ticker) => ticker.price,
             Event::Trade(trade) => Some(trade.price),
+            Event::Candle(candle) => Some(candle.close),
             Event::Gap(gap) => {
                 row.gaps += u64::from(gap.is_loss());
                 return;

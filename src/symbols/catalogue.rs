@@ -251,6 +251,8 @@ mod tests {
             stream_fields: &[],
             rest_fields: &[],
             silence: None,
+            candles: &[],
+            empty_candles: false,
             list_source: None,
         }
     }

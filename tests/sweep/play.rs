@@ -113,7 +113,7 @@ async fn on_stage(seed: u64) -> Played {
     });
     let proxy = Proxy::new(seed);
     let engine = engine(venue, &sim, &proxy);
-    let request = Request::new(["BTC", "ETH"]).streams(Stream::ALL);
+    let request = Request::new(["BTC", "ETH"]).streams(Stream::PLAIN);
     let subscription = engine.subscribe(request).await.expect("a list of symbols");
     let reader = tokio::spawn(read(subscription));
 

@@ -97,8 +97,9 @@ fn plan(tracker: &Tracker, ctx: &Ctx) -> Vec<String> {
     }
     for (market, stream) in fetch::topics(tracker) {
         let what = match stream {
-            Stream::Ticker => "tickers",
-            Stream::Trades => "every trade",
+            Stream::Ticker => "tickers".to_string(),
+            Stream::Trades => "every trade".to_string(),
+            Stream::Candles(interval) => format!("candles of {interval}"),
         };
         lines.push(format!("watching: {what} of {market}"));
     }

@@ -75,7 +75,7 @@ impl<'a> Run<'a> {
         progress.set_message("connecting");
         let connect = connect(provider.as_ref(), settings.timeout).await?;
         let traits = provider.traits();
-        let mut request = Request::instruments(instruments.iter().cloned()).streams(Stream::ALL);
+        let mut request = Request::instruments(instruments.iter().cloned()).streams(Stream::PLAIN);
         if traits.can_wait {
             request = request.delivery(patient());
         }

@@ -96,7 +96,9 @@ async fn reaction(subscription: &mut Subscription, market: Market) -> Unknown {
     while subscription.next_batch(&mut batch).await.is_ok() {
         for event in &batch {
             match event {
-                Event::Ticker(_) | Event::Trade(_) => return Unknown::Answered,
+                Event::Ticker(_) | Event::Trade(_) | Event::Candle(_) => {
+                    return Unknown::Answered;
+                }
                 Event::Status(status)
                     if status.market == Some(market) && status.state == StatusState::Failed =>
                 {

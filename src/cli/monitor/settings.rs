@@ -220,7 +220,7 @@ fn has_own_fields(flag: &str, expression: &Expression, streams: &[Stream]) -> Re
     let names: Vec<_> = streams.iter().map(|stream| stream.name()).collect();
     let message = format!("{flag}: {} has no `{}`", names.join(" and "), field.name());
     let error = CliError::usage("unknown_field", message);
-    let having = Stream::ALL.iter().find(|stream| field.exists_in(**stream));
+    let having = Stream::all().find(|stream| field.exists_in(*stream));
     Err(match having {
         Some(stream) => error.hint(format!("--stream {} has it", stream.name())),
         None => error,

@@ -61,7 +61,7 @@ impl Task {
                 // However it came, it is the newest.
                 if self.core.last_id(*market) == Some(*id) {
                     let at = self.clock.now();
-                    for stream in Stream::ALL {
+                    for stream in Stream::all() {
                         self.confirmed.set(*market, stream, at);
                     }
                 }
@@ -179,7 +179,7 @@ impl Task {
                     Arc::make_mut(ticker).suspect = true;
                 }
             }
-            Event::Gap(_) | Event::Status(_) => {}
+            Event::Candle(_) | Event::Gap(_) | Event::Status(_) => {}
         }
     }
 

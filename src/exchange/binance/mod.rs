@@ -10,9 +10,9 @@ mod wire;
 
 use std::time::Duration;
 
-use crate::model::{Exchange, Field};
+use crate::model::{Exchange, Field, Interval};
 
-use super::protocol::{Limits, Profile, Silence};
+use super::protocol::{Candles, Limits, Profile, Silence};
 
 /// The name of Binance in outputs and flags.
 pub const EXCHANGE: Exchange = Exchange::new("binance");
@@ -42,6 +42,24 @@ const LIMITS: Limits = Limits {
     rest_burst: 1_200,
 };
 
+/// All but 5 and 15 seconds.
+const INTERVALS: &[Interval] = &[
+    Interval::S1,
+    Interval::M1,
+    Interval::M3,
+    Interval::M5,
+    Interval::M15,
+    Interval::M30,
+    Interval::H1,
+    Interval::H2,
+    Interval::H4,
+    Interval::H6,
+    Interval::H8,
+    Interval::H12,
+    Interval::D1,
+    Interval::W1,
+];
+
 fn profile() -> Profile {
     Profile {
         rest_url: "https://data-api.binance.vision".into(),
@@ -54,6 +72,13 @@ fn profile() -> Profile {
         contiguous_ids: true,
         stream_fields: Field::TICKER_NUMBERS,
         rest_fields: Field::TICKER_NUMBERS,
+        candles: Candles {
+            streams: INTERVALS,
+            empty: true,
+            history: INTERVALS,
+            page: 1_000,
+            reach: None,
+        },
         limits: LIMITS,
     }
 }

@@ -182,6 +182,7 @@ fn stream_name(topic: &Topic) -> String {
     let stream = match topic.stream {
         Stream::Ticker => "ticker",
         Stream::Trades => "trade",
+        Stream::Candles(interval) => return format!("{}@kline_{interval}", topic.instrument.ws),
     };
     format!("{}@{stream}", topic.instrument.ws)
 }

@@ -9,9 +9,9 @@ mod wire;
 
 use std::time::Duration;
 
-use crate::model::{Exchange, Field};
+use crate::model::{Exchange, Field, Interval};
 
-use super::protocol::{Limits, Profile, Silence};
+use super::protocol::{Candles, Limits, Profile, Silence};
 
 /// The name of Coinbase in outputs and flags.
 pub const EXCHANGE: Exchange = Exchange::new("coinbase");
@@ -72,6 +72,20 @@ fn profile() -> Profile {
             Field::SpreadBps,
             Field::Volume24h,
         ],
+        candles: Candles {
+            streams: &[],
+            empty: false,
+            history: &[
+                Interval::M1,
+                Interval::M5,
+                Interval::M15,
+                Interval::H1,
+                Interval::H6,
+                Interval::D1,
+            ],
+            page: 300,
+            reach: None,
+        },
         limits: LIMITS,
     }
 }

@@ -297,6 +297,7 @@ fn channel(stream: Stream) -> &'static str {
     match stream {
         Stream::Ticker => "ticker",
         Stream::Trades => "matches",
+        Stream::Candles(_) => unreachable!("candles are built from matches"),
     }
 }
 
@@ -325,7 +326,7 @@ fn request(kind: &str, topics: &[Topic], heartbeat: bool) -> String {
         products
     };
     let mut channels = Vec::new();
-    for stream in Stream::ALL {
+    for stream in Stream::PLAIN {
         let products = products(Some(stream));
         if !products.is_empty() {
             channels.push(serde_json::json!({"name": channel(stream), "product_ids": products}));

@@ -10,9 +10,9 @@ mod wire;
 
 use std::time::Duration;
 
-use crate::model::{Exchange, Field};
+use crate::model::{Exchange, Field, Interval};
 
-use super::protocol::{Limits, Profile, Silence};
+use super::protocol::{Candles, Limits, Profile, Silence};
 
 /// The name of Kraken in outputs and flags.
 pub const EXCHANGE: Exchange = Exchange::new("kraken");
@@ -40,6 +40,17 @@ const LIMITS: Limits = Limits {
     rest_interval: Duration::from_secs(1),
     rest_burst: 3,
 };
+
+/// Its weeks begin on Thursdays, and its half months have no name here.
+const INTERVALS: &[Interval] = &[
+    Interval::M1,
+    Interval::M5,
+    Interval::M15,
+    Interval::M30,
+    Interval::H1,
+    Interval::H4,
+    Interval::D1,
+];
 
 fn profile() -> Profile {
     Profile {
@@ -78,6 +89,13 @@ fn profile() -> Profile {
             Field::Low24h,
             Field::Volume24h,
         ],
+        candles: Candles {
+            streams: INTERVALS,
+            empty: false,
+            history: INTERVALS,
+            page: 720,
+            reach: Some(720),
+        },
         limits: LIMITS,
     }
 }

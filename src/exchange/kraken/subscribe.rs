@@ -103,7 +103,7 @@ impl Protocol for KrakenProtocol {
 impl KrakenProtocol {
     fn requests(&mut self, method: &str, topics: &[Topic]) -> Vec<Message> {
         let mut messages = Vec::new();
-        for stream in Stream::ALL {
+        for stream in Stream::all() {
             let of_stream: Vec<_> = topics
                 .iter()
                 .filter(|t| t.stream == stream)
@@ -130,6 +130,7 @@ impl KrakenProtocol {
             // The last 50 trades: after a reconnect they show what was missed.
             (Stream::Trades, "subscribe") => params["snapshot"] = true.into(),
             (Stream::Trades, _) => {}
+            (Stream::Candles(_), _) => {}
         }
         if method == "subscribe" {
             // Earlier requests for the same stay: their answers can be on their way.
@@ -276,5 +277,6 @@ fn channel(stream: Stream) -> &'static str {
     match stream {
         Stream::Ticker => "ticker",
         Stream::Trades => "trade",
+        Stream::Candles(_) => "ohlc",
     }
 }

@@ -99,6 +99,7 @@ impl Mock {
         for topic in &lane.topics {
             match topic.stream {
                 Stream::Ticker => out.push(Event::Ticker(Arc::new(ticker.clone()))),
+                Stream::Candles(_) => {}
                 Stream::Trades => {
                     if lane.tick == 0 {
                         // Says where the stream begins, so that its first trade need not wait for earlier ones.
@@ -205,6 +206,8 @@ impl Provider for Mock {
             stream_fields: Field::TICKER_NUMBERS,
             rest_fields: Field::TICKER_NUMBERS,
             silence: None,
+            candles: &[],
+            empty_candles: false,
             list_source: None,
         }
     }

@@ -68,7 +68,7 @@ pub fn is_ignored(protocol: &mut dyn Protocol, text: &str) -> bool {
 pub fn topics(of: &[Arc<Instrument>]) -> Vec<Topic> {
     of.iter()
         .flat_map(|instrument| {
-            Stream::ALL.map(|stream| Topic {
+            Stream::PLAIN.map(|stream| Topic {
                 instrument: instrument.clone(),
                 stream,
             })
@@ -100,6 +100,8 @@ pub fn catalogue(adapter: &dyn Adapter, list: Vec<Instrument>) -> Catalogue {
         stream_fields: profile.stream_fields,
         rest_fields: profile.rest_fields,
         silence: None,
+        candles: &[],
+        empty_candles: false,
         list_source: None,
     };
     Catalogue::new(adapter.exchange(), list, &traits, NOW)

@@ -132,6 +132,7 @@ impl TableState {
                     self.rate.add(now);
                 }
             }
+            Event::Candle(_) => {}
             Event::Gap(gap) => {
                 if let Some(row) = self.row(gap.market) {
                     row.gaps += u64::from(gap.is_loss());

@@ -173,7 +173,7 @@ async fn a_busy_market_is_read_completely_and_in_order() {
             rate: 200.0,
             ..SimConfig::new(venue)
         });
-        let both: Vec<_> = crate::model::Stream::ALL
+        let both: Vec<_> = crate::model::Stream::PLAIN
             .map(|stream| topic(venue, "BTC", stream))
             .into();
         let mut feed = Feed::start(venue, &PipeDial::to(&sim), both);

@@ -164,7 +164,7 @@ async fn a_refusal_names_its_symbol_and_leaves_the_others_running() {
         sim.faults().refuse_symbols.insert(symbol(venue, "ETH"));
         let topics: Vec<Topic> = ["BTC", "ETH", "SOL"]
             .iter()
-            .flat_map(|base| Stream::ALL.map(|stream| topic(venue, base, stream)))
+            .flat_map(|base| Stream::PLAIN.map(|stream| topic(venue, base, stream)))
             .collect();
         let mut feed = Feed::start(venue, &PipeDial::to(&sim), topics.clone());
         let told = statuses(&feed.during(secs(10)).await);
