@@ -1,6 +1,8 @@
-//! Durations as people write them: `500ms`, `90s`, `15m`, `1h`, `2d`; a bare number means seconds.
+//! Durations and moments as people write them: `500ms`, `90s`, `15m`, `1h`, `2d`; a bare number means seconds.
 
 use std::time::Duration;
+
+use crate::model::Timestamp;
 
 /// Parses a duration: a number (a fraction is fine) and one of `ms s m h d w`; no unit means seconds.
 ///
@@ -27,6 +29,25 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         _ => return Err(bad()),
     };
     Duration::try_from_secs_f64(seconds).map_err(|_| bad())
+}
+
+/// Parses a moment: RFC 3339, a date (UTC, its beginning), `now`, or a duration, meaning that long ago.
+///
+/// Errors: a sentence that names the text and what would be right.
+pub fn parse_moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    let trimmed = text.trim();
+    if trimmed == "now" {
+        return Ok(now);
+    }
+    let whole = Timestamp::parse(trimmed);
+    let date = || Timestamp::parse(&format!("{trimmed}T00:00:00Z")).filter(|_| trimmed.len() == 10);
+    let ago = || {
+        let nanos = i64::try_from(parse(trimmed).ok()?.as_nanos()).ok()?;
+        Some(now.plus_nanos(-nanos))
+    };
+    whole.or_else(date).or_else(ago).ok_or_else(|| {
+        format!("`{text}` is no time (write 2026-09-21T14:00:00Z, 2026-09-21, now, or 2d for two days ago)")
+    })
 }
 
 /// Writes a duration so that [`parse`] reads it back, with the largest unit that is exact.
@@ -78,6 +99,29 @@ mod tests {
                 parse(text).is_err_and(|e| e.contains(&format!("`{text}`"))),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn moments_are_dates_times_and_durations_ago() {
+        let now = Timestamp::parse("2026-09-21T14:13:20Z").unwrap();
+        for (text, moment) in [
+            ("now", "2026-09-21T14:13:20Z"),
+            ("2026-09-01", "2026-09-01T00:00:00Z"),
+            ("2026-09-01T12:00:00Z", "2026-09-01T12:00:00Z"),
+            ("2026-09-01T12:00:00+02:00", "2026-09-01T10:00:00Z"),
+            ("1h", "2026-09-21T13:13:20Z"),
+            ("20", "2026-09-21T14:13:00Z"),
+        ] {
+            assert_eq!(
+                parse_moment(text, now),
+                Ok(Timestamp::parse(moment).unwrap()),
+                "{text}"
+            );
+        }
+        for text in ["", "yesterday", "2026-13-01", "2026-09", "-1h"] {
+            let error = parse_moment(text, now).unwrap_err();
+            assert!(error.contains(&format!("`{text}`")), "{error}");
         }
     }
 

@@ -40,6 +40,7 @@
 //! | [`app`] | the wiring of configuration, exchanges and engine | any logic of theirs |
 //! | [`exchange`] | what each exchange's protocol means; the one driver of sockets, timers and reconnects | the engine, outputs |
 //! | [`engine`] | market state, order, duplicates, gaps and their repair, freshness, failover, delivery | sockets, JSON of exchanges |
+//! | [`timeline`] | history and live joined into one stream | how an exchange is asked |
 //! | [`sink`] | the forms of output | exchanges |
 //! | [`config`] | file, environment and defaults, checked as a whole | the network |
 //! | [`action`] | what is done when an alert fires: programs, webhooks, notifications | whether it fires |
@@ -95,3 +96,4 @@ pub mod sim;
 pub mod sink;
 pub mod store;
 pub mod symbols;
+pub mod timeline;

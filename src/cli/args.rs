@@ -133,6 +133,8 @@ Examples:
   tickwire monitor BTC -1 --field price         one number
   tickwire monitor BTC --stream trades | jq     JSON Lines
   tickwire monitor BTC --stream trades --where 'price * size > 100000'
+  tickwire monitor BTC --stream candles --interval 5m --history 100
+  tickwire monitor BTC --stream candles --since 2026-01-01 --until 2026-02-01 -o csv > btc.csv
   tickwire monitor BTC ETH -p mock              without any exchange")]
 pub struct MonitorArgs {
     /// Symbols in any spelling: BTC, btc-usd, BTC/USD, BTCUSDT, kraken:BTC/USD; - reads them from stdin
@@ -148,7 +150,7 @@ pub struct MonitorArgs {
     )]
     pub list: Vec<String>,
 
-    /// What to follow: ticker, trades
+    /// What to follow: ticker, trades, candles
     #[arg(
         long,
         value_name = "STREAMS",
@@ -156,6 +158,22 @@ pub struct MonitorArgs {
         default_value = "ticker"
     )]
     pub stream: Vec<String>,
+
+    /// How long candles are, and the default of functions: 1s 5s 15s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w [default: 1m]
+    #[arg(long, value_name = "INTERVALS", value_delimiter = ',')]
+    pub interval: Vec<crate::model::Interval>,
+
+    /// First so many of the past, then live
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["since", "until", "once"])]
+    pub history: Option<u64>,
+
+    /// First the past from this time on, then live: 2026-01-31, 2026-01-31T14:00:00Z, or 2d for two days ago
+    #[arg(long, value_name = "TIME", conflicts_with = "once")]
+    pub since: Option<String>,
+
+    /// End here; in the past: a download
+    #[arg(long, value_name = "TIME", requires = "since")]
+    pub until: Option<String>,
 
     /// One fresh event per symbol and stream, then exit
     #[arg(short = '1', long)]

@@ -6,7 +6,6 @@ use super::definition;
 use super::error::CliError;
 
 /// What belongs to tickwire and is not there yet.
-const FLAGS_TO_COME: [&str; 4] = ["--history", "--interval", "--since", "--until"];
 const COMMANDS_TO_COME: [&str; 2] = ["start", "status"];
 
 /// clap's message on one line, its tip or the way to the help as the hint.
@@ -53,8 +52,7 @@ fn to_come(error: &clap::Error) -> Option<&'static str> {
         Some(ContextValue::String(name)) => names.iter().copied().find(|known| known == name),
         _ => None,
     };
-    named(ContextKind::InvalidArg, &FLAGS_TO_COME)
-        .or_else(|| named(ContextKind::InvalidSubcommand, &COMMANDS_TO_COME))
+    named(ContextKind::InvalidSubcommand, &COMMANDS_TO_COME)
 }
 
 /// The help of the command that these arguments are for.

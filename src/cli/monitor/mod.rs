@@ -7,6 +7,7 @@ pub(super) mod resolve;
 mod screen;
 mod settings;
 mod slot;
+mod source;
 mod stream;
 
 use std::io::{BufRead, ErrorKind, IsTerminal};

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::engine::{Request, Subscription};
 use crate::expression::{Expression, Operand, Reference};
-use crate::feed::{Provider, ProviderError, Topic};
-use crate::model::{Clock, Event, Instrument, Market, StatusState, Stream, SystemClock};
+use crate::feed::{Provider, ProviderError, Span, Topic};
+use crate::model::{Clock, Event, Instrument, Interval, Market, StatusState, Stream, SystemClock};
 use crate::sink::lines::{Column, Lines};
 
 use super::super::Ctx;
@@ -29,6 +29,9 @@ use super::{Clocks, concerns, engine_stopped, tell, written};
 const GRACE: Duration = Duration::from_secs(2);
 /// Saying goodbye to the exchange must not make a quick answer slow.
 const GOODBYE: Duration = Duration::from_millis(250);
+
+/// So many candles back the newest is looked for.
+const NEWEST: i64 = 10;
 
 type RestAnswer = (Market, Stream, Result<Event, ProviderError>);
 
@@ -345,6 +348,15 @@ fn ask<'a, 's>(
                 .filter(move |i| i.market.exchange() == exchange && seen.insert(i.market))
                 .cloned()
         };
+        let mut intervals: Vec<_> = slots.iter().filter_map(|s| s.stream().interval()).collect();
+        intervals.sort();
+        intervals.dedup();
+        for interval in intervals {
+            for instrument in of(Stream::Candles(interval)) {
+                let newest = newest_candle(provider, instrument, interval);
+                asked.push(stream::once(newest).boxed());
+            }
+        }
         for instrument in of(Stream::Trades) {
             asked.push(stream::once(newest_trade(provider, instrument)).boxed());
         }
@@ -360,6 +372,35 @@ fn ask<'a, 's>(
         }
     }
     asked
+}
+
+/// The running candle where the exchange tells it, else the newest that is over.
+async fn newest_candle(
+    provider: &Arc<dyn Provider>,
+    instrument: Arc<Instrument>,
+    interval: Interval,
+) -> RestAnswer {
+    let (market, stream) = (instrument.market, Stream::Candles(interval));
+    let open = interval.open_of(SystemClock.now());
+    let span = Span {
+        from: open.plus_nanos(-NEWEST * interval.nanos()),
+        until: interval.close_of(open).plus_nanos(interval.nanos()),
+    };
+    let mut pages = provider.candle_history(instrument, interval, span, span.from);
+    let mut newest = None;
+    while let Some(page) = pages.next().await {
+        match page {
+            Ok(page) => newest = page.forming.or(page.items.into_iter().last()).or(newest),
+            Err(error) => return (market, stream, Err(error)),
+        }
+    }
+    let none = || ProviderError::Refused(format!("{market}: no candles of late"));
+    let candle = newest.ok_or_else(none);
+    (
+        market,
+        stream,
+        candle.map(|candle| Event::Candle(Arc::new(candle))),
+    )
 }
 
 async fn newest_trade(provider: &Arc<dyn Provider>, instrument: Arc<Instrument>) -> RestAnswer {

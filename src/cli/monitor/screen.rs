@@ -20,7 +20,8 @@ use super::super::stand_ins::StandIns;
 use super::others::Others;
 use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
-use super::{Clocks, engine_stopped, tell, tell_of_other, written};
+use super::source::{Source, Stop};
+use super::{Clocks, tell, tell_of_other, written};
 
 /// What a key that ends the table counts as: the terminal is in raw mode, so Ctrl-C is a key, too.
 const SIGINT: u8 = 2;
@@ -98,11 +99,12 @@ async fn follow(
         .streams(settings.streams.iter().copied())
         .also(others.topics())
         .delivery(settings.delivery(ctx, instruments, others));
-    let mut subscription = match ctx.engine.subscribe(request).await {
-        Ok(subscription) => subscription,
-        Err(error) => return End::Error(error.into()),
+    let written = written(instruments, texts);
+    let source = Source::open(settings, instruments, written, request, Vec::new(), ctx).await;
+    let mut source = match source {
+        Ok(source) => source,
+        Err(error) => return End::Error(error),
     };
-    StandIns::new(ctx).provide(&subscription, written(instruments, texts));
     let started: Instant = ctx.started.into();
     let first_deadline = settings.first_timeout.map(|timeout| started + timeout);
     let end_at = settings.duration.map(|duration| Instant::now() + duration);
@@ -114,9 +116,11 @@ async fn follow(
     let mut batch = Vec::new();
     loop {
         let drawn = tokio::select! {
-            taken = subscription.next_batch(&mut batch) => {
-                if taken.is_err() {
-                    return End::Error(engine_stopped());
+            taken = source.next_batch(&mut batch) => {
+                match taken {
+                    Ok(()) => {}
+                    Err(Stop::Over) => return End::Done,
+                    Err(Stop::Error(error)) => return End::Error(error),
                 }
                 let now = SystemClock.now();
                 for event in &batch {

@@ -7,8 +7,11 @@ use crate::config::OutputFormat;
 use crate::engine::{DEFAULT_CAPACITY, Delivery, Overflow, SLOW_READER_PATIENCE};
 use crate::expression::{ErrorKind, Expression, Operand, Reference, split_top_level};
 use crate::feed::Topic;
-use crate::model::{Field, Instrument, Market, Stream};
+use crate::model::{Clock, Field, Instrument, Interval, Market, Stream, SystemClock, Timestamp};
 use crate::sink::lines::{Column, Format};
+use crate::timeline::Past;
+
+use crate::duration::parse_moment;
 
 use super::super::args::MonitorArgs;
 use super::super::error::CliError;
@@ -20,6 +23,14 @@ use super::others::Others;
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub streams: Vec<Stream>,
+    /// Of functions that name none.
+    pub interval: Interval,
+    /// What of the past is told first.
+    pub past: Option<Past>,
+    /// The past is all that is wanted.
+    pub is_download: bool,
+    /// Whether an end of its own was asked for by the clock.
+    pub has_until: bool,
     /// As asked; `None`: the form's own choice.
     pub columns: Option<Vec<Column>>,
     /// What an event must fulfil to be shown.
@@ -48,7 +59,9 @@ pub enum Shape {
 impl Settings {
     /// Errors: flags that are wrong, or wrong together.
     pub fn resolve(args: &MonitorArgs, ctx: &Ctx, terminal: bool) -> Result<Self, CliError> {
-        let streams = streams(&args.stream)?;
+        let streams = streams(&args.stream, &args.interval)?;
+        let now = SystemClock.now();
+        let (past, until) = past(args, &streams, now)?;
         let columns = if args.field.is_empty() {
             None
         } else {
@@ -57,18 +70,31 @@ impl Settings {
         let filter = args.filter.as_deref();
         let filter = filter.map(|text| filter_of(text, &streams)).transpose()?;
         let shape = shape(ctx.output, columns.is_some(), args.once, terminal)?;
+        let is_download = until.is_some_and(|until| until <= now);
+        let shape = match shape {
+            // What is over needs no screen.
+            Shape::Table if is_download => Shape::Lines(Format::Plain),
+            shape => shape,
+        };
         if shape == Shape::Lines(Format::Csv) && streams.len() > 1 {
             return Err(CliError::usage("usage", "csv takes one stream only")
                 .hint("--stream ticker, or -o json"));
         }
         Ok(Self {
             streams,
+            interval: args.interval.first().copied().unwrap_or(Interval::M1),
+            past,
+            is_download,
+            has_until: until.is_some(),
             columns,
             filter,
             shape,
             once: args.once,
             count: args.count,
-            duration: args.duration,
+            duration: earlier(
+                args.duration,
+                until.and_then(|until| time_until(until, now)),
+            ),
             refresh: args.refresh.max(Duration::from_millis(20)),
             summary: args.summary.filter(|every| !every.is_zero()),
             answer_timeout: ctx.timeout.unwrap_or(ANSWER_TIMEOUT),
@@ -143,36 +169,100 @@ impl Settings {
 
     /// How it ends by a signal: cut short where an end was asked for, else as it should.
     pub fn exit_on(&self, signal: Exit) -> Exit {
-        let has_end = self.once || self.count.is_some() || self.duration.is_some();
+        let has_end =
+            self.once || self.count.is_some() || self.duration.is_some() || self.has_until;
         if has_end { signal } else { Exit::Done }
     }
 }
 
-fn streams(names: &[String]) -> Result<Vec<Stream>, CliError> {
+fn streams(names: &[String], intervals: &[Interval]) -> Result<Vec<Stream>, CliError> {
     let mut streams = Vec::new();
+    let intervals = if intervals.is_empty() {
+        &[Interval::M1]
+    } else {
+        intervals
+    };
     for name in names {
-        let stream = match name.trim() {
-            "ticker" | "tickers" => Stream::Ticker,
-            "trade" | "trades" => Stream::Trades,
-            "candle" | "candles" | "book" | "books" => {
+        let named = match name.trim() {
+            "ticker" | "tickers" => vec![Stream::Ticker],
+            "trade" | "trades" => vec![Stream::Trades],
+            "candle" | "candles" => intervals.iter().copied().map(Stream::Candles).collect(),
+            "book" | "books" => {
                 return Err(CliError::usage(
                     "usage",
                     format!("--stream: `{name}` is not available yet"),
                 )
-                .hint("ticker, trades"));
+                .hint("ticker, trades, candles"));
             }
             _ => {
                 return Err(
                     CliError::usage("usage", format!("--stream: no stream `{name}`"))
-                        .hint("ticker, trades"),
+                        .hint("ticker, trades, candles"),
                 );
             }
         };
-        if !streams.contains(&stream) {
-            streams.push(stream);
+        for stream in named {
+            if !streams.contains(&stream) {
+                streams.push(stream);
+            }
         }
     }
     Ok(streams)
+}
+
+/// The one that ends first.
+fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
+}
+
+/// How long it is until then; `None` where that is over.
+fn time_until(moment: Timestamp, now: Timestamp) -> Option<Duration> {
+    let nanos = u64::try_from(moment.nanos() - now.nanos()).ok()?;
+    Some(Duration::from_nanos(nanos))
+}
+
+/// What of the past is wanted, and when the end is.
+fn past(
+    args: &MonitorArgs,
+    streams: &[Stream],
+    now: Timestamp,
+) -> Result<(Option<Past>, Option<Timestamp>), CliError> {
+    let wrong = |why| CliError::usage("usage", why);
+    let moment = |flag: &str, text: &Option<String>| {
+        let moment = text.as_deref().map(|text| parse_moment(text, now));
+        moment
+            .transpose()
+            .map_err(|why| wrong(format!("{flag}: {why}")))
+    };
+    let (since, until) = (
+        moment("--since", &args.since)?,
+        moment("--until", &args.until)?,
+    );
+    let past = match (args.history, since) {
+        (Some(n), _) => Past::Last(usize::try_from(n).unwrap_or(usize::MAX)),
+        (None, Some(since)) => Past::Since(since, until),
+        (None, None) => return Ok((None, until)),
+    };
+    if let Some(since) = since {
+        if since > now {
+            return Err(wrong(format!("--since: {since} is yet to come")));
+        }
+        if until.is_some_and(|until| until <= since) {
+            let error = wrong(format!("--until: it is not after --since, {since}"));
+            return Err(error.hint("--since 2026-01-01 --until 2026-02-01"));
+        }
+    }
+    let has_past = |stream: &Stream| *stream != Stream::Ticker;
+    if !streams.iter().any(has_past) {
+        let flag = if since.is_some() {
+            "--since"
+        } else {
+            "--history"
+        };
+        return Err(wrong(format!("{flag}: tickers have no past"))
+            .hint("--stream candles, or --stream trades"));
+    }
+    Ok((Some(past), until))
 }
 
 fn columns(texts: &[String], streams: &[Stream]) -> Result<Vec<Column>, CliError> {
@@ -274,7 +364,10 @@ mod tests {
 
     #[test]
     fn singular_and_plural_streams_are_the_same() {
-        let of = |names: &[&str]| streams(&names.iter().map(|n| n.to_string()).collect::<Vec<_>>());
+        let of = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|n| n.to_string()).collect();
+            streams(&names, &[])
+        };
         assert_eq!(
             of(&["trade", "trades", "tickers"]),
             Ok(vec![Stream::Trades, Stream::Ticker])
@@ -284,8 +377,8 @@ mod tests {
             "--stream: no stream `tikcer`"
         );
         assert_eq!(
-            of(&["candles"]).unwrap_err().to_string(),
-            "--stream: `candles` is not available yet"
+            of(&["book"]).unwrap_err().to_string(),
+            "--stream: `book` is not available yet"
         );
     }
 

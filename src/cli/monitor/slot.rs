@@ -127,7 +127,7 @@ impl Slot {
         } else {
             self.stream_fields
         };
-        self.stream() == Stream::Trades || self.wanted.iter().all(|field| filled.contains(field))
+        self.stream() != Stream::Ticker || self.wanted.iter().all(|field| filled.contains(field))
     }
 
     /// An answer that can be printed if nothing fuller comes in a while. Fields that were asked for by name

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::{Request, SLOW_READER_PATIENCE, Subscription};
+use crate::engine::{Request, SLOW_READER_PATIENCE};
 use crate::expression::Operand;
 use crate::model::{Clock, Event, Instrument, SystemClock};
 use crate::sink::lines::{Format, Lines};
@@ -19,7 +19,8 @@ use super::super::stand_ins::StandIns;
 use super::others::Others;
 use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
-use super::{Clocks, engine_stopped, tell, tell_of_other, written};
+use super::source::{Source, Stop};
+use super::{Clocks, tell, tell_of_other, written};
 
 /// What is formatted before it is handed to the writer; beyond this nothing is taken from the engine.
 const CHUNK: usize = 64 * 1024;
@@ -61,9 +62,9 @@ pub async fn run(
     let mut view = View::new(settings, format, instruments, others, clocks, &ctx);
     // Opened before anything is connected.
     let output = Output::stdout();
-    let subscription = ctx.engine.subscribe(request).await?;
-    StandIns::new(&ctx).provide(&subscription, written(instruments, texts));
-    let end = view.follow(subscription, &output, signals).await;
+    let written = written(instruments, texts);
+    let source = Source::open(settings, instruments, written, request, Vec::new(), &ctx).await?;
+    let end = view.follow(source, &output, signals).await;
     let finished = finish(output, view.buffer, end.patience()).await;
     if !matches!(end, End::ReaderLeft) {
         view.progress
@@ -136,36 +137,35 @@ impl<'a> View<'a> {
     }
 
     /// Streams until the end, whatever it is; what was on its way then is told, too.
-    async fn follow(
-        &mut self,
-        mut subscription: Subscription,
-        output: &Output,
-        mut signals: Signals,
-    ) -> End {
-        let end = self.stream(&mut subscription, output, &mut signals).await;
+    async fn follow(&mut self, mut source: Source, output: &Output, mut signals: Signals) -> End {
+        let end = self.stream(&mut source, output, &mut signals).await;
         signals.exit_on_next();
+        if !matches!(end, End::Done) {
+            // Only the past can be gone on with.
+            let hint = source.resume().filter(|_| !matches!(end, End::Error(_)));
+            hint.iter().for_each(|hint| {
+                self.ctx
+                    .notices
+                    .say("history", &format!("tickwire: hint: {hint}"))
+            });
+        }
         let engine = self.ctx.engine.clone();
         let stopped = tokio::spawn(async move { engine.shutdown().await });
         let nothing_more = matches!(end, End::Error(_) | End::ReaderLeft) || self.is_full();
         if !nothing_more {
-            let drained = self.drain(&mut subscription, output);
+            let drained = self.drain(&mut source, output);
             match end {
                 End::Done => drained.await,
                 End::TimeIsUp => drop(tokio::time::timeout(SLOW_READER_PATIENCE, drained).await),
                 _ => drop(tokio::time::timeout(DRAIN, drained).await),
             }
         }
-        drop(subscription);
+        drop(source);
         let _ = stopped.await;
         end
     }
 
-    async fn stream(
-        &mut self,
-        subscription: &mut Subscription,
-        output: &Output,
-        signals: &mut Signals,
-    ) -> End {
+    async fn stream(&mut self, source: &mut Source, output: &Output, signals: &mut Signals) -> End {
         let started: Instant = self.ctx.started.into();
         let first_deadline = self.settings.first_timeout.map(|timeout| started + timeout);
         let end_at = self
@@ -188,9 +188,11 @@ impl<'a> View<'a> {
                     Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
                     Err(closed) => return closed.into(),
                 },
-                taken = subscription.next_batch(&mut batch), if self.is_formatted() && self.buffer.len() < CHUNK => {
-                    if taken.is_err() {
-                        return End::Error(engine_stopped());
+                taken = source.next_batch(&mut batch), if self.is_formatted() && self.buffer.len() < CHUNK => {
+                    match taken {
+                        Ok(()) => {}
+                        Err(Stop::Over) => return End::Done,
+                        Err(Stop::Error(error)) => return End::Error(error),
                     }
                     std::mem::swap(&mut self.batch, &mut batch);
                     self.formatted = 0;
@@ -267,7 +269,7 @@ impl<'a> View<'a> {
         }
     }
 
-    async fn drain(&mut self, subscription: &mut Subscription, output: &Output) {
+    async fn drain(&mut self, source: &mut Source, output: &Output) {
         loop {
             self.format();
             if !self.buffer.is_empty() {
@@ -275,7 +277,7 @@ impl<'a> View<'a> {
                     Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
                     Err(_) => return,
                 }
-            } else if subscription.next_batch(&mut self.batch).await.is_ok() {
+            } else if source.next_batch(&mut self.batch).await.is_ok() {
                 self.formatted = 0;
             } else {
                 return;
