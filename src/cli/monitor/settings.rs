@@ -419,10 +419,7 @@ mod tests {
             ),
             ("size * 2", "--field: ticker has no `size`"),
             ("", "--field: ``: column 1: expected a value, found the end"),
-            (
-                "close",
-                "--field: `close`: column 1: `close` is not available yet",
-            ),
+            ("close", "--field: ticker has no `close`"),
         ] {
             let error = column(text, &[Stream::Ticker]).unwrap_err();
             assert_eq!(error.to_string(), message);

@@ -16,7 +16,7 @@ use super::super::error::{CliError, clipped};
 use super::super::notices::Notices;
 use super::super::stand_ins::StandIns;
 use super::engine_stopped;
-use super::settings::Settings;
+use super::settings::{Settings, Shape};
 
 /// Steps of the bar.
 const STEPS: u64 = 10_000;
@@ -70,7 +70,10 @@ impl Source {
             Some(live) if past.is_empty() => Feed::Live(live),
             live => Feed::Timeline(Box::new(Timeline::new(&ctx.engine, past, live)?)),
         };
-        let is_shown = settings.past.is_some() && !ctx.notices.quiet && !ctx.notices.json;
+        let is_shown = settings.past.is_some()
+            && settings.shape != Shape::Table
+            && !ctx.notices.quiet
+            && !ctx.notices.json;
         Ok(Self {
             feed,
             bar: bar(is_shown && std::io::stderr().is_terminal()),

@@ -11,6 +11,9 @@ pub(super) enum Column {
     Symbol,
     Price,
     Change,
+    Open,
+    High,
+    Low,
     Size,
     Side,
     Bid,
@@ -32,6 +35,9 @@ impl Column {
             Symbol => "SYMBOL",
             Price => "PRICE",
             Change => "24H %",
+            Open => "OPEN",
+            High => "HIGH",
+            Low => "LOW",
             Size => "SIZE",
             Side => "SIDE",
             Bid => "BID",
@@ -55,15 +61,22 @@ impl Column {
 
     /// Whether its decimal points stand below each other.
     fn is_aligned(self) -> bool {
-        matches!(self, Price | Size | Bid | Ask | Spread)
+        matches!(self, Price | Open | High | Low | Size | Bid | Ask | Spread)
     }
 
     /// The columns for these streams, the most important first: a narrow screen drops from the end.
     pub(super) fn by_importance(streams: &[Stream]) -> &'static [Column] {
+        let has_candles = streams.iter().any(|stream| stream.interval().is_some());
         match (
             streams.contains(&Stream::Ticker),
             streams.contains(&Stream::Trades),
         ) {
+            (false, false) if has_candles => {
+                &[Symbol, Price, Open, High, Low, Age, Volume, Trend, State]
+            }
+            _ if has_candles => &[
+                Symbol, Price, Age, Open, High, Low, Volume, Change, Bid, Ask, Trend, State,
+            ],
             (false, true) => &[Symbol, Price, Side, Size, Age, Trend, State],
             (true, true) => &[
                 Symbol, Price, Change, Age, Bid, Ask, Size, Side, Trend, State, Spread, Volume,

@@ -6,7 +6,8 @@ use super::columns::Column;
 use super::text;
 use super::trend::Trend;
 use crate::model::{
-    Decimal, Market, Price, Side, Status, StatusState, Ticker, Timestamp, Trade, write_decimal,
+    Candle, Decimal, Interval, Market, Price, Side, Status, StatusState, Ticker, Timestamp, Trade,
+    write_decimal,
 };
 
 /// For how long a changed price stands out.
@@ -97,6 +98,9 @@ pub(super) fn status_text(status: &Status) -> String {
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) market: Market,
+    /// Of candles of this length; else of everything else.
+    interval: Option<Interval>,
+    candle: Option<Arc<Candle>>,
     ticker: Option<Arc<Ticker>>,
     trade: Option<Trade>,
     price: Option<Price>,
@@ -112,9 +116,11 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn new(market: Market) -> Self {
+    pub(super) fn new(market: Market, interval: Option<Interval>) -> Self {
         Self {
             market,
+            interval,
+            candle: None,
             ticker: None,
             trade: None,
             price: None,
@@ -151,6 +157,13 @@ impl Row {
             self.trade = Some(*trade);
             self.set_price(trade.price, now);
         }
+    }
+
+    /// Takes a candle.
+    pub(super) fn on_candle(&mut self, candle: &Arc<Candle>, now: Timestamp) {
+        self.received(candle.received_at, now);
+        self.set_price(candle.close, now);
+        self.candle = Some(candle.clone());
     }
 
     fn received(&mut self, at: Timestamp, now: Timestamp) {
@@ -200,10 +213,14 @@ impl Row {
 
     /// The symbol, with its exchange where there are several.
     pub(super) fn name(&self, prefixed: bool) -> String {
-        if prefixed {
+        let name = if prefixed {
             text::clean(&self.market.to_string())
         } else {
             text::clean(self.market.symbol())
+        };
+        match self.interval {
+            Some(interval) => format!("{name} {interval}"),
+            None => name,
         }
     }
 
@@ -217,6 +234,7 @@ impl Row {
         room: usize,
     ) -> Cell {
         let ticker = self.ticker.as_deref();
+        let candle = self.candle.as_deref();
         match column {
             Column::Symbol => Cell::new(self.name(prefixed), Tone::Plain),
             Column::Price => self.price_cell(now),
@@ -224,6 +242,12 @@ impl Row {
             Column::Bid => Cell::number(ticker.and_then(|t| t.bid).map(Price::decimal)),
             Column::Ask => Cell::number(ticker.and_then(|t| t.ask).map(Price::decimal)),
             Column::Spread => Cell::number(ticker.and_then(Ticker::spread)),
+            Column::Open => Cell::number(candle.map(|c| c.open.decimal())),
+            Column::High => Cell::number(candle.map(|c| c.high.decimal())),
+            Column::Low => Cell::number(candle.map(|c| c.low.decimal())),
+            Column::Volume if self.interval.is_some() => {
+                Cell::number(candle.map(|c| c.volume.decimal()))
+            }
             Column::Volume => Cell::number(ticker.and_then(|t| t.volume_24h).map(|q| q.decimal())),
             Column::Size => Cell::number(self.trade.map(|t| t.size.decimal())),
             Column::Side => match self.trade.map(|t| t.side) {

@@ -1,6 +1,7 @@
 //! What the table knows, and what keys do to it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -10,7 +11,7 @@ use super::rate::Rate;
 use super::row::{Health, Row, status_text};
 use super::text;
 use crate::model::{
-    Event, Exchange, Gap, GapReason, Market, Status, StatusState, Stream, Timestamp,
+    Event, Exchange, Gap, GapReason, Interval, Market, Status, StatusState, Stream, Timestamp,
 };
 
 /// What the caller has to do after an input.
@@ -60,7 +61,9 @@ impl Order {
 #[derive(Debug, Clone)]
 pub struct TableState {
     pub(super) rows: Vec<Row>,
-    places: HashMap<Market, usize>,
+    places: HashMap<(Market, Option<Interval>), usize>,
+    /// What each market has a row for: candles of these lengths, everything else.
+    lengths: Vec<Option<Interval>>,
     /// The exchanges of the rows in order of appearance, each with the state of its connection.
     pub(super) exchanges: Vec<(Exchange, Option<Arc<Status>>)>,
     pub(super) columns: &'static [Column],
@@ -77,9 +80,13 @@ pub struct TableState {
 }
 
 impl TableState {
-    /// A table with one row per market, in this order, and the columns of these streams.
+    /// A table with one row per market (and length of candles), in this order, and the columns of these streams.
     pub fn new(markets: Vec<Market>, streams: &[Stream]) -> Self {
+        let mut lengths: Vec<_> = streams.iter().map(|stream| stream.interval()).collect();
+        lengths.sort();
+        lengths.dedup();
         let mut state = Self {
+            lengths,
             rows: Vec::with_capacity(markets.len()),
             places: HashMap::with_capacity(markets.len()),
             exchanges: Vec::new(),
@@ -99,11 +106,13 @@ impl TableState {
     }
 
     fn add(&mut self, market: Market) {
-        if self.places.contains_key(&market) {
-            return;
+        for &interval in &self.lengths {
+            let place = self.places.entry((market, interval));
+            if let Entry::Vacant(place) = place {
+                place.insert(self.rows.len());
+                self.rows.push(Row::new(market, interval));
+            }
         }
-        self.places.insert(market, self.rows.len());
-        self.rows.push(Row::new(market));
         if self.connection(market.exchange()).is_none() {
             self.exchanges.push((market.exchange(), None));
         }
@@ -121,20 +130,25 @@ impl TableState {
     pub fn apply(&mut self, event: &Event, now: Timestamp) {
         match event {
             Event::Ticker(ticker) => {
-                if let Some(row) = self.row(ticker.market) {
+                if let Some(row) = self.row(ticker.market, None) {
                     row.on_ticker(ticker, now);
                     self.rate.add(now);
                 }
             }
             Event::Trade(trade) => {
-                if let Some(row) = self.row(trade.market) {
+                if let Some(row) = self.row(trade.market, None) {
                     row.on_trade(trade, now);
                     self.rate.add(now);
                 }
             }
-            Event::Candle(_) => {}
+            Event::Candle(candle) => {
+                if let Some(row) = self.row(candle.market, Some(candle.interval)) {
+                    row.on_candle(candle, now);
+                    self.rate.add(now);
+                }
+            }
             Event::Gap(gap) => {
-                if let Some(row) = self.row(gap.market) {
+                if let Some(row) = self.row(gap.market, gap.stream.interval()) {
                     row.gaps += u64::from(gap.is_loss());
                     self.notice = Some(self.gap_notice(gap, now));
                 }
@@ -143,8 +157,8 @@ impl TableState {
         }
     }
 
-    fn row(&mut self, market: Market) -> Option<&mut Row> {
-        let place = *self.places.get(&market)?;
+    fn row(&mut self, market: Market, interval: Option<Interval>) -> Option<&mut Row> {
+        let place = *self.places.get(&(market, interval))?;
         self.rows.get_mut(place)
     }
 
@@ -152,16 +166,20 @@ impl TableState {
         if let Some(other) = status.stand_in {
             self.add(other);
         }
-        let known = match status.market {
-            Some(market) => self.row(market).map(|row| &mut row.status),
-            None => (self.exchanges.iter_mut())
-                .find(|(exchange, _)| *exchange == status.exchange)
-                .map(|(_, connection)| connection),
-        };
-        let Some(known) = known else {
+        let of = |row: &&mut Row| Some(row.market) == status.market;
+        let rows = self.rows.iter_mut().filter(of).map(|row| &mut row.status);
+        let connections = self.exchanges.iter_mut();
+        let connections = connections
+            .filter(|(known, _)| status.market.is_none() && *known == status.exchange)
+            .map(|(_, connection)| connection);
+        let mut is_known = false;
+        for known in rows.chain(connections) {
+            *known = Some(status.clone());
+            is_known = true;
+        }
+        if !is_known {
             return;
-        };
-        *known = Some(status.clone());
+        }
         if status.market.is_none() && status.state == StatusState::Connected {
             // What a lost connection did to its symbols ended with it; a refused symbol stays refused.
             for row in &mut self.rows {
