@@ -99,9 +99,10 @@ impl EngineBuilder {
             control,
             cancel.clone(),
             tracker.clone(),
-            self.clock,
+            self.clock.clone(),
         );
         let inner = Inner {
+            clock: self.clock,
             providers,
             managers,
             default,
@@ -124,6 +125,7 @@ impl EngineBuilder {
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
+    clock: Arc<dyn Clock>,
     providers: HashMap<Exchange, Arc<dyn Provider>>,
     managers: HashMap<Exchange, Manager>,
     default: Option<Exchange>,
@@ -160,6 +162,11 @@ impl Engine {
             .values()
             .find(|p| p.exchange().name() == name)
             .ok_or_else(|| EngineError::UnknownProvider(name.into()))
+    }
+
+    /// The wall clock that it goes by.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
     }
 
     /// The symbol manager of this provider.

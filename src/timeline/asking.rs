@@ -31,6 +31,13 @@ const CLOCKS: i64 = 60_000_000_000;
 const LAST_MAX: usize = 10_000;
 /// Times that it is looked further back for them.
 const LOOKS: u32 = 6;
+/// Before each question about the candles between the past and the live stream: REST can lag behind.
+const LAGS: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 /// For the trades between the past and the live stream.
 const SEAM: Duration = Duration::from_secs(10);
 
@@ -149,7 +156,7 @@ impl Asking {
         let mut found = Newest::default();
         let mut length = n.max(1) as i64;
         for _ in 0..LOOKS {
-            let page = self.whole(interval, span).await?;
+            let page = self.whole(interval, span, self.closed_before()).await?;
             let covers = page.covers;
             let nothing = page.items.is_empty() && found.pages > 0;
             found.add_before(page);
@@ -188,13 +195,18 @@ impl Asking {
     }
 
     /// All pages of a span as one.
-    async fn whole(&self, interval: Interval, span: Span) -> Result<Page<Candle>, Failed> {
+    async fn whole(
+        &self,
+        interval: Interval,
+        span: Span,
+        closed_before: Timestamp,
+    ) -> Result<Page<Candle>, Failed> {
         let mut progress = Progress::new(span.from);
         'again: loop {
             let of = self.topic.instrument.clone();
             let mut pages = self
                 .provider
-                .candle_history(of, interval, span, self.closed_before());
+                .candle_history(of, interval, span, closed_before);
             let mut whole: Option<Page<Candle>> = None;
             while let Some(page) = pages.next().await {
                 match (page, &mut whole) {
@@ -308,27 +320,32 @@ impl Asking {
 
     /// What lies between the past and the live stream, and a gap for what of it cannot be had.
     pub async fn between_candles(self, interval: Interval, span: Span) {
-        let page = self.whole(interval, span).await;
-        let (mut events, reason) = (Vec::new(), GapReason::SourceLimit);
-        match page {
-            Ok(page) => {
-                if page.covers.from > span.from {
-                    let until = page.covers.from.min(span.until);
-                    events.push(self.gap(span.from, until, reason));
+        let mut events = Vec::new();
+        let mut from = span.from;
+        for pause in LAGS {
+            tokio::time::sleep(pause).await;
+            let left = Span { from, ..span };
+            // A later one has come: all of these are over.
+            match self.whole(interval, left, span.until).await {
+                Ok(page) => {
+                    let begins = page.covers.from.min(span.until);
+                    if begins > from {
+                        events.push(self.gap(from, begins, GapReason::SourceLimit));
+                    }
+                    events.extend(page.items.into_iter().map(candle_event));
+                    from = begins.max(page.covers.until.min(span.until));
                 }
-                // What was still forming when it was asked for is over: a later one has come.
-                let items = page.items.into_iter().chain(page.forming);
-                let items = items.filter(|item| item.open_time < span.until);
-                let over = items.map(|item| Candle {
-                    closed: true,
-                    ..item
-                });
-                events.extend(over.map(candle_event));
+                Err(failed) => {
+                    tracing::debug!(error = %failed.error, "candles at the seam are missing");
+                    break;
+                }
             }
-            Err(failed) => {
-                tracing::debug!(error = %failed.error, "candles at the seam are missing");
-                events.push(self.gap(span.from, span.until, GapReason::Reconnect));
+            if from >= span.until {
+                break;
             }
+        }
+        if from < span.until {
+            events.push(self.gap(from, span.until, GapReason::Reconnect));
         }
         let part = Part {
             events,

@@ -43,7 +43,7 @@ use tokio::task::JoinSet;
 
 use crate::engine::{End, Engine, EngineError, Subscription};
 use crate::feed::{Provider, ProviderError, Topic};
-use crate::model::{Clock, Event, Market, Stream, SystemClock, Timestamp};
+use crate::model::{Clock, Event, Market, Stream, Timestamp};
 
 use asking::{Asking, Failed, Part};
 use joint::{Joint, Missing, Step};
@@ -103,6 +103,7 @@ pub struct Progress {
 pub struct Timeline {
     lanes: Vec<Lane>,
     live: Option<Subscription>,
+    clock: Arc<dyn Clock>,
     /// Live events of streams without a past, while the past is being told.
     waiting: Vec<Event>,
     ready: VecDeque<Event>,
@@ -138,7 +139,8 @@ impl Timeline {
         streams: Vec<(Topic, Past)>,
         live: Option<Subscription>,
     ) -> Result<Self, EngineError> {
-        let (now, mut tasks) = (SystemClock.now(), JoinSet::new());
+        let (clock, mut tasks) = (engine.clock().clone(), JoinSet::new());
+        let now = clock.now();
         let count = Arc::new(AtomicU64::new(0));
         let mut lanes = Vec::with_capacity(streams.len());
         for (topic, past) in streams {
@@ -170,6 +172,7 @@ impl Timeline {
         Ok(Self {
             lanes,
             live,
+            clock,
             waiting: Vec::new(),
             ready: VecDeque::new(),
             arriving: Vec::new(),
@@ -379,7 +382,7 @@ impl Timeline {
                 Step::Known => {}
                 Step::Ask(missing) => {
                     lane.waiting.push_front(event);
-                    lane.ask(missing, &self.count, &mut self.tasks);
+                    lane.ask(missing, self.clock.now(), &self.count, &mut self.tasks);
                 }
             }
         }
@@ -416,14 +419,20 @@ impl Lane {
         self.waiting.push_back(event);
     }
 
-    fn ask(&mut self, missing: Missing, count: &Arc<AtomicU64>, tasks: &mut JoinSet<()>) {
+    fn ask(
+        &mut self,
+        missing: Missing,
+        now: Timestamp,
+        count: &Arc<AtomicU64>,
+        tasks: &mut JoinSet<()>,
+    ) {
         let (sender, parts) = mpsc::channel(PARTS);
         let asking = Asking {
             provider: self.provider.clone(),
             topic: self.topic.clone(),
             parts: sender,
             count: count.clone(),
-            now: SystemClock.now(),
+            now,
         };
         self.parts = Some(parts);
         match (missing, self.topic.stream) {
@@ -479,3 +488,6 @@ fn order(event: &Event) -> Timestamp {
         Event::Status(status) => status.timestamp,
     }
 }
+
+#[cfg(test)]
+mod tests;
