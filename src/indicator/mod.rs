@@ -2,14 +2,14 @@
 //!
 //! | function | what it is | first value | agrees with TA-Lib |
 //! |---|---|---|---|
-//! | `sma(n)` | mean of `n` closes | after `n` candles | exact, to 12 digits |
+//! | `sma(n)` | mean of `n` closes | after `n` candles | to 10⁻¹¹ of the price |
 //! | `ema(n)` | `e + 2/(n+1) × (close − e)`, seeded with the mean of the first `n` closes | `n` | to 10⁻¹¹ of the price |
 //! | `rsi(n)` | Wilder's: `100 × g/(g + l)` of the mean gain and loss, smoothed by `1/n`, seeded with means; 0 where no close ever changed | `n + 1` | to 10⁻⁹ points |
 //! | `macd(f, s, n)` | `ema(f) − ema(s)`, both seeded so that they begin at the same candle | `s + n − 1` | to 10⁻¹¹ of the price |
 //! | `macd_signal(f, s, n)` | `ema(n)` of that | `s + n − 1` | to 10⁻¹¹ of the price |
-//! | `bb_upper(n, k)`, `bb_middle`, `bb_lower` | `sma(n)` and `k` standard deviations of the population above and below | `n` | to 10⁻⁷ of the price |
+//! | `bb_upper(n, k)`, `bb_middle`, `bb_lower` | `sma(n)` and `k` standard deviations of the population above and below | `n` | to 10⁻¹¹ of the price |
 //! | `atr(n)` | Wilder's mean of true ranges, smoothed by `1/n`, seeded with the mean of the first `n`; the first candle has none | `n + 1` | to 10⁻¹¹ of the price |
-//! | `vwap(n)` | `Σ(typical price × volume) / Σ volume` of `n` candles, typical = (high + low + close)/3; none where nothing was traded | `n` | (not in TA-Lib) exact, to 12 digits |
+//! | `vwap(n)` | `Σ(typical price × volume) / Σ volume` of `n` candles, typical = (high + low + close)/3; none where nothing was traded | `n` | (not in TA-Lib) to 10⁻¹¹ of the price |
 //! | `highest(n)`, `lowest(n)` | highest high, lowest low of `n` candles, as sent | `n` | exact |
 //!
 //! The forming candle is the newest of the `n`. What is computed is told with the decimals that 12 significant digits
