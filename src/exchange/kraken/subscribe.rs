@@ -225,7 +225,8 @@ impl KrakenProtocol {
         let is_candidate = |id: u64, topic: &Topic| {
             (is_complete || reply.req_id.is_none_or(|req_id| req_id == id))
                 && stream.is_none_or(|name| name == channel(topic.stream))
-                && interval.is_none_or(|length| topic.stream.interval().map(minutes) == Some(length))
+                && interval
+                    .is_none_or(|length| topic.stream.interval().map(minutes) == Some(length))
                 && !is_late(topic)
         };
         // Where the text names a symbol it is about that one, even if that one has its answer already.
