@@ -119,9 +119,19 @@ impl Building {
             self.whole = Some(part);
             return;
         };
-        whole.high = whole.high.max(part.high);
-        whole.low = whole.low.min(part.low);
-        whole.close = part.close;
+        // One without trades repeats the price before it, at which nothing was traded in it.
+        match (is_empty(whole), is_empty(&part)) {
+            (false, false) => {
+                whole.high = whole.high.max(part.high);
+                whole.low = whole.low.min(part.low);
+                whole.close = part.close;
+            }
+            (true, false) => {
+                (whole.open, whole.close) = (part.open, part.close);
+                (whole.high, whole.low) = (part.high, part.low);
+            }
+            (_, true) => {}
+        }
         whole.volume = sum(whole.volume, part.volume);
         let volumes = whole.quote_volume.zip(part.quote_volume);
         whole.quote_volume = volumes.and_then(|(one, other)| exact_sum(one, other));
@@ -132,6 +142,10 @@ impl Building {
         whole.received_at = whole.received_at.max(part.received_at);
         whole.origin = latest(whole.origin, part.origin);
     }
+}
+
+fn is_empty(candle: &Candle) -> bool {
+    candle.trades.unwrap_or(0) == 0 && candle.volume.decimal().is_zero()
 }
 
 /// What is partly live is live; what was partly fetched afterwards was repaired.
@@ -159,4 +173,59 @@ fn product(price: Price, size: Qty) -> Option<Qty> {
     let (price, size) = (price.decimal(), size.decimal());
     let product = price.checked_mul(size)?;
     (product.scale() == price.scale() + size.scale()).then(|| product.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Exchange;
+
+    fn part(second: i64, price: &str, trades: u64) -> Candle {
+        let open_time = Timestamp::from_nanos(second * 1_000_000_000);
+        let price: Price = price.parse().unwrap();
+        Candle {
+            market: Market::new(Exchange::new("binance"), "BTC", "USDT"),
+            interval: Interval::S1,
+            open_time,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: Decimal::from(trades).into(),
+            quote_volume: None,
+            trades: Some(trades),
+            closed: true,
+            complete: true,
+            origin: Origin::Stream,
+            timestamp: None,
+            received_at: open_time,
+        }
+    }
+
+    #[test]
+    fn parts_without_trades_have_no_say_in_the_prices() {
+        let folded = |parts: &[(&str, u64)]| {
+            let first = part(0, "1", 0);
+            let mut building = Building::new(first.market, Interval::S5, first.open_time);
+            for (second, &(price, trades)) in (0..).zip(parts) {
+                building.add_part(&part(second, price, trades));
+            }
+            let whole = building.candle().unwrap();
+            let prices = [whole.open, whole.high, whole.low, whole.close];
+            (
+                prices.map(|price| price.to_string()).join(" "),
+                whole.trades,
+            )
+        };
+        let (flat, none) = (("9", 0), ("2", 0));
+        assert_eq!(
+            folded(&[flat, ("2", 1), ("3", 1), ("3", 0)]),
+            ("2 3 2 3".into(), Some(2))
+        );
+        assert_eq!(folded(&[flat, flat]), ("9 9 9 9".into(), Some(0)));
+        assert_eq!(
+            folded(&[("2", 1), none, ("1", 4)]),
+            ("2 2 1 1".into(), Some(5))
+        );
+    }
 }

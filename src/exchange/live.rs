@@ -9,10 +9,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::feed::{
-    Answer, Command, ConnectTimes, FeedIo, Provider, ProviderError, Replay, ServerTime, Topic,
-    TradeMark, Traits,
+    Answer, Command, ConnectTimes, FeedIo, Pages, Provider, ProviderError, Replay, ServerTime,
+    Span, Topic, TradeMark, Traits,
 };
-use crate::model::{Exchange, Instrument, Ticker, Trade};
+use crate::model::{Candle, Exchange, Instrument, Interval, Ticker, Timestamp, Trade};
 use crate::net::{AnyDial, NetDial};
 
 use super::driver::{Connection, ConnectionOptions, Connects, connect_times};
@@ -316,6 +316,20 @@ impl Provider for Live {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Replay, ProviderError>> {
         Box::pin(self.rest.trades_since(of, after, deadline))
+    }
+
+    fn candle_history(
+        &self,
+        of: Arc<Instrument>,
+        interval: Interval,
+        span: Span,
+        closed_before: Timestamp,
+    ) -> Pages<'_, Candle> {
+        self.rest.candle_history(of, interval, span, closed_before)
+    }
+
+    fn trade_history(&self, of: Arc<Instrument>, span: Span) -> Pages<'_, Trade> {
+        self.rest.trade_history(of, span)
     }
 
     fn connect_times(&self) -> BoxFuture<'_, Result<ConnectTimes, ProviderError>> {

@@ -29,6 +29,7 @@
 pub mod binance;
 pub mod coinbase;
 mod driver;
+mod folding;
 mod gate;
 mod history;
 pub mod kraken;
@@ -36,6 +37,8 @@ mod literal;
 mod live;
 pub mod mock;
 mod options;
+mod past_candles;
+mod past_trades;
 // Called by the connections that have no WebSocket.
 mod poller;
 mod protocol;

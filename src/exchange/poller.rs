@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::feed::{Batch, ProviderError, Topic, TradeMark};
-use crate::model::{Event, Instrument, Origin, Stream, Timestamp, Trade};
+use crate::feed::{Batch, ProviderError, Span, Topic, TradeMark};
+use crate::model::{Candle, Event, Instrument, Interval, Origin, Stream, Timestamp, Trade};
 
 use super::driver::{Fallback, Obstacle, Working};
 use super::rest::Rest;
@@ -27,6 +27,9 @@ const FAILURES: u32 = 2;
 /// For the trades since the last answer, with the wait for room in the budget.
 const TRADES_DEADLINE: Duration = Duration::from_secs(30);
 
+/// Clocks may disagree by so much about which candle is the newest.
+const CLOCKS_NANOS: i64 = 60_000_000_000;
+
 /// Feeds topics from REST, one request at a time and within the budget of the exchange.
 pub(super) struct Poller {
     rest: Arc<Rest>,
@@ -39,6 +42,8 @@ enum Job {
     Tickers(Vec<Arc<Instrument>>),
     /// After the mark, which is set by the first answer.
     Trades(Arc<Instrument>, Option<TradeMark>),
+    /// From the one that was the newest in the last answer, by its open time.
+    Candles(Arc<Instrument>, Interval, Option<Timestamp>),
 }
 
 impl Fallback for Poller {
@@ -109,9 +114,14 @@ impl Poller {
         let tickers: Vec<_> = of(Stream::Ticker).collect();
         let tickers = self.rest.adapter.ask_tickers(&tickers).into_iter();
         let trades = of(Stream::Trades).map(|instrument| Job::Trades(instrument, None));
+        let candles = topics.iter().filter_map(|topic| {
+            let interval = topic.stream.interval()?;
+            Some(Job::Candles(topic.instrument.clone(), interval, None))
+        });
         tickers
             .map(|(_, together)| Job::Tickers(together))
             .chain(trades)
+            .chain(candles)
             .collect()
     }
 
@@ -120,6 +130,7 @@ impl Poller {
         let answer = match job {
             Job::Tickers(of) => self.tickers(of).await,
             Job::Trades(of, mark) => self.trades(of, mark).await,
+            Job::Candles(of, interval, newest) => self.candles(of, *interval, newest).await,
         };
         match answer {
             Err(ProviderError::Refused(why)) => {
@@ -167,6 +178,36 @@ impl Poller {
             })),
         };
         Ok(trades.into_iter().map(Event::Trade).collect())
+    }
+
+    /// The last one that ended and the one that is forming, or all since the last answer.
+    async fn candles(
+        &self,
+        of: &Instrument,
+        interval: Interval,
+        newest: &mut Option<Timestamp>,
+    ) -> Result<Vec<Event>, ProviderError> {
+        let now = self.rest.clock.now();
+        let (length, margin) = (interval.nanos(), CLOCKS_NANOS.max(interval.nanos()));
+        let page = self.rest.adapter.profile().candles.page;
+        let page = i64::try_from(page).unwrap_or(i64::MAX);
+        let from = newest.unwrap_or(interval.open_of(now.plus_nanos(-margin)));
+        let until = from.plus_nanos(length.saturating_mul(page));
+        let span = Span {
+            from,
+            until: until.min(interval.first_from(now.plus_nanos(margin))),
+        };
+        let mut candles = self.rest.candles(of, interval, span).await?;
+        candles.retain(|candle| candle.open_time >= from);
+        let last = candles.last().map(|candle| candle.open_time).or(*newest);
+        // Where an answer has no room for all until now, nothing more comes of its part.
+        let is_past = span.until <= interval.open_of(now.plus_nanos(-margin));
+        *newest = last.max(is_past.then_some(span.until));
+        let polled = |candle| {
+            let origin = Origin::Repair;
+            Event::Candle(Arc::new(Candle { origin, ..candle }))
+        };
+        Ok(candles.into_iter().map(polled).collect())
     }
 
     async fn newest_trade(&self, of: &Instrument) -> Result<Vec<Trade>, ProviderError> {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::literal::Literal;
 use super::protocol::DecodeError;
 use crate::feed::ProviderError;
-use crate::model::{Decimal, Exchange, Price, Qty, Side, Timestamp, parse_decimal};
+use crate::model::{Candle, Decimal, Exchange, Price, Qty, Side, Timestamp, parse_decimal};
 
 /// A number that may be absent, null or `""`. The errors of this and the two below: text that is no
 /// number, or one that cannot be held exactly.
@@ -56,6 +56,50 @@ pub(super) fn trade_id(id: u64) -> Result<u64, DecodeError> {
     Ok(id)
 }
 
+/// A count, which is told as a whole number, or as a float without a fraction.
+pub(super) fn count(literal: Literal<'_>) -> Result<u64, DecodeError> {
+    if let Ok(count) = literal.text().parse() {
+        return Ok(count);
+    }
+    let number = literal.decimal()?;
+    let whole = Some(number.normalize()).filter(|number| number.scale() == 0);
+    let count = whole.and_then(|number| u64::try_from(number.mantissa()).ok());
+    count.ok_or(DecodeError::Value("a count that is no whole number"))
+}
+
+/// A candle that can be one: it begins where candles of its length do, and its prices lie between its lowest and
+/// its highest, above zero.
+pub(super) fn candle(candle: Candle) -> Result<Candle, DecodeError> {
+    if candle.interval.open_of(candle.open_time) != candle.open_time {
+        return Err(DecodeError::Value(
+            "a candle that begins beside the boundaries of its interval",
+        ));
+    }
+    let within = candle.low..=candle.high;
+    if !within.contains(&candle.open) || !within.contains(&candle.close) {
+        return Err(DecodeError::Value(
+            "a candle with a price outside of its high and low",
+        ));
+    }
+    let volumes = [Some(candle.volume), candle.quote_volume];
+    let is_negative = |volume: &Qty| volume.decimal().is_sign_negative();
+    if candle.low.decimal() <= Decimal::ZERO || volumes.iter().flatten().any(is_negative) {
+        return Err(DecodeError::Value("a candle below zero"));
+    }
+    Ok(candle)
+}
+
+/// The candles of one answer over REST, oldest first, each once. What a later one follows is over.
+pub(super) fn past_candles(mut rows: Vec<Candle>) -> Vec<Candle> {
+    rows.sort_by_key(|row| row.open_time);
+    rows.dedup_by_key(|row| row.open_time);
+    let later = rows.len().saturating_sub(1);
+    for row in &mut rows[..later] {
+        row.closed = true;
+    }
+    rows
+}
+
 /// The whole body of an answer.
 pub(super) fn answer<'a, T: Deserialize<'a>>(
     exchange: Exchange,
@@ -96,6 +140,17 @@ mod tests {
         assert_eq!(trade_id(largest).unwrap(), largest);
         for id in [largest + 1, u64::MAX] {
             assert!(matches!(trade_id(id), Err(DecodeError::Value(_))), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_count_is_whole_in_whatever_form_and_nothing_else_is_one() {
+        let count = |json| count(serde_json::from_str(json).unwrap()).ok();
+        for (json, expected) in [("121", 121), ("121.0", 121), (r#""0""#, 0), ("1.2e2", 120)] {
+            assert_eq!(count(json), Some(expected), "{json}");
+        }
+        for json in ["-1", "1.5", "null", r#""x""#, "1e40"] {
+            assert_eq!(count(json), None, "{json}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The adapters: what each message of each exchange means, in whatever form it comes.
 
 mod arbitrary;
+pub(super) mod archive;
 mod binance;
 mod coinbase;
 mod history;
@@ -10,4 +11,4 @@ mod limits;
 mod live;
 mod poller;
 mod sharing;
-mod support;
+pub(super) mod support;

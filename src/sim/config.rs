@@ -83,9 +83,17 @@ pub struct SimConfig {
     pub first_trade_id: u64,
     /// Trades in each ledger before the start.
     pub history: usize,
+    /// Minutes before the ledger of which there are candles, but no trades; 0: candles begin with the ledger.
+    ///
+    /// They end where the minute of the first trade begins, are the same for the same seed and time, and need no
+    /// storage: years cost nothing. Longer candles are made of minutes; all trades of a minute are in its first
+    /// second. Some minutes, and some half hours, are without trades.
+    pub candle_history: u64,
     /// The venue's time at the start, in ns UTC: it then goes on with tokio's clock, which a test can
     /// pause. `None`: the computer's own time.
     pub start_ns: Option<i64>,
+    /// Venue seconds per second of that clock. Only times go by it: `rate` and `second` are what they are.
+    pub clock_rate: f64,
 }
 
 impl SimConfig {
@@ -117,7 +125,9 @@ impl SimConfig {
             second: Duration::from_secs(1),
             first_trade_id: 500_001,
             history: 200,
+            candle_history: 0,
             start_ns: None,
+            clock_rate: 1.0,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The state all connections share: markets, faults, counts, open sockets.
 use super::{
+    bars::{Bar, Grid, LedgerCandle, Source, seconds},
+    clock::Clock,
     config::{Listing, SimConfig, Status, Venue},
     faults::{Cut, Faults},
     market::{LedgerTrade, Market, Tick, Trade, View},
+    past::mix,
     tally::{Bucket, Counters, Weight, Window},
 };
 use bytes::Bytes;
@@ -12,7 +15,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -27,6 +30,8 @@ pub(super) enum Order {
     Binary(Bytes),
     Shutdown,
     System,
+    /// The clock was moved.
+    Clock,
     Cut(Cut),
 }
 
@@ -43,6 +48,7 @@ pub(super) struct Core {
     pub rate: f64,
     seed: u64,
     first_trade_id: u64,
+    past_minutes: u64,
     markets: Mutex<Vec<Market>>,
     faults: Mutex<Faults>,
     counters: Mutex<Counters>,
@@ -55,30 +61,6 @@ pub(super) struct Core {
     generating: AtomicBool,
     clock: Mutex<Clock>,
     pub stop: watch::Receiver<bool>,
-}
-
-/// The venue's clock.
-struct Clock {
-    /// A moment of the venue and the one of tokio's clock that belongs to it.
-    start: Option<(i64, Instant)>,
-    frozen_at: Option<i64>,
-}
-
-impl Clock {
-    fn now_ns(&self) -> i64 {
-        match self.start {
-            Some((start_ns, at)) => start_ns.saturating_add(nanos(at.elapsed())),
-            None => nanos(
-                SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default(),
-            ),
-        }
-    }
-}
-
-fn nanos(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[derive(Default)]
@@ -100,6 +82,7 @@ impl Core {
             rate: config.rate,
             seed: config.seed,
             first_trade_id: config.first_trade_id,
+            past_minutes: config.candle_history,
             markets: Mutex::default(),
             faults: Mutex::default(),
             counters: Mutex::default(),
@@ -109,10 +92,7 @@ impl Core {
             bucket: Mutex::new(bucket),
             connects: Mutex::default(),
             generating: AtomicBool::new(false),
-            clock: Mutex::new(Clock {
-                start: config.start_ns.map(|ns| (ns, Instant::now())),
-                frozen_at: None,
-            }),
+            clock: Mutex::new(Clock::new(config.start_ns, config.clock_rate)),
             stop,
         };
         for listing in &config.listings {
@@ -139,16 +119,23 @@ impl Core {
             let faults = self.faults();
             (faults.freeze_clock, faults.clock_skew_ms)
         };
-        let mut clock = lock(&self.clock);
-        let now = clock.now_ns();
-        let now = match frozen {
-            true => *clock.frozen_at.get_or_insert(now),
-            false => {
-                clock.frozen_at = None;
-                now
-            }
-        };
+        let now = lock(&self.clock).now_ns(frozen);
         now.saturating_add(skew_ms * 1_000_000)
+    }
+
+    /// Moves the venue's clock on to this time, unless it is later already.
+    pub fn advance_to(&self, time_ns: i64) {
+        let ahead = time_ns.saturating_sub(self.now_ns());
+        if ahead > 0 {
+            lock(&self.clock).advance(ahead);
+            self.broadcast(&Order::Clock);
+        }
+    }
+
+    /// How long it takes until the venue's clock shows this time.
+    pub fn until(&self, time_ns: i64) -> Duration {
+        let ahead = time_ns.saturating_sub(self.now_ns());
+        lock(&self.clock).real(ahead)
     }
 
     /// Lists a pair with `history` trades spread over the time before now.
@@ -157,6 +144,7 @@ impl Core {
         let now = self.now_ns();
         let mut rng = fastrand::Rng::with_seed(self.seed);
         let mut ago = i64::try_from(history).unwrap_or(0) * 731_000_000;
+        market.begin(seconds(now - ago), self.past_minutes, self.seed);
         for _ in 0..history {
             // one in four shares its time with the trade before
             if rng.u8(0..4) > 0 {
@@ -197,14 +185,25 @@ impl Core {
         })
     }
 
+    /// A trade of a pair at this time and price; the clock goes with it.
+    pub fn trade_at(&self, symbol: &str, time_ns: i64, price: &str) -> Option<LedgerTrade> {
+        self.advance_to(time_ns);
+        let made = self.make(symbol, |market, _| {
+            let price = market.price(price).expect("a plain decimal");
+            vec![market.trade_then(price, time_ns)]
+        });
+        made.into_iter().next()
+    }
+
     /// Makes trades and hands them to the sockets; nothing unless the pair is trading.
     fn make(
         &self,
         symbol: &str,
         make: impl FnOnce(&mut Market, i64) -> Vec<Tick>,
     ) -> Vec<LedgerTrade> {
-        let now = self.now_ns();
         let mut markets = lock(&self.markets);
+        // under the lock: whoever holds it knows all trades before its own reading of the clock
+        let now = self.now_ns();
         let Some(market) = markets.iter_mut().find(|m| m.info.canonical == symbol) else {
             return Vec::new();
         };
@@ -292,6 +291,64 @@ impl Core {
         trades.truncate(trades.len().saturating_sub(lag));
         trades.drain(..trades.len().saturating_sub(reach));
         trades
+    }
+
+    /// Reads a pair, and the time after which all its trades to come will be.
+    pub fn read<T>(&self, native: &str, read: impl FnOnce(&Market, i64) -> T) -> Option<T> {
+        let markets = lock(&self.markets);
+        let market = markets.iter().find(|market| market.info.native == native)?;
+        Some(read(market, self.now_ns()))
+    }
+
+    /// Reads the candles of a pair as REST knows them, and until when it shows any.
+    pub fn rest_bars(
+        &self,
+        native: &str,
+        grid: Grid,
+        choose: impl FnOnce(&Source<'_>, i64) -> Vec<Bar>,
+    ) -> Vec<Bar> {
+        let (lag, late) = {
+            let faults = self.faults();
+            (faults.rest_candles_lag, faults.rest_candles_late)
+        };
+        let late = i64::try_from(late).unwrap_or(i64::MAX / grid.step);
+        let bars = self.read(native, |market, now| {
+            let mut source = market.source();
+            let shown = source.ledger.len().saturating_sub(lag);
+            source.ledger = &source.ledger[..shown];
+            let running = grid.open_of(seconds(now));
+            choose(&source, running.saturating_add((1 - late) * grid.step))
+        });
+        bars.unwrap_or_default()
+    }
+
+    /// The candles of a pair that begin from a second until another; `None`: all of the ledger.
+    pub fn candles(&self, symbol: &str, step: i64, of: Option<(i64, i64)>) -> Vec<LedgerCandle> {
+        let grid = Grid::of_calendar(step.max(1));
+        let markets = lock(&self.markets);
+        let Some(market) = markets.iter().find(|m| m.info.canonical == symbol) else {
+            return Vec::new();
+        };
+        let source = market.source();
+        let ends = source.ledger.first().zip(source.ledger.last());
+        let ledger = ends.map(|(first, last)| {
+            let from = grid.open_of(seconds(first.time_ns));
+            (from, seconds(last.time_ns) + 1)
+        });
+        let (from, until) = of.or(ledger).unwrap_or((0, 0));
+        let first = source.first().map_or(until, |first| grid.open_of(first));
+        let bars = source.bars(grid, from.max(first), until);
+        let candle = |bar: &Bar| bar.ledger_candle(&market.info, grid);
+        bars.iter().map(candle).collect()
+    }
+
+    /// Whether a fault of this probability hits the candle of a pair that begins at this second.
+    pub fn hits(&self, percent: u8, native: &str, grid: Grid, time: i64) -> bool {
+        let name = native
+            .bytes()
+            .fold(self.seed, |hash, byte| mix(hash ^ u64::from(byte)));
+        let place = mix(name ^ grid.step.cast_unsigned()) ^ time.cast_unsigned();
+        mix(place) % 100 < u64::from(percent)
     }
 
     fn with_ledger<T>(

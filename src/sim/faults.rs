@@ -33,6 +33,16 @@ pub struct Faults {
     pub rest_trades_answers: Option<u64>,
     /// What `rest_trades_answers` ends is not answered at all.
     pub rest_trades_then_silence: bool,
+    /// REST tells candles as if so many of a pair's newest trades had not happened yet.
+    pub rest_candles_lag: usize,
+    /// REST does not show so many of the newest candles yet, the running one included.
+    pub rest_candles_late: usize,
+    /// So many more REST requests for candles are answered, and those after them with `rest_candles_status`.
+    pub rest_candles_answers: Option<u64>,
+    /// What `rest_candles_answers` ends is answered with: 503 where nothing is said. `retry_after` goes with it.
+    pub rest_candles_status: Option<u16>,
+    /// So many of a hundred closed candles (`x:true`) are not sent on Binance's sockets, always the same ones.
+    pub drop_closed_percent: u8,
     /// Replies to subscribe messages wait this long; data does not.
     pub ack_delay: Option<Duration>,
     /// Replies to subscribe messages are never sent.
@@ -87,6 +97,8 @@ pub enum Stream {
     Trades,
     /// Best bid and ask, last price, 24 hours.
     Ticker,
+    /// Candles.
+    Candles,
 }
 
 impl Stream {
@@ -95,6 +107,7 @@ impl Stream {
         match self {
             Self::Trades => "trades",
             Self::Ticker => "ticker",
+            Self::Candles => "candles",
         }
     }
 }

@@ -232,6 +232,21 @@ fn answer(core: &Core, request: &Request) -> Option<Response> {
             None => return Some(Response::status(503, "{}".to_owned())),
         }
     }
+    if let Some(left) = &mut faults.rest_candles_answers
+        && asks_for_candles(&request.path)
+    {
+        match left.checked_sub(1) {
+            Some(fewer) => *left = fewer,
+            None => {
+                let status = faults.rest_candles_status.unwrap_or(503);
+                let response = Response::status(status, "{}".to_owned());
+                return Some(match faults.retry_after {
+                    Some(seconds) => response.with("retry-after", seconds),
+                    None => response,
+                });
+            }
+        }
+    }
     drop(faults);
     if request.method != "GET" {
         return Some(Response::status(405, "{}".to_owned()));
@@ -241,6 +256,12 @@ fn answer(core: &Core, request: &Request) -> Option<Response> {
         Venue::Coinbase => coinbase::respond(core, request),
         Venue::Kraken => kraken::respond(core, request),
     })
+}
+
+fn asks_for_candles(path: &str) -> bool {
+    ["/klines", "/OHLC", "/candles"]
+        .iter()
+        .any(|end| path.ends_with(end))
 }
 
 /// Sends a response; whether the connection may go on.

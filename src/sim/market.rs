@@ -1,7 +1,9 @@
 //! One listed pair: its ledger of trades, best quote and 24-hour statistics.
 use super::{
+    bars::Source,
     config::{Listing, Status, Venue},
     dec::{Dec, pow10},
+    past::Past,
 };
 use std::sync::Arc;
 
@@ -93,6 +95,8 @@ pub(super) struct Quote {
     pub book_id: u64,
 }
 
+/// Seconds.
+const DAY: i64 = 86_400;
 /// Decimals of the volume sums, enough for every size a trade can have.
 pub(super) const VOLUME_SCALE: u32 = 18;
 
@@ -173,6 +177,7 @@ pub(super) struct Market {
     pub info: Arc<Info>,
     pub status: Status,
     pub ledger: Vec<Trade>,
+    past: Option<Past>,
     venue: Venue,
     quote: Quote,
     stats: Stats,
@@ -202,10 +207,7 @@ impl Market {
             .expect("a listing's price is a plain decimal")
             .rescale(scale);
         // each pair walks its own way whatever else is listed
-        let salt = info.canonical.bytes().fold(seed, |hash, byte| {
-            hash.wrapping_mul(0x100_0000_01b3) ^ u64::from(byte)
-        });
-        let mut rng = fastrand::Rng::with_seed(salt);
+        let mut rng = fastrand::Rng::with_seed(salted(seed, &info.canonical));
         let tick = pow10(scale - listing.price_decimals);
         let stats = start_stats(price, tick, first_id, &mut rng);
         let size = Dec::new(1, 0).rescale(wire_scale(venue, listing.size_decimals));
@@ -221,11 +223,34 @@ impl Market {
             info: Arc::new(info),
             status: listing.status,
             ledger: Vec::new(),
+            past: None,
             venue,
             quote,
             stats,
             next_id: first_id,
             rng,
+        }
+    }
+
+    /// Begins the ledger in this second, with so many minutes of candles before it.
+    pub fn begin(&mut self, second: i64, minutes: u64, seed: u64) {
+        if minutes == 0 {
+            return;
+        }
+        let seed = salted(seed, &self.info.canonical);
+        let (price, decimals) = (self.stats.last, self.info.size_decimals);
+        let past = Past::new(seed, minutes, second, price, self.tick(), decimals);
+        // the statistics and the candles speak of the same day
+        self.stats.open = past.close_before(second - DAY);
+        self.past = Some(past);
+    }
+
+    /// What its candles are made of.
+    pub fn source(&self) -> Source<'_> {
+        Source {
+            ledger: &self.ledger,
+            past: self.past.as_ref(),
+            start: self.stats.open,
         }
     }
 
@@ -249,6 +274,17 @@ impl Market {
     /// The same at a given price.
     pub fn trade_at(&mut self, price: Dec, now_ns: i64) -> Tick {
         let time_ns = self.next_time(now_ns);
+        self.make(price, time_ns, false)
+    }
+
+    /// The same at this very time, which is not before the newest trade.
+    pub fn trade_then(&mut self, price: Dec, time_ns: i64) -> Tick {
+        let time_ns = time_ns - time_ns.rem_euclid(self.resolution());
+        let newest = self.ledger.last().map(|trade| trade.time_ns);
+        assert!(
+            newest <= Some(time_ns),
+            "a trade at {time_ns} would come before the newest"
+        );
         self.make(price, time_ns, false)
     }
 
@@ -322,12 +358,17 @@ impl Market {
         };
     }
 
-    /// Never earlier than the trade before; trades made together often share their time.
-    fn next_time(&mut self, now_ns: i64) -> i64 {
-        let step = match self.venue {
+    /// Of times, in ns.
+    fn resolution(&self) -> i64 {
+        match self.venue {
             Venue::Binance => 1_000_000,
             Venue::Coinbase | Venue::Kraken => 1_000,
-        };
+        }
+    }
+
+    /// Never earlier than the trade before; trades made together often share their time.
+    fn next_time(&mut self, now_ns: i64) -> i64 {
+        let step = self.resolution();
         let now = now_ns - now_ns.rem_euclid(step);
         let Some(last) = self.ledger.last().map(|trade| trade.time_ns) else {
             return now;
@@ -378,6 +419,13 @@ impl Market {
     fn tick(&self) -> i128 {
         pow10(self.stats.last.scale - self.info.price_decimals)
     }
+}
+
+/// A seed that differs from pair to pair.
+fn salted(seed: u64, symbol: &str) -> u64 {
+    symbol.bytes().fold(seed, |hash, byte| {
+        hash.wrapping_mul(0x100_0000_01b3) ^ u64::from(byte)
+    })
 }
 
 /// Digits after the point on the socket: Binance always sends 8, whatever the tick is.

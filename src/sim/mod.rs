@@ -24,7 +24,9 @@
 //! # Ok(())
 //! # }
 //! ```
+mod bars;
 mod binance;
+mod clock;
 mod coinbase;
 mod config;
 mod core;
@@ -35,6 +37,7 @@ mod json;
 mod kraken;
 mod market;
 mod outbox;
+mod past;
 mod proxy;
 mod script;
 mod seam;
@@ -46,6 +49,7 @@ mod tests;
 mod time;
 mod verify;
 
+pub use bars::LedgerCandle;
 pub use config::{Listing, SimConfig, Status, Venue};
 pub use faults::{Cut, Faults, Stream};
 pub use market::{LedgerTrade, Side};
@@ -167,6 +171,50 @@ impl Sim {
     /// When a price is not a plain decimal.
     pub fn print(&self, symbol: &str, prices: &[&str]) -> Vec<LedgerTrade> {
         self.core.print(symbol, prices)
+    }
+
+    /// Makes one trade at this time (ns UTC, in the venue's resolution) and price. The venue's clock is moved on to
+    /// it where it is behind, so that minutes can be played without waiting for them.
+    ///
+    /// A time in the past is for filling a ledger: candles that were told as closed do not change anymore. `None` when
+    /// the symbol is unknown or not trading.
+    ///
+    /// # Panics
+    /// When the time is before the newest trade, or the price is not a plain decimal.
+    pub fn trade_at(&self, symbol: &str, time_ns: i64, price: &str) -> Option<LedgerTrade> {
+        self.core.trade_at(symbol, time_ns, price)
+    }
+
+    /// Moves the venue's clock on to this time (ns UTC), unless it is later already: candles end that end by then.
+    pub fn advance_to(&self, time_ns: i64) {
+        self.core.advance_to(time_ns);
+    }
+
+    /// The venue's time, ns UTC.
+    pub fn now_ns(&self) -> i64 {
+        self.core.now_ns()
+    }
+
+    /// The candles of all trades of a pair so far, oldest first: one per interval from that of the first trade to that
+    /// of the newest, with 0 trades where there were none. The last may still be running.
+    ///
+    /// They begin at multiples of their length in UTC, weeks on Mondays.
+    pub fn candles(&self, symbol: &str, seconds: i64) -> Vec<LedgerCandle> {
+        self.core.candles(symbol, seconds, None)
+    }
+
+    /// The same for those that begin from one moment (ns UTC) until another, also before the ledger where there is a
+    /// [`candle_history`](SimConfig::candle_history).
+    pub fn candles_between(
+        &self,
+        symbol: &str,
+        seconds: i64,
+        from_ns: i64,
+        until_ns: i64,
+    ) -> Vec<LedgerCandle> {
+        let second = 1_000_000_000;
+        let [from, until] = [from_ns, until_ns].map(|ns| -(-ns).div_euclid(second));
+        self.core.candles(symbol, seconds, Some((from, until)))
     }
 
     /// Moves the best bid and ask without a trade.

@@ -108,9 +108,24 @@ impl Session {
     /// Once per venue second; `second` counts from 1.
     pub fn on_second(&mut self, second: u64, ctx: &mut Ctx<'_>) {
         match self {
-            Self::Binance(session) => session.on_second(ctx),
+            Self::Binance(session) => session.on_second(second, ctx),
             Self::Coinbase(session) => session.on_second(second, ctx),
             Self::Kraken(session) => session.on_second(ctx),
+        }
+    }
+
+    /// When (venue's time, ns) [`Session::on_clock`] next has something to do.
+    pub fn due_ns(&self) -> Option<i64> {
+        match self {
+            Self::Binance(session) => session.due_ns(),
+            Self::Coinbase(_) | Self::Kraken(_) => None,
+        }
+    }
+
+    /// The venue's clock went on.
+    pub fn on_clock(&mut self, ctx: &mut Ctx<'_>) {
+        if let Self::Binance(session) = self {
+            session.on_clock(ctx);
         }
     }
 

@@ -18,7 +18,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::mpsc,
-    time::{Instant, interval_at, sleep_until, timeout},
+    time::{Instant, interval_at, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -110,6 +110,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
             let due = self.out.due();
             let release = sleep_until(due.unwrap_or_else(Instant::now));
+            let clock_due = self.session.due_ns().map(|at| self.core.until(at));
+            let clock = sleep(clock_due.unwrap_or_default());
             let ended = tokio::select! {
                 // in this order: the same inputs give the same frames, and a flood of trades
                 // keeps nothing else waiting
@@ -117,6 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 _ = seconds.tick() => self.on_second(),
                 () = release, if due.is_some() => { self.out.release(); None }
                 message = self.ws.next() => self.on_message(message).await,
+                () = clock, if clock_due.is_some() => self.on_clock(),
                 _ = orders.recv_many(&mut batch, 64) => {
                     batch.drain(..).find_map(|order| self.on_order(&order))
                 }
@@ -145,10 +148,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Order::Binary(bytes) => self.out.frames.push_back(Message::Binary(bytes.clone())),
             Order::Shutdown => self.session.on_shutdown(ctx),
             Order::System => self.session.on_system(ctx),
+            Order::Clock => self.session.on_clock(ctx),
             Order::Cut(Cut::Close(code)) => return Some(End::Close(*code, String::new())),
             Order::Cut(Cut::Reset) => return Some(End::Reset),
             Order::Cut(Cut::Vanish) => return Some(End::Vanish),
         }
+        None
+    }
+
+    fn on_clock(&mut self) -> Option<End> {
+        self.session.on_clock(&mut Ctx {
+            core: &self.core,
+            out: &mut self.out,
+        });
         None
     }
 

@@ -6,6 +6,11 @@ pub(super) fn rfc3339(time_ns: i64) -> String {
     format!("{:.6}", timestamp(time_ns))
 }
 
+/// RFC 3339 in UTC with nanoseconds.
+pub(super) fn rfc3339_ns(time_ns: i64) -> String {
+    format!("{:.9}", timestamp(time_ns))
+}
+
 /// RFC 3339 in UTC with milliseconds.
 pub(super) fn rfc3339_ms(time_ns: i64) -> String {
     format!("{:.3}", timestamp(time_ns))

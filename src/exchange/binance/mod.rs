@@ -42,6 +42,9 @@ const LIMITS: Limits = Limits {
     rest_burst: 1_200,
 };
 
+/// The most that `klines` gives.
+const KLINES_MAX: usize = 1_000;
+
 /// All but 5 and 15 seconds.
 const INTERVALS: &[Interval] = &[
     Interval::S1,
@@ -76,7 +79,7 @@ fn profile() -> Profile {
             streams: INTERVALS,
             empty: true,
             history: INTERVALS,
-            page: 1_000,
+            page: KLINES_MAX,
             reach: None,
         },
         limits: LIMITS,

@@ -1,10 +1,13 @@
 //! Binance's words into tickwire's.
 
+use crate::exchange::Literal;
 use crate::exchange::protocol::{AggregateTrade, DecodeError};
 use crate::exchange::reading;
-use crate::model::{Market, Origin, Price, Qty, Side, Ticker, Timestamp, Trade, parse_decimal};
+use crate::model::{
+    Candle, Interval, Market, Origin, Price, Qty, Side, Ticker, Timestamp, Trade, parse_decimal,
+};
 
-use super::wire::{RestAggregate, RestTicker, RestTrade, TickerEvent, TradeEvent};
+use super::wire::{KlineEvent, RestAggregate, RestTicker, RestTrade, TickerEvent, TradeEvent};
 
 /// `m` says that the buyer was the maker: then the taker sold.
 fn side(buyer_is_maker: bool) -> Side {
@@ -99,6 +102,80 @@ pub(super) fn aggregate(
         last,
         timestamp,
         trade: (first == last).then_some(trade),
+    })
+}
+
+/// `None`: of a length that has no name here.
+pub(super) fn kline(
+    wire: &KlineEvent<'_>,
+    market: Market,
+    received_at: Timestamp,
+) -> Result<Option<Candle>, DecodeError> {
+    let kline = &wire.kline;
+    let Some(interval) = Interval::named(&kline.interval) else {
+        return Ok(None);
+    };
+    let candle = Candle {
+        market,
+        interval,
+        open_time: time(kline.open_time)?,
+        open: kline.open.parse()?,
+        high: kline.high.parse()?,
+        low: kline.low.parse()?,
+        close: kline.close.parse()?,
+        volume: kline.volume.parse()?,
+        quote_volume: qty(kline.quote_volume)?,
+        trades: Some(kline.trades),
+        closed: kline.is_closed,
+        complete: true,
+        origin: Origin::Stream,
+        timestamp: Some(time(wire.time)?),
+        received_at,
+    };
+    reading::candle(candle).map(Some)
+}
+
+/// A row of REST `klines`: open time, open, high, low, close, volume, close time, quote volume, trades and three
+/// more.
+pub(super) fn rest_kline(
+    row: &[Literal<'_>],
+    market: Market,
+    interval: Interval,
+    received_at: Timestamp,
+) -> Result<Candle, DecodeError> {
+    let [
+        open_time,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        _,
+        quote_volume,
+        trades,
+        ..,
+    ] = row
+    else {
+        return Err(DecodeError::Value("a candle row that is too short"));
+    };
+    let millis = open_time.text().parse();
+    let millis = millis.map_err(|_| DecodeError::Value("a time that is no whole number"))?;
+    reading::candle(Candle {
+        market,
+        interval,
+        open_time: time(millis)?,
+        open: open.price()?,
+        high: high.price()?,
+        low: low.price()?,
+        close: close.price()?,
+        volume: volume.qty()?,
+        quote_volume: Some(quote_volume.qty()?),
+        trades: Some(reading::count(*trades)?),
+        closed: false,
+        complete: true,
+        origin: Origin::History,
+        timestamp: None,
+        received_at,
     })
 }
 

@@ -6,17 +6,19 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::exchange::percent_encode;
 use crate::exchange::protocol::{
     Adapter, AggregatePage, AggregateTrade, Ask, Profile, Protocol, TradePage, UsedWeight,
 };
 use crate::exchange::reading::{self, malformed, rule};
-use crate::feed::ProviderError;
-use crate::model::{Exchange, Instrument, Ticker, Timestamp, Trade, TradingStatus};
+use crate::exchange::{Literal, percent_encode};
+use crate::feed::{ProviderError, Span};
+use crate::model::{
+    Candle, Exchange, Instrument, Interval, Ticker, Timestamp, Trade, TradingStatus,
+};
 
 use super::subscribe::BinanceProtocol;
 use super::wire::{RestAggregate, RestError, RestTicker, RestTime, RestTrade, SymbolInfo};
-use super::{Binance, EXCHANGE, normalise};
+use super::{Binance, EXCHANGE, INTERVALS, KLINES_MAX, normalise};
 
 /// Up to 20 symbols cost the same as one.
 const SYMBOLS_PER_TICKER: usize = 20;
@@ -133,6 +135,35 @@ impl Adapter for Binance {
             ),
             weight: 25,
         })
+    }
+
+    /// Both ends are part of what is asked for at the exchange.
+    fn ask_candles(&self, of: &Instrument, interval: Interval, span: Span) -> Option<Ask> {
+        let millis = |at: Timestamp| at.nanos().div_euclid(1_000_000).max(0);
+        INTERVALS.contains(&interval).then(|| Ask {
+            path: format!(
+                "/api/v3/klines?symbol={}&interval={interval}&startTime={}&endTime={}&limit={KLINES_MAX}",
+                percent_encode(&of.native),
+                millis(interval.first_from(span.from)),
+                millis(span.until.plus_nanos(-1)),
+            ),
+            weight: 2,
+        })
+    }
+
+    fn read_candles(
+        &self,
+        body: &str,
+        of: &Instrument,
+        interval: Interval,
+        received_at: Timestamp,
+    ) -> Result<Vec<Candle>, ProviderError> {
+        let rows: Vec<Vec<Literal<'_>>> = reading::answer(EXCHANGE, body)?;
+        let rows = rows
+            .iter()
+            .map(|row| normalise::rest_kline(row, of.market, interval, received_at));
+        let rows = rows.collect::<Result<_, _>>();
+        rows.map(reading::past_candles).map_err(malformed(EXCHANGE))
     }
 
     fn ask_aggregates(&self, of: &Instrument, page: AggregatePage) -> Option<Ask> {

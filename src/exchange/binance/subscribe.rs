@@ -9,7 +9,7 @@ use crate::feed::Topic;
 use crate::model::{Event, Market, Stream};
 
 use super::normalise;
-use super::wire::{ErrorBody, Head, TickerEvent, TradeEvent};
+use super::wire::{ErrorBody, Head, KlineEvent, TickerEvent, TradeEvent};
 
 /// Streams in one request. Few requests, since 5 messages a second are allowed, but none too long.
 const STREAMS_PER_MESSAGE: usize = 100;
@@ -57,6 +57,11 @@ impl Protocol for BinanceProtocol {
         {
             return self.on_ticker(&wire, frame, out);
         }
+        if body.starts_with(r#"{"e":"kline","#)
+            && let Ok(wire) = serde_json::from_str(body)
+        {
+            return self.on_kline(&wire, frame, out);
+        }
         self.decode_slowly(frame, out)
     }
 }
@@ -98,6 +103,7 @@ impl BinanceProtocol {
         match kind.as_deref() {
             Some("trade") => self.on_trade(&serde_json::from_str(body)?, frame, out)?,
             Some("24hrTicker") => self.on_ticker(&serde_json::from_str(body)?, frame, out)?,
+            Some("kline") => self.on_kline(&serde_json::from_str(body)?, frame, out)?,
             kind if is_shutdown || kind == Some("serverShutdown") => {
                 out.replies.push(Reply::Leave {
                     reason: "the exchange announced a shutdown".into(),
@@ -141,6 +147,23 @@ impl BinanceProtocol {
                     frame.received_at,
                 )?)));
             }
+            None => out.ignored += 1,
+        }
+        Ok(())
+    }
+
+    fn on_kline(
+        &self,
+        wire: &KlineEvent<'_>,
+        frame: Frame<'_>,
+        out: &mut Output,
+    ) -> Result<(), DecodeError> {
+        let candle = match self.markets.get(wire.symbol.as_ref()) {
+            Some(&market) => normalise::kline(wire, market, frame.received_at)?,
+            None => None,
+        };
+        match candle {
+            Some(candle) => out.events.push(Event::Candle(Arc::new(candle))),
             None => out.ignored += 1,
         }
         Ok(())

@@ -86,6 +86,42 @@ pub(super) struct TickerEvent<'a> {
     pub quote_volume: &'a str,
 }
 
+/// `{"e":"kline","E":1790000040021,"s":"BTCUSDT","k":{…}}`
+#[derive(Debug, Deserialize)]
+pub(super) struct KlineEvent<'a> {
+    #[serde(rename = "E")]
+    pub time: i64,
+    #[serde(rename = "s", borrow)]
+    pub symbol: Cow<'a, str>,
+    #[serde(rename = "k", borrow)]
+    pub kline: Kline<'a>,
+}
+
+/// `{"t":1789999980000,"i":"1m","o":"60990.00","c":"61000.10","h":"61010.00","l":"60985.20","v":"12.50000","n":121,"x":true,"q":"762501.25",…}`
+#[derive(Debug, Deserialize)]
+pub(super) struct Kline<'a> {
+    #[serde(rename = "t")]
+    pub open_time: i64,
+    #[serde(rename = "i", borrow)]
+    pub interval: Cow<'a, str>,
+    #[serde(rename = "o")]
+    pub open: &'a str,
+    #[serde(rename = "c")]
+    pub close: &'a str,
+    #[serde(rename = "h")]
+    pub high: &'a str,
+    #[serde(rename = "l")]
+    pub low: &'a str,
+    #[serde(rename = "v")]
+    pub volume: &'a str,
+    #[serde(rename = "n", deserialize_with = "literal::id")]
+    pub trades: u64,
+    #[serde(rename = "x")]
+    pub is_closed: bool,
+    #[serde(rename = "q")]
+    pub quote_volume: &'a str,
+}
+
 /// One element of `exchangeInfo.symbols`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

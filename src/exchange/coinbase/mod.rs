@@ -40,6 +40,16 @@ const LIMITS: Limits = Limits {
     rest_burst: 8,
 };
 
+/// Lengths of candles, over REST alone.
+const GRANULARITIES: &[Interval] = &[
+    Interval::M1,
+    Interval::M5,
+    Interval::M15,
+    Interval::H1,
+    Interval::H6,
+    Interval::D1,
+];
+
 fn profile() -> Profile {
     Profile {
         rest_url: "https://api.exchange.coinbase.com".into(),
@@ -75,14 +85,7 @@ fn profile() -> Profile {
         candles: Candles {
             streams: &[],
             empty: false,
-            history: &[
-                Interval::M1,
-                Interval::M5,
-                Interval::M15,
-                Interval::H1,
-                Interval::H6,
-                Interval::D1,
-            ],
+            history: GRANULARITIES,
             page: 300,
             reach: None,
         },

@@ -1,8 +1,9 @@
 //! Coinbase's words into tickwire's.
 
+use crate::exchange::Literal;
 use crate::exchange::protocol::DecodeError;
 use crate::exchange::reading::{self, optional_price, optional_qty, rfc3339};
-use crate::model::{Market, Origin, Ticker, Timestamp, Trade};
+use crate::model::{Candle, Interval, Market, Origin, Ticker, Timestamp, Trade};
 
 use super::wire::{Match, RestTicker, TickerMessage};
 
@@ -31,6 +32,36 @@ pub(super) fn trade(
         origin,
         replayed: false,
         suspect: false,
+    })
+}
+
+/// A row of REST `candles`: seconds, **low, high, open, close**, volume, all bare numbers.
+pub(super) fn rest_candle(
+    row: &[Literal<'_>],
+    market: Market,
+    interval: Interval,
+    received_at: Timestamp,
+) -> Result<Candle, DecodeError> {
+    let [seconds, low, high, open, close, volume, ..] = row else {
+        return Err(DecodeError::Value("a candle row that is too short"));
+    };
+    reading::candle(Candle {
+        market,
+        interval,
+        open_time: Timestamp::parse_seconds(seconds.text())
+            .ok_or(DecodeError::Value("a time that is no number of seconds"))?,
+        open: open.price()?,
+        high: high.price()?,
+        low: low.price()?,
+        close: close.price()?,
+        volume: volume.qty()?,
+        quote_volume: None,
+        trades: None,
+        closed: false,
+        complete: true,
+        origin: Origin::History,
+        timestamp: None,
+        received_at,
     })
 }
 

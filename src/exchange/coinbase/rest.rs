@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::exchange::percent_encode;
 use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol, TradePage};
 use crate::exchange::reading::{self, malformed, rule};
-use crate::feed::ProviderError;
-use crate::model::{Exchange, Instrument, Origin, Ticker, Timestamp, Trade, TradingStatus};
+use crate::exchange::{Literal, percent_encode};
+use crate::feed::{ProviderError, Span};
+use crate::model::{
+    Candle, Exchange, Instrument, Interval, Origin, Ticker, Timestamp, Trade, TradingStatus,
+};
 
 use super::subscribe::CoinbaseProtocol;
 use super::wire::{Match, Product, RestError, RestTicker, RestTime};
-use super::{Coinbase, EXCHANGE, normalise};
+use super::{Coinbase, EXCHANGE, GRANULARITIES, normalise};
 
 /// The most that `trades` gives.
 const TRADES_MAX: usize = 1_000;
@@ -111,6 +113,38 @@ impl Adapter for Coinbase {
             path: format!("{path}&after={id}"),
             weight,
         })
+    }
+
+    /// Both ends are part of what is asked for at the exchange, and more than 300 rows are refused.
+    fn ask_candles(&self, of: &Instrument, interval: Interval, span: Span) -> Option<Ask> {
+        let (first, last) = (
+            interval.first_from(span.from),
+            interval.open_of(span.until.plus_nanos(-1)),
+        );
+        GRANULARITIES.contains(&interval).then(|| Ask {
+            path: format!(
+                "/products/{}/candles?granularity={}&start={first}&end={last}",
+                percent_encode(&of.native),
+                interval.length().as_secs(),
+            ),
+            weight: 1,
+        })
+    }
+
+    /// The exchange sends the newest first, and nothing for an interval without trades.
+    fn read_candles(
+        &self,
+        body: &str,
+        of: &Instrument,
+        interval: Interval,
+        received_at: Timestamp,
+    ) -> Result<Vec<Candle>, ProviderError> {
+        let rows: Vec<Vec<Literal<'_>>> = reading::answer(EXCHANGE, body)?;
+        let rows = rows
+            .iter()
+            .map(|row| normalise::rest_candle(row, of.market, interval, received_at));
+        let rows = rows.collect::<Result<_, _>>();
+        rows.map(reading::past_candles).map_err(malformed(EXCHANGE))
     }
 
     fn read_error(&self, body: &str) -> Option<String> {

@@ -16,6 +16,8 @@ use super::wire::{ErrorMessage, Head, Heartbeat, Match, Subscriptions, TickerMes
 
 /// The channel without which silence could not be told from a quiet market.
 const HEARTBEAT: &str = "heartbeat";
+/// All that there are; candles are not among them.
+const CHANNELS: [(Stream, &str); 2] = [(Stream::Ticker, "ticker"), (Stream::Trades, "matches")];
 
 #[derive(Debug, Default)]
 pub(super) struct CoinbaseProtocol {
@@ -293,14 +295,6 @@ fn names(text: &str, product: &str) -> bool {
         .any(|word| word.eq_ignore_ascii_case(product))
 }
 
-fn channel(stream: Stream) -> &'static str {
-    match stream {
-        Stream::Ticker => "ticker",
-        Stream::Trades => "matches",
-        Stream::Candles(_) => unreachable!("candles are built from matches"),
-    }
-}
-
 /// Channels can be acknowledged under another name (`ticker_1000`, `match`).
 fn stream_of(channel: &str) -> Option<Stream> {
     if channel.starts_with("ticker") {
@@ -326,10 +320,10 @@ fn request(kind: &str, topics: &[Topic], heartbeat: bool) -> String {
         products
     };
     let mut channels = Vec::new();
-    for stream in Stream::PLAIN {
+    for (stream, channel) in CHANNELS {
         let products = products(Some(stream));
         if !products.is_empty() {
-            channels.push(serde_json::json!({"name": channel(stream), "product_ids": products}));
+            channels.push(serde_json::json!({"name": channel, "product_ids": products}));
         }
     }
     if heartbeat {

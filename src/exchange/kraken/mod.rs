@@ -41,6 +41,9 @@ const LIMITS: Limits = Limits {
     rest_burst: 3,
 };
 
+/// Rows of `OHLC`, the newest, whatever is asked.
+const CANDLES_MAX: usize = 720;
+
 /// Its weeks begin on Thursdays, and its half months have no name here.
 const INTERVALS: &[Interval] = &[
     Interval::M1,
@@ -51,6 +54,12 @@ const INTERVALS: &[Interval] = &[
     Interval::H4,
     Interval::D1,
 ];
+
+/// A length as Kraken names it.
+fn minutes(interval: Interval) -> u32 {
+    // A week is the longest.
+    (interval.length().as_secs() / 60) as u32
+}
 
 fn profile() -> Profile {
     Profile {
@@ -93,8 +102,8 @@ fn profile() -> Profile {
             streams: INTERVALS,
             empty: false,
             history: INTERVALS,
-            page: 720,
-            reach: Some(720),
+            page: CANDLES_MAX,
+            reach: Some(CANDLES_MAX),
         },
         limits: LIMITS,
     }

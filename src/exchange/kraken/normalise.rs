@@ -3,9 +3,10 @@
 use crate::exchange::Literal;
 use crate::exchange::protocol::DecodeError;
 use crate::exchange::reading::{self, optional_decimal, optional_price, optional_qty, rfc3339};
-use crate::model::{Market, Origin, Side, Ticker, Timestamp, Trade};
+use crate::model::{Candle, Interval, Market, Origin, Side, Ticker, Timestamp, Trade};
 
-use super::wire::{RestTicker, TickerRow, TradeRow};
+use super::wire::{CandleRow, RestTicker, TickerRow, TradeRow};
+use super::{INTERVALS, minutes};
 
 pub(super) fn trade(
     wire: &TradeRow<'_>,
@@ -67,6 +68,64 @@ pub(super) fn rest_ticker(
         low_24h: optional_price(day(&wire.l))?,
         volume_24h: optional_qty(day(&wire.v))?,
         ..Ticker::empty(market, received_at)
+    })
+}
+
+/// `sent_at`: when the message was made. Nothing says whether one has ended, and the quote volume would have to be
+/// computed from a rounded average.
+pub(super) fn candle(
+    wire: &CandleRow<'_>,
+    market: Market,
+    sent_at: Option<Timestamp>,
+    received_at: Timestamp,
+) -> Result<Candle, DecodeError> {
+    let interval = (INTERVALS.iter().copied()).find(|known| minutes(*known) == wire.interval);
+    reading::candle(Candle {
+        market,
+        interval: interval.ok_or(DecodeError::Value("an interval that was not asked for"))?,
+        open_time: rfc3339(&wire.interval_begin)?,
+        open: wire.open.price()?,
+        high: wire.high.price()?,
+        low: wire.low.price()?,
+        close: wire.close.price()?,
+        volume: wire.volume.qty()?,
+        quote_volume: None,
+        trades: Some(reading::count(wire.trades)?),
+        closed: false,
+        complete: true,
+        origin: Origin::Stream,
+        timestamp: sent_at,
+        received_at,
+    })
+}
+
+/// A row of REST `OHLC`: seconds, open, high, low, close, average price, volume, trades.
+pub(super) fn rest_candle(
+    row: &[Literal<'_>],
+    market: Market,
+    interval: Interval,
+    received_at: Timestamp,
+) -> Result<Candle, DecodeError> {
+    let [seconds, open, high, low, close, _, volume, trades, ..] = row else {
+        return Err(DecodeError::Value("a candle row that is too short"));
+    };
+    reading::candle(Candle {
+        market,
+        interval,
+        open_time: Timestamp::parse_seconds(seconds.text())
+            .ok_or(DecodeError::Value("a time that is no number of seconds"))?,
+        open: open.price()?,
+        high: high.price()?,
+        low: low.price()?,
+        close: close.price()?,
+        volume: volume.qty()?,
+        quote_volume: None,
+        trades: Some(reading::count(*trades)?),
+        closed: false,
+        complete: true,
+        origin: Origin::History,
+        timestamp: None,
+        received_at,
     })
 }
 

@@ -9,12 +9,14 @@ use serde_json::value::RawValue;
 use crate::exchange::protocol::{Adapter, Ask, DecodeError, Profile, Protocol, TradePage};
 use crate::exchange::reading::{self, malformed, rule};
 use crate::exchange::{Literal, percent_encode};
-use crate::feed::ProviderError;
-use crate::model::{Decimal, Exchange, Instrument, Ticker, Timestamp, Trade, TradingStatus};
+use crate::feed::{ProviderError, Span};
+use crate::model::{
+    Candle, Decimal, Exchange, Instrument, Interval, Ticker, Timestamp, Trade, TradingStatus,
+};
 
 use super::subscribe::KrakenProtocol;
 use super::wire::{Envelope, PairInfo, RestTicker, RestTime};
-use super::{EXCHANGE, Kraken, normalise};
+use super::{EXCHANGE, INTERVALS, Kraken, minutes, normalise};
 
 /// Longer lists have been answered with HTTP 520.
 const PAIRS_PER_TICKER: usize = 50;
@@ -108,13 +110,7 @@ impl Adapter for Kraken {
         of: &Instrument,
         received_at: Timestamp,
     ) -> Result<Vec<Trade>, ProviderError> {
-        let rows: BTreeMap<String, &RawValue> = result(body)?;
-        // Beside the trades there is `last`, a cursor.
-        let raw = rows
-            .iter()
-            .find(|(key, _)| *key != "last")
-            .map(|(_, raw)| raw.get());
-        let rows: Vec<Vec<Literal<'_>>> = reading::answer(EXCHANGE, raw.unwrap_or("[]"))?;
+        let rows = rows(body)?;
         let trades = rows
             .iter()
             .map(|row| normalise::rest_trade(row, of.market, received_at));
@@ -133,6 +129,35 @@ impl Adapter for Kraken {
             path: format!("{path}&since={}", moment.nanos().max(0)),
             weight,
         })
+    }
+
+    /// Candles that begin after `since`, which is in seconds, and not at it. Nothing says until when.
+    fn ask_candles(&self, of: &Instrument, interval: Interval, span: Span) -> Option<Ask> {
+        let first = interval.first_from(span.from).nanos();
+        let since = first.saturating_sub(interval.nanos()).max(0) / 1_000_000_000;
+        INTERVALS.contains(&interval).then(|| Ask {
+            path: format!(
+                "/0/public/OHLC?pair={}&interval={}&since={since}",
+                percent_encode(rest_name(of)),
+                minutes(interval),
+            ),
+            weight: 1,
+        })
+    }
+
+    fn read_candles(
+        &self,
+        body: &str,
+        of: &Instrument,
+        interval: Interval,
+        received_at: Timestamp,
+    ) -> Result<Vec<Candle>, ProviderError> {
+        let rows = rows(body)?;
+        let rows = rows
+            .iter()
+            .map(|row| normalise::rest_candle(row, of.market, interval, received_at));
+        let rows = rows.collect::<Result<_, _>>();
+        rows.map(reading::past_candles).map_err(malformed(EXCHANGE))
     }
 
     /// Only the edge answers with an HTTP error, and what it says is a web page.
@@ -277,6 +302,13 @@ fn result<'a, T: serde::Deserialize<'a>>(body: &'a str) -> Result<T, ProviderErr
         ProviderError::Malformed(format!("{EXCHANGE}: an answer without a result"))
     })?;
     reading::answer(EXCHANGE, raw.get())
+}
+
+/// The rows of the one pair that was asked for; beside them there is `last`, a cursor.
+fn rows(body: &str) -> Result<Vec<Vec<Literal<'_>>>, ProviderError> {
+    let members: BTreeMap<String, &RawValue> = result(body)?;
+    let rows = members.iter().find(|(key, _)| *key != "last");
+    reading::answer(EXCHANGE, rows.map_or("[]", |(_, raw)| raw.get()))
 }
 
 fn refusal(error: &str) -> ProviderError {

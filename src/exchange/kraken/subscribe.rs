@@ -8,14 +8,17 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::exchange::protocol::{DecodeError, Frame, Message, Output, Protocol, Reply};
+use crate::exchange::reading::rfc3339;
 use crate::feed::Topic;
 use crate::model::{Event, Market, Stream, Trade};
 
-use super::normalise;
-use super::wire::{Head, MethodReply, StatusRow, TickerRow, TradeRow};
+use super::wire::{CandleRow, Head, MethodReply, StatusRow, TickerRow, TradeRow};
+use super::{minutes, normalise};
 
 /// Symbols in one request.
 const SYMBOLS_PER_MESSAGE: usize = 200;
+/// The channel of candles, of which there are several by their lengths.
+const CANDLES: &str = "ohlc";
 /// Between two attempts to connect, after maintenance was announced.
 const MAINTENANCE_PACE: Duration = Duration::from_secs(5);
 
@@ -82,6 +85,14 @@ impl Protocol for KrakenProtocol {
                 };
                 self.on_rows(data, out, |row| &row.symbol, event)
             }
+            (Some(CANDLES), Some(data)) => {
+                let sent_at = head.timestamp.as_deref().map(rfc3339).transpose()?;
+                let event = |row: &CandleRow<'_>, market| {
+                    let candle = normalise::candle(row, market, sent_at, frame.received_at)?;
+                    Ok(Event::Candle(Arc::new(candle)))
+                };
+                self.on_rows(data, out, |row| &row.symbol, event)
+            }
             (Some("status"), Some(data)) => {
                 self.on_status(data, out);
                 Ok(())
@@ -130,7 +141,12 @@ impl KrakenProtocol {
             // The last 50 trades: after a reconnect they show what was missed.
             (Stream::Trades, "subscribe") => params["snapshot"] = true.into(),
             (Stream::Trades, _) => {}
-            (Stream::Candles(_), _) => {}
+            // The last candles: an end that was missed while there was no connection is among them.
+            (Stream::Candles(interval), "subscribe") => {
+                params["interval"] = minutes(interval).into();
+                params["snapshot"] = true.into();
+            }
+            (Stream::Candles(interval), _) => params["interval"] = minutes(interval).into(),
         }
         if method == "subscribe" {
             // Earlier requests for the same stay: their answers can be on their way.
@@ -193,13 +209,15 @@ impl KrakenProtocol {
     fn answered(&self, reply: &MethodReply<'_>, error: &str) -> Vec<Topic> {
         let result = reply.result.as_ref();
         let stream = result.and_then(|result| result.channel.as_deref());
+        let interval = result.and_then(|result| result.interval);
         let symbol = reply
             .symbol
             .as_deref()
             .or(result.and_then(|result| result.symbol.as_deref()));
-        // With channel and symbol it is clear what it is about, whichever of the requests it answers; but
+        // With channel, length and symbol it is clear what it is about, whichever of the requests it answers; but
         // not one from before the topic was stopped.
-        let is_complete = stream.is_some() && symbol.is_some();
+        let is_whole_stream = stream != Some(CANDLES) || interval.is_some();
+        let is_complete = stream.is_some() && is_whole_stream && symbol.is_some();
         let is_late = |topic: &Topic| {
             let mut stopped = self.stopped.iter().filter(|(_, t)| t == topic);
             stopped.any(|(id, _)| reply.req_id.is_some_and(|req_id| req_id < *id))
@@ -207,6 +225,8 @@ impl KrakenProtocol {
         let is_candidate = |id: u64, topic: &Topic| {
             (is_complete || reply.req_id.is_none_or(|req_id| req_id == id))
                 && stream.is_none_or(|name| name == channel(topic.stream))
+                && interval
+                    .is_none_or(|length| topic.stream.interval().map(minutes) == Some(length))
                 && !is_late(topic)
         };
         // Where the text names a symbol it is about that one, even if that one has its answer already.
@@ -277,6 +297,6 @@ fn channel(stream: Stream) -> &'static str {
     match stream {
         Stream::Ticker => "ticker",
         Stream::Trades => "trade",
-        Stream::Candles(_) => "ohlc",
+        Stream::Candles(_) => CANDLES,
     }
 }

@@ -20,6 +20,9 @@ pub(super) struct Head<'a> {
     pub kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub data: Option<&'a RawValue>,
+    /// When the message was made; only candles have it here.
+    #[serde(borrow)]
+    pub timestamp: Option<Cow<'a, str>>,
 }
 
 /// `{"method":"subscribe","result":{"channel":"trade","symbol":"BTC/USD",…},"success":true,"req_id":11,…}`, or with
@@ -45,6 +48,8 @@ pub(super) struct ReplyResult<'a> {
     pub channel: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub symbol: Option<Cow<'a, str>>,
+    /// Minutes, where candles were asked for.
+    pub interval: Option<u32>,
 }
 
 /// `{"system":"online","api_version":"v2","connection_id":…,"version":"2.0.0"}`
@@ -101,6 +106,31 @@ pub(super) struct TickerRow<'a> {
     pub change_pct: Option<Literal<'a>>,
     #[serde(borrow)]
     pub timestamp: Option<Cow<'a, str>>,
+}
+
+/// `{"symbol":"BTC/USD","open":60990.0,"high":61010.0,"low":60985.2,"close":60999.9,"trades":121,"volume":12.50000000,"interval_begin":"…Z","interval":1,…}`.
+/// It also has a `timestamp`, which is the end of the interval although it is described as its begin.
+#[derive(Debug, Deserialize)]
+pub(super) struct CandleRow<'a> {
+    #[serde(borrow)]
+    pub symbol: Cow<'a, str>,
+    #[serde(borrow)]
+    pub open: Literal<'a>,
+    #[serde(borrow)]
+    pub high: Literal<'a>,
+    #[serde(borrow)]
+    pub low: Literal<'a>,
+    #[serde(borrow)]
+    pub close: Literal<'a>,
+    #[serde(borrow)]
+    pub volume: Literal<'a>,
+    /// One page of the documentation has it as a float.
+    #[serde(borrow)]
+    pub trades: Literal<'a>,
+    #[serde(borrow)]
+    pub interval_begin: Cow<'a, str>,
+    /// Minutes.
+    pub interval: u32,
 }
 
 /// Every REST answer. Errors come with HTTP 200, too.

@@ -1,4 +1,5 @@
 //! Binance spot: combined and raw streams, REST v3.
+mod klines;
 mod rest;
 mod ws;
 

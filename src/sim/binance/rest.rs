@@ -1,5 +1,5 @@
 //! Binance REST v3.
-use super::{DAY_MS, buyer_is_maker};
+use super::{DAY_MS, buyer_is_maker, klines};
 use crate::sim::{
     config::Status,
     core::{Core, lock},
@@ -37,6 +37,7 @@ fn weight(request: &Request) -> u64 {
         "/api/v3/ticker/price" | "/api/v3/ticker/bookTicker" => 4 - 2 * u64::from(one),
         "/api/v3/trades" | "/api/v3/historicalTrades" => 25,
         "/api/v3/aggTrades" => 4,
+        "/api/v3/klines" => 2,
         _ => 1,
     }
 }
@@ -58,6 +59,7 @@ fn route(core: &Core, request: &Request) -> Answer {
         "/api/v3/trades" => trades(core, request, None),
         "/api/v3/historicalTrades" => trades(core, request, number(request, "fromId")?),
         "/api/v3/aggTrades" => aggregate_trades(core, request),
+        "/api/v3/klines" => candles(core, request),
         _ => Err(Response::status(
             404,
             "<html><body>Not Found</body></html>".to_owned(),
@@ -304,13 +306,34 @@ fn aggregate_trades(core: &Core, request: &Request) -> Answer {
     )))
 }
 
-fn ledger(core: &Core, request: &Request) -> Result<Vec<Trade>, Response> {
-    let Some(symbol) = request.param("symbol") else {
-        let message = "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.";
-        return Err(error(400, -1102, message));
+fn candles(core: &Core, request: &Request) -> Answer {
+    let symbol = mandatory(request, "symbol")?;
+    core.view(symbol).ok_or_else(bad_symbol)?;
+    let grid = klines::grid(mandatory(request, "interval")?);
+    let wanted = klines::Wanted {
+        grid: grid.ok_or_else(|| error(400, -1120, "Invalid interval."))?,
+        start: number(request, "startTime")?,
+        end: number(request, "endTime")?,
+        limit: limit(request)?,
     };
+    if number(request, "limit")?.is_some_and(|asked| asked > 1000) {
+        core.violation("more than 1000 candles asked for");
+    }
+    Ok(Response::json(klines::rows(core, symbol, &wanted)))
+}
+
+fn ledger(core: &Core, request: &Request) -> Result<Vec<Trade>, Response> {
+    let symbol = mandatory(request, "symbol")?;
     core.view(symbol).ok_or_else(bad_symbol)?;
     Ok(core.rest_trades(symbol))
+}
+
+fn mandatory<'a>(request: &'a Request, name: &str) -> Result<&'a str, Response> {
+    request.param(name).ok_or_else(|| {
+        let message =
+            format!("Mandatory parameter '{name}' was not sent, was empty/null, or malformed.");
+        error(400, -1102, &message)
+    })
 }
 
 /// 500 unless asked, never above 1000.

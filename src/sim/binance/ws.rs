@@ -1,5 +1,5 @@
 //! Binance WebSocket streams.
-use super::{DAY_MS, buyer_is_maker};
+use super::{DAY_MS, buyer_is_maker, klines};
 use crate::sim::{
     core::{Core, Event},
     faults::Stream as Data,
@@ -25,6 +25,7 @@ enum Kind {
     Trade,
     Ticker,
     BookTicker,
+    Kline,
     /// Acknowledged and silent: another stream type, or a symbol that does not exist.
     Unknown,
 }
@@ -36,6 +37,8 @@ struct Stream {
     kind: Kind,
     /// Trades up to this id happened before the subscription.
     after: u64,
+    /// What a stream of candles is at.
+    line: Option<klines::Line>,
 }
 
 pub(in crate::sim) struct Session {
@@ -71,7 +74,10 @@ impl Session {
         let symbol = lower.to_uppercase();
         // an upper-case name is a valid stream of a symbol that does not exist
         let view = core.view(&symbol).filter(|_| symbol != lower);
+        let interval = kind.strip_prefix("kline_").and_then(klines::grid);
+        let grid = interval.filter(|_| view.is_some());
         let kind = match (kind, &view) {
+            _ if grid.is_some() => Kind::Kline,
             ("trade", Some(_)) => Kind::Trade,
             ("ticker", Some(_)) => Kind::Ticker,
             ("bookTicker", Some(_)) => Kind::BookTicker,
@@ -83,6 +89,7 @@ impl Session {
             symbol,
             kind,
             after,
+            line: grid.map(|grid| klines::Line::new(grid, core.now_ns())),
         });
     }
 
@@ -165,6 +172,35 @@ impl Session {
         Ok("null".to_owned())
     }
 
+    /// When the next candle ends.
+    pub fn due_ns(&self) -> Option<i64> {
+        let lines = self.streams.iter().filter_map(|s| s.line.as_ref());
+        lines.map(klines::Line::due_ns).min()
+    }
+
+    /// Tells the candles that have ended.
+    pub fn on_clock(&mut self, ctx: &mut Ctx<'_>) {
+        self.tell_candles(ctx, klines::Line::ended);
+    }
+
+    fn tell_candles<T: IntoIterator<Item = String>>(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        read: impl Fn(&mut klines::Line, &str, &Ctx<'_>) -> T,
+    ) {
+        let mut messages = Vec::new();
+        for stream in &mut self.streams {
+            let Some(line) = &mut stream.line else {
+                continue;
+            };
+            let told = read(line, &stream.symbol, ctx).into_iter();
+            messages.extend(told.map(|message| (stream.name.clone(), message)));
+        }
+        for (name, message) in messages {
+            self.send(&name, message, ctx);
+        }
+    }
+
     pub fn on_event(&mut self, event: &Event, ctx: &mut Ctx<'_>) {
         let info = &event.view.info;
         for stream in self
@@ -190,7 +226,9 @@ impl Session {
         }
     }
 
-    pub fn on_second(&mut self, ctx: &mut Ctx<'_>) {
+    pub fn on_second(&mut self, second: u64, ctx: &mut Ctx<'_>) {
+        self.on_clock(ctx);
+        self.tell_candles(ctx, |line, symbol, ctx| line.changed(symbol, second, ctx));
         for stream in self
             .streams
             .iter()

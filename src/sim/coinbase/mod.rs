@@ -1,4 +1,5 @@
 //! Coinbase Exchange: public WebSocket feed and REST.
+mod candles;
 mod rest;
 mod ws;
 

@@ -1,4 +1,5 @@
 //! Coinbase Exchange REST.
+use super::candles;
 use crate::sim::{
     config::Status,
     core::{Core, lock},
@@ -37,6 +38,10 @@ fn one(core: &Core, request: &Request, view: &View, what: Option<&str>) -> Respo
         Some("stats") => stats(view),
         Some("book") => book(core, view),
         Some("trades") => trades(core, request, view),
+        Some("candles") => match candles::rows(core, request, &view.info) {
+            Ok(rows) => Response::json(rows),
+            Err(message) => error(400, message),
+        },
         _ => error(404, "NotFound"),
     }
 }

@@ -1,5 +1,6 @@
 //! Kraken spot: WebSocket v2 and REST.
 mod names;
+mod ohlc;
 mod rest;
 mod ws;
 

@@ -1,20 +1,17 @@
 //! Kraken REST: status 200 even for errors.
-use super::{listed, names};
+use super::{listed, names, ohlc};
 use crate::sim::{
     config::Status,
     core::{Core, lock},
     dec::Dec,
     http::{Request, Response},
     json::{Object, array, quoted},
-    market::{Stats, Trade, View},
+    market::{Trade, View},
     time::{rfc1123, rfc3339_s, seconds_micros},
 };
 
 /// Pairs in one `pair=` list; longer ones have been answered with status 520.
 const MAX_PAIRS: usize = 50;
-/// Rows of `OHLC`, whatever `since` is.
-const MAX_BARS: i64 = 720;
-const MINUTES: [i64; 9] = [1, 5, 15, 30, 60, 240, 1440, 10_080, 21_600];
 const SECOND_NS: i64 = 1_000_000_000;
 
 /// Answers one request.
@@ -38,7 +35,7 @@ pub(in crate::sim) fn respond(core: &Core, request: &Request) -> Response {
         Some("AssetPairs") => keyed(core, request, |chosen| asset_pair(request, chosen)),
         Some("Ticker") => keyed(core, request, ticker),
         Some("Trades") => trades(core, request),
-        Some("OHLC") => ohlc(core, request),
+        Some("OHLC") => candles(core, request),
         Some("Depth") => depth(core, request),
         _ => Err("EGeneral:Unknown method"),
     };
@@ -250,107 +247,13 @@ fn row(trade: &Trade) -> String {
     ])
 }
 
-/// A bar of trades.
-struct Bar {
-    open: Dec,
-    high: Dec,
-    low: Dec,
-    close: Dec,
-    volume: Dec,
-    quote_volume: i128,
-    count: u64,
-}
-
-impl Bar {
-    fn flat(price: Dec) -> Self {
-        let zero = Dec::new(0, crate::sim::market::VOLUME_SCALE);
-        let [open, high, low, close] = [price; 4];
-        Self {
-            open,
-            high,
-            low,
-            close,
-            volume: zero,
-            quote_volume: 0,
-            count: 0,
-        }
-    }
-
-    fn add(&mut self, trade: &Trade) {
-        let price = trade.price;
-        if self.count == 0 {
-            *self = Self::flat(price);
-        }
-        self.high.units = self.high.units.max(price.units);
-        self.low.units = self.low.units.min(price.units);
-        self.close = price;
-        let size = trade.size.rescale(self.volume.scale).units;
-        self.volume.units += size;
-        self.quote_volume += size * price.units;
-        self.count += 1;
-    }
-
-    fn row(&self, time: i64, price_decimals: u32) -> String {
-        let scale = self.volume.scale + self.close.scale;
-        let amount = Dec::new(self.quote_volume, scale).rescale(8);
-        let vwap = match self.count {
-            0 => "0.0".to_owned(),
-            _ => amount
-                .divide(self.volume.rescale(8), price_decimals)
-                .to_string(),
-        };
-        let prices = [self.open, self.high, self.low, self.close];
-        let mut cells = vec![time.to_string()];
-        cells.extend(prices.iter().map(|price| quoted(&price.to_string())));
-        cells.extend([quoted(&vwap), quoted(&self.volume.rescale(8).to_string())]);
-        cells.push(self.count.to_string());
-        array(cells)
-    }
-}
-
-/// Bars of the ledger; before it, the 24-hour open without trades.
-fn ohlc(core: &Core, request: &Request) -> Answer {
+fn candles(core: &Core, request: &Request) -> Answer {
     let chosen = only(core, request)?;
     let minutes = number(request, "interval", 1)?;
-    if !MINUTES.contains(&minutes) {
-        return Err("EGeneral:Invalid arguments");
-    }
+    let grid = ohlc::grid(minutes).ok_or("EGeneral:Invalid arguments")?;
     let since = number(request, "since", -1)?;
-    let ledger = core.trades(&chosen.view.info.native);
-    let step = minutes * 60;
-    let running = (core.now_ns() / SECOND_NS).div_euclid(step) * step;
-    let first = running - (MAX_BARS - 1) * step;
-    let rows = bars(&ledger, &chosen.view.stats, first, running, step)
-        .into_iter()
-        // the running bar is always there
-        .filter(|(time, _)| *time > since || *time == running)
-        .map(|(time, bar)| bar.row(time, chosen.view.info.price_decimals));
-    let committed = running - step;
-    Ok(Object::new()
-        .raw(&chosen.key, array(rows))
-        .raw("last", committed)
-        .end())
-}
-
-/// One bar per interval from `first` to `running`, with its open time.
-fn bars(ledger: &[Trade], stats: &Stats, first: i64, running: i64, step: i64) -> Vec<(i64, Bar)> {
-    let start = ledger.partition_point(|trade| trade.time_ns / SECOND_NS < first);
-    let mut close = start
-        .checked_sub(1)
-        .map_or(stats.open, |before| ledger[before].price);
-    let mut trades = ledger[start..].iter().peekable();
-    let mut bars = Vec::new();
-    let mut time = first;
-    while time <= running {
-        let mut bar = Bar::flat(close);
-        while let Some(trade) = trades.next_if(|t| t.time_ns / SECOND_NS < time + step) {
-            bar.add(trade);
-        }
-        close = bar.close;
-        bars.push((time, bar));
-        time += step;
-    }
-    bars
+    let (rows, last) = ohlc::rest(core, &chosen.view.info, grid, since);
+    Ok(Object::new().raw(&chosen.key, rows).raw("last", last).end())
 }
 
 /// The best level and a ladder of ticks beyond it.

@@ -1,6 +1,7 @@
 //! Kraken WebSocket v2.
-use super::listed;
+use super::{listed, ohlc};
 use crate::sim::{
+    bars::Grid,
     core::{Event, lock},
     faults::Stream,
     json::{Object, array, quoted},
@@ -12,6 +13,7 @@ use serde_json::Value;
 
 /// Trades in a snapshot.
 const SNAPSHOT: usize = 50;
+const OHLC_WARNINGS: &str = "[\"timestamp is deprecated, use interval_begin\"]";
 /// Trades of one burst that share a message.
 const TRADES_PER_MESSAGE: usize = 3;
 
@@ -22,6 +24,7 @@ enum Channel {
     Ticker,
     /// On every change of the best bid or ask.
     TickerBbo,
+    Ohlc(Grid),
 }
 
 impl Channel {
@@ -29,6 +32,7 @@ impl Channel {
         match self {
             Self::Trade => Stream::Trades,
             Self::Ticker | Self::TickerBbo => Stream::Ticker,
+            Self::Ohlc(_) => Stream::Candles,
         }
     }
 
@@ -36,6 +40,15 @@ impl Channel {
         match self {
             Self::Trade => "trade",
             Self::Ticker | Self::TickerBbo => "ticker",
+            Self::Ohlc(_) => "ohlc",
+        }
+    }
+
+    /// Whether one takes the other's place: tickers do whatever their trigger, candles only of the same length.
+    fn is_same(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Ohlc(_), Self::Ohlc(_)) => self == other,
+            _ => self.name() == other.name(),
         }
     }
 }
@@ -45,6 +58,8 @@ struct Subscription {
     symbol: String,
     /// Trades up to this id happened before the subscription.
     after: u64,
+    /// What a stream of candles is at.
+    line: Option<ohlc::Line>,
 }
 
 #[derive(Default)]
@@ -185,6 +200,10 @@ impl Session {
             channel: call.channel,
             symbol: symbol.clone(),
             after,
+            line: match call.channel {
+                Channel::Ohlc(grid) => Some(ohlc::Line::new(grid)),
+                _ => None,
+            },
         };
         self.subscriptions.push(subscription);
         ctx.ack(acceptance(call, symbol, ctx));
@@ -204,6 +223,10 @@ impl Session {
             Channel::Ticker | Channel::TickerBbo => {
                 let row = ticker_row(&view.info, &view.quote, &view.stats, ctx.core.now_ns());
                 ctx.data(envelope("ticker", "snapshot", array([row])));
+            }
+            Channel::Ohlc(grid) => {
+                let snapshot = ohlc::Line::new(grid).snapshot(ctx.core, symbol, after);
+                ctx.data(snapshot);
             }
         }
         Ok(())
@@ -227,20 +250,21 @@ impl Session {
     fn position(&self, channel: Channel, symbol: &str) -> Option<usize> {
         self.subscriptions
             .iter()
-            .position(|s| s.channel.name() == channel.name() && s.symbol == symbol)
+            .position(|s| s.channel.is_same(channel) && s.symbol == symbol)
     }
 
     pub fn on_event(&mut self, event: &Event, ctx: &mut Ctx<'_>) {
         let info = &event.view.info;
         for subscription in self
             .subscriptions
-            .iter()
+            .iter_mut()
             .filter(|s| s.symbol == info.native)
         {
             if ctx.mutes(info, subscription.channel.stream()) {
                 continue;
             }
-            let fresh = |tick: &&Tick| tick.trade.id > subscription.after;
+            let after = subscription.after;
+            let fresh = |tick: &&Tick| tick.trade.id > after;
             match subscription.channel {
                 Channel::Trade => {
                     let ticks = ctx.out.mangle(ctx.core, info, &event.ticks);
@@ -260,6 +284,14 @@ impl Session {
                     let (view, now) = (&event.view, ctx.core.now_ns());
                     let row = ticker_row(info, &view.quote, &view.stats, now);
                     ctx.data(envelope("ticker", "update", array([row])));
+                }
+                Channel::Ohlc(_) => {
+                    let ticks: Vec<&Tick> = event.ticks.iter().filter(fresh).collect();
+                    let line = subscription.line.as_mut();
+                    let update = line.and_then(|line| line.update(ctx.core, info, &ticks));
+                    if let Some(update) = update {
+                        ctx.data(update);
+                    }
                 }
             }
         }
@@ -282,22 +314,33 @@ fn channel(params: &Value) -> Result<Channel, &'static str> {
         (Some("ticker"), "trades") => Ok(Channel::Ticker),
         (Some("ticker"), "bbo") => Ok(Channel::TickerBbo),
         (Some("ticker"), _) => Err("Event trigger not supported"),
+        (Some("ohlc"), _) => {
+            let minutes = params.get("interval").map_or(Some(1), Value::as_i64);
+            let grid = minutes.and_then(ohlc::grid);
+            grid.map(Channel::Ohlc).ok_or("Interval not supported")
+        }
         _ => Err("Channel not supported"),
     }
 }
 
 fn acceptance(call: &Call<'_>, symbol: &str, ctx: &Ctx<'_>) -> String {
     let trigger = match call.channel {
-        Channel::Trade => None,
+        Channel::Trade | Channel::Ohlc(_) => None,
         Channel::Ticker => Some("\"trades\""),
         Channel::TickerBbo => Some("\"bbo\""),
+    };
+    let (interval, warnings) = match call.channel {
+        Channel::Ohlc(grid) => (Some(grid.step / 60), Some(OHLC_WARNINGS)),
+        _ => (None, None),
     };
     let subscribing = call.method == "subscribe";
     let result = Object::new()
         .str("channel", call.channel.name())
         .maybe_raw("event_trigger", trigger)
+        .maybe_raw("interval", interval)
         .maybe_raw("snapshot", subscribing.then_some(call.snapshot))
-        .str("symbol", symbol);
+        .str("symbol", symbol)
+        .maybe_raw("warnings", warnings.filter(|_| subscribing));
     Object::new()
         .str("method", call.method)
         .raw("result", result.end())

@@ -86,7 +86,7 @@ fn frame_length(bytes: &[u8]) -> Option<(usize, usize)> {
     Some((2 + extended + mask, usize::try_from(payload).ok()?))
 }
 
-/// The symbol that a message with market data is about, and its stream where it is one of the two.
+/// The symbol that a message with market data is about, and its stream where it is a known one.
 ///
 /// The symbol is in the form of [`squeezed`]. `None`: no market data.
 pub(super) fn subject(text: &str) -> Option<(String, Option<Stream>)> {
@@ -109,6 +109,8 @@ pub(super) fn subject(text: &str) -> Option<(String, Option<Stream>)> {
     let stream = match kind {
         "trade" | "match" | "last_match" => Some(Stream::Trades),
         "ticker" | "bookTicker" | "ticker_batch" => Some(Stream::Ticker),
+        "ohlc" => Some(Stream::Candles),
+        kind if kind.starts_with("kline_") => Some(Stream::Candles),
         _ => None,
     };
     Some((squeezed(symbol), stream))

@@ -243,7 +243,7 @@ fn symbol(words: &mut Words<'_>, after: &str) -> Result<String, String> {
 }
 
 fn stream(words: &mut Words<'_>) -> Option<Stream> {
-    let known = [Stream::Trades, Stream::Ticker];
+    let known = [Stream::Trades, Stream::Ticker, Stream::Candles];
     known.into_iter().find(|stream| words.takes(stream.word()))
 }
 

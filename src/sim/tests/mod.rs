@@ -1,5 +1,6 @@
 //! The simulated exchanges against a plain WebSocket client and raw HTTP on loopback.
 mod binance;
+mod candles;
 mod coinbase;
 mod faults;
 mod kraken;

@@ -1,0 +1,229 @@
+//! Candles of a span of the past, page by page, each asked for when it is wanted.
+//!
+//! A length that the exchange has is taken as it is told. Any other is put together from the longest one that it is
+//! made of, and one that is shorter than all of them from trades.
+
+use std::sync::Arc;
+
+use futures_util::stream::{StreamExt, TryStreamExt, try_unfold};
+
+use crate::candles::Building;
+use crate::feed::{Page, Pages, ProviderError, Span};
+use crate::model::{Candle, Instrument, Interval, Timestamp, Trade};
+
+use super::folding::Folding;
+use super::rest::Rest;
+
+/// What is left of a question about candles of a length that the exchange has.
+struct Question {
+    of: Arc<Instrument>,
+    interval: Interval,
+    /// From an open time until the first one that is not wanted.
+    rest: Span,
+    closed_before: Timestamp,
+    /// The candles that one answer has at most, or all, where every answer has the newest.
+    window: Option<usize>,
+    /// How many of the newest there are.
+    reach: Option<usize>,
+}
+
+impl Rest {
+    /// See [`crate::feed::Provider::candle_history`].
+    pub(super) fn candle_history(
+        &self,
+        of: Arc<Instrument>,
+        interval: Interval,
+        span: Span,
+        closed_before: Timestamp,
+    ) -> Pages<'_, Candle> {
+        let lengths = self.adapter.profile().candles.history;
+        let part = interval.longest_part(lengths);
+        if part == Some(interval) {
+            return self.native_candles(of, interval, span, closed_before);
+        }
+        let folding = Folding::new(of.market, interval);
+        let span = Span {
+            from: interval.first_from(span.from),
+            until: interval.first_from(span.until),
+        };
+        match part {
+            Some(part) => {
+                let parts = self.native_candles(of, part, span, closed_before);
+                folded(parts, folding, fold_candles)
+            }
+            None => {
+                let trades = self.trade_history(of, span);
+                folded(trades, folding, move |folding, page| {
+                    fold_trades(folding, page, closed_before)
+                })
+            }
+        }
+    }
+
+    fn native_candles(
+        &self,
+        of: Arc<Instrument>,
+        interval: Interval,
+        span: Span,
+        closed_before: Timestamp,
+    ) -> Pages<'_, Candle> {
+        let candles = self.adapter.profile().candles;
+        let question = Question {
+            of,
+            interval,
+            rest: Span {
+                from: interval.first_from(span.from),
+                until: interval.first_from(span.until),
+            },
+            closed_before,
+            window: candles.reach.is_none().then_some(candles.page.max(1)),
+            reach: candles.reach,
+        };
+        let pages = try_unfold(Some(question), move |question| async move {
+            let Some(mut question) = question else {
+                return Ok(None);
+            };
+            let asked = question.next();
+            if asked.from >= asked.until {
+                return Ok(None);
+            }
+            let rows = self.candles(&question.of, question.interval, asked).await?;
+            let Some(mut page) = question.page(asked, rows) else {
+                return Ok(None);
+            };
+            let brought_some = page.covers.from < page.covers.until;
+            if asked.until < question.rest.until && brought_some {
+                page.forming = None;
+                question.rest.from = page.covers.until;
+                return Ok(Some((page, Some(question))));
+            }
+            let is_something = brought_some || page.forming.is_some();
+            Ok(is_something.then_some((page, None)))
+        });
+        pages.boxed()
+    }
+
+    /// The candles that begin within a span that one answer has room for, as they are told.
+    pub(super) async fn candles(
+        &self,
+        of: &Instrument,
+        interval: Interval,
+        span: Span,
+    ) -> Result<Vec<Candle>, ProviderError> {
+        let ask = self.adapter.ask_candles(of, interval, span);
+        let ask = ask.ok_or_else(|| {
+            let why = format!("{} has no candles of {interval}", of.market.exchange());
+            ProviderError::Refused(why)
+        })?;
+        let body = self.get_alone(&ask).await?;
+        let adapter = &self.adapter;
+        let rows = adapter.read_candles(&body.text, of, interval, body.received_at);
+        self.heed(&body, rows).await
+    }
+}
+
+impl Question {
+    /// What the next request is about.
+    fn next(&self) -> Span {
+        let length = |candles: usize| {
+            let candles = i64::try_from(candles).unwrap_or(i64::MAX);
+            self.interval.nanos().saturating_mul(candles)
+        };
+        let most = |candles| self.rest.from.plus_nanos(length(candles));
+        let until = self.window.map_or(self.rest.until, most);
+        Span {
+            from: self.rest.from,
+            until: until.min(self.rest.until),
+        }
+    }
+
+    /// What an answer says of the span that was asked for. `None`: all of that is beyond what can be had.
+    fn page(&self, asked: Span, rows: Vec<Candle>) -> Option<Page<Candle>> {
+        let is_full = self.reach.is_some_and(|reach| rows.len() >= reach);
+        let oldest = rows.first().map(|row| row.open_time);
+        let from = oldest
+            .filter(|_| is_full)
+            .map_or(asked.from, |oldest| oldest.max(asked.from));
+        if from >= asked.until {
+            return None;
+        }
+        // All before the last row is over, whatever the clocks say.
+        let shown = rows.last().map(|last| match last.closed {
+            true => last.close_time(),
+            false => last.open_time,
+        });
+        let over = self.interval.open_of(self.closed_before);
+        let over = shown.map_or(over, |shown| shown.max(over));
+        let covers = Span {
+            from,
+            until: over.clamp(from, asked.until),
+        };
+        let (mut items, mut forming) = (Vec::with_capacity(rows.len()), None);
+        for mut row in rows {
+            if (covers.from..covers.until).contains(&row.open_time) {
+                row.closed = true;
+                items.push(row);
+            } else if (covers.until..asked.until).contains(&row.open_time) {
+                row.closed = false;
+                forming = Some(row);
+            }
+        }
+        Some(Page {
+            covers,
+            items,
+            forming,
+        })
+    }
+}
+
+fn fold_candles(folding: &mut Folding, page: Page<Candle>) -> Page<Candle> {
+    folding.begin(page.covers.from);
+    for part in &page.items {
+        folding.add(part.open_time, |building| building.add_part(part));
+    }
+    let covers = page.covers;
+    if let Some(part) = &page.forming {
+        folding.add(part.open_time, |building| building.add_part(part));
+    }
+    let mut folded = folding.end(covers.until, covers.until);
+    if page.forming.is_some() {
+        folded.forming = folding.take_forming();
+    }
+    folded
+}
+
+/// A candle is over by the exchange's clock, or when something is traded after it.
+fn fold_trades(folding: &mut Folding, page: Page<Trade>, closed_before: Timestamp) -> Page<Candle> {
+    folding.begin(page.covers.from);
+    let mut over = page.covers.until.min(closed_before);
+    for trade in &page.items {
+        let add = |building: &mut Building| building.add_trade(trade);
+        folding.add(trade.timestamp, add);
+        over = over.max(trade.timestamp);
+    }
+    folding.end(page.covers.until, over)
+}
+
+/// Folds every page; what is left at the end is forming.
+fn folded<'a, T: Send + 'a>(
+    parts: Pages<'a, T>,
+    folding: Folding,
+    fold: impl Fn(&mut Folding, Page<T>) -> Page<Candle> + Copy + Send + 'a,
+) -> Pages<'a, Candle> {
+    let pages = try_unfold(Some((parts, folding)), move |state| async move {
+        let Some((mut parts, mut folding)) = state else {
+            return Ok(None);
+        };
+        while let Some(page) = parts.try_next().await? {
+            let page = fold(&mut folding, page);
+            if page.covers.from < page.covers.until || page.forming.is_some() {
+                return Ok(Some((page, Some((parts, folding)))));
+            }
+        }
+        Ok(folding.last().map(|page| (page, None)))
+    });
+    pages.boxed()
+}
+
+#[cfg(test)]
+mod tests;

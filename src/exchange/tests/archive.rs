@@ -1,0 +1,463 @@
+//! The REST side of the three exchanges as far as the past goes: one ledger of trades, with the limits and habits of
+//! each.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::support::NOW;
+use super::{binance, coinbase, kraken};
+use crate::exchange::binance::Binance;
+use crate::exchange::coinbase::Coinbase;
+use crate::exchange::kraken::Kraken;
+use crate::exchange::{Live, LiveOptions};
+use crate::model::{Clock, Instrument, Interval, Timestamp};
+use crate::sim::Venue;
+
+pub const VENUES: [Venue; 3] = [Venue::Binance, Venue::Coinbase, Venue::Kraken];
+const SECOND: i64 = 1_000_000_000;
+const MILLI: i64 = 1_000_000;
+
+/// Prices in cents, sizes in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sold {
+    pub id: u64,
+    pub nanos: i64,
+    pub cents: u64,
+    pub size: u64,
+}
+
+/// What was traded within a candle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bar {
+    pub open: u64,
+    pub high: u64,
+    pub low: u64,
+    pub close: u64,
+    pub volume: u64,
+    /// Price times size.
+    pub quote: u64,
+    pub trades: u64,
+}
+
+/// Trades up to [`NOW`], some of them at one moment, with quiet hours between busy ones.
+pub fn ledger(seed: u64, trades: u64, days: i64) -> Vec<Sold> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let span = days * 86_400 * SECOND / MILLI;
+    let mut moments: Vec<i64> = Vec::new();
+    while moments.len() < trades as usize {
+        let start = rng.i64(0..span);
+        // one in eight is alone, the others come together
+        let together = if rng.u8(0..8) == 0 { 1 } else { rng.u32(2..40) };
+        let mut at = start;
+        for _ in 0..together {
+            moments.push(at.min(span - 1));
+            at += rng.i64(0..1_500) * i64::from(rng.bool());
+        }
+    }
+    moments.sort_unstable();
+    moments.truncate(trades as usize);
+    let mut cents = 6_100_000u64;
+    let row = |(n, millis): (usize, i64)| {
+        cents = (cents + rng.u64(0..400)).saturating_sub(200).max(1);
+        Sold {
+            id: 5_001 + n as u64,
+            nanos: NOW.nanos() - (span - millis) * MILLI,
+            cents,
+            size: rng.u64(1..5_000),
+        }
+    };
+    moments.into_iter().enumerate().map(row).collect()
+}
+
+pub fn bars(ledger: &[Sold], interval: Interval) -> BTreeMap<Timestamp, Bar> {
+    let mut bars: BTreeMap<Timestamp, Bar> = BTreeMap::new();
+    for sold in ledger {
+        let open = interval.open_of(Timestamp::from_nanos(sold.nanos));
+        let bar = bars.entry(open).or_insert(Bar {
+            open: sold.cents,
+            high: sold.cents,
+            low: sold.cents,
+            close: sold.cents,
+            volume: 0,
+            quote: 0,
+            trades: 0,
+        });
+        bar.high = bar.high.max(sold.cents);
+        bar.low = bar.low.min(sold.cents);
+        bar.close = sold.cents;
+        bar.volume += sold.size;
+        bar.quote += sold.size * sold.cents;
+        bar.trades += 1;
+    }
+    bars
+}
+
+/// With a flat one wherever nothing was traded, up to now.
+pub fn filled(bars: &BTreeMap<Timestamp, Bar>, interval: Interval) -> BTreeMap<Timestamp, Bar> {
+    let mut all = BTreeMap::new();
+    let Some((&first, _)) = bars.first_key_value() else {
+        return all;
+    };
+    let (mut at, mut last) = (first, 0);
+    while at <= NOW {
+        let flat = Bar {
+            open: last,
+            high: last,
+            low: last,
+            close: last,
+            volume: 0,
+            quote: 0,
+            trades: 0,
+        };
+        let bar = bars.get(&at).copied().unwrap_or(flat);
+        last = bar.close;
+        all.insert(at, bar);
+        at = interval.close_of(at);
+    }
+    all
+}
+
+pub fn price(cents: u64) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+pub fn size(thousandths: u64) -> String {
+    format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000)
+}
+
+#[derive(Default)]
+pub struct Habits {
+    /// Whether a page of Kraken's begins with the trades at its moment.
+    pub since_is_included: bool,
+    /// Whether old trades are there by id.
+    pub has_no_old_trades: bool,
+    /// After so many answers nothing is answered.
+    pub answers: Option<usize>,
+}
+
+pub struct Archive {
+    pub live: Live,
+    pub instrument: Arc<Instrument>,
+    pub ledger: Vec<Sold>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+struct Desk {
+    venue: Venue,
+    ledger: Vec<Sold>,
+    habits: Habits,
+    asked: Arc<Mutex<Vec<String>>>,
+    bars: Mutex<BTreeMap<Interval, Arc<BTreeMap<Timestamp, Bar>>>>,
+}
+
+struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}
+
+impl Archive {
+    pub async fn open(venue: Venue, ledger: Vec<Sold>) -> Self {
+        Self::with(venue, ledger, Habits::default()).await
+    }
+
+    pub async fn with(venue: Venue, ledger: Vec<Sold>, habits: Habits) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let options = LiveOptions {
+            rest_url: Some(format!("http://{}", listener.local_addr().unwrap())),
+            rate_limit: Some(100_000.0),
+            clock: Arc::new(Now),
+            ..LiveOptions::default()
+        };
+        let desk = Arc::new(Desk {
+            venue,
+            ledger: ledger.clone(),
+            habits,
+            asked: asked.clone(),
+            bars: Mutex::default(),
+        });
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(socket, desk.clone()));
+            }
+        });
+        let (live, instrument) = match venue {
+            Venue::Binance => (Live::new(Binance, options), binance::instrument("BTC")),
+            Venue::Coinbase => (Live::new(Coinbase, options), coinbase::instrument("BTC")),
+            Venue::Kraken => (Live::new(Kraken, options), kraken::instrument("BTC")),
+        };
+        Self {
+            live: live.unwrap(),
+            instrument,
+            ledger,
+            asked,
+        }
+    }
+
+    /// Requests so far whose path has this in it.
+    pub fn asked(&self, what: &str) -> usize {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|path| path.contains(what)).count()
+    }
+}
+
+async fn serve(mut socket: TcpStream, desk: Arc<Desk>) {
+    let (mut request, mut buffer) = (Vec::new(), [0; 4_096]);
+    while let Ok(read @ 1..) = socket.read(&mut buffer).await {
+        request.extend_from_slice(&buffer[..read]);
+        while let Some(end) = request.windows(4).position(|w| w == b"\r\n\r\n") {
+            let head = String::from_utf8(request.drain(..end + 4).collect()).unwrap();
+            let path = head.split(' ').nth(1).unwrap();
+            let count = {
+                let mut asked = desk.asked.lock().unwrap();
+                asked.push(path.to_owned());
+                asked.len()
+            };
+            let (status, body) = match desk.habits.answers {
+                Some(most) if count > most => (500, "{}".to_owned()),
+                _ => desk.answer(path).map_or_else(
+                    |why| {
+                        (
+                            400,
+                            format!(r#"{{"message":"{why}","msg":"{why}","code":-1}}"#),
+                        )
+                    },
+                    |body| (200, body),
+                ),
+            };
+            let reply = format!(
+                "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            if socket.write_all(reply.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Desk {
+    fn answer(&self, path: &str) -> Result<String, String> {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let query: BTreeMap<&str, &str> = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .collect();
+        let number = |key: &str| query.get(key).map(|text| text.parse::<i64>().unwrap());
+        match path {
+            "/api/v3/klines" => self.klines(
+                query["interval"].parse()?,
+                number("startTime").unwrap(),
+                number("endTime").unwrap(),
+                number("limit").unwrap(),
+            ),
+            "/0/public/OHLC" => self.ohlc(number("interval").unwrap(), number("since").unwrap()),
+            "/products/BTC-USD/candles" => {
+                let time = |key: &str| Timestamp::parse(query[key]).expect("ISO 8601");
+                self.candles(number("granularity").unwrap(), time("start"), time("end"))
+            }
+            "/0/public/Trades" => self.trades_since(number("since").unwrap_or(0)),
+            "/products/BTC-USD/trades" | "/api/v3/trades" => {
+                self.newest(number("limit").unwrap(), number("after"))
+            }
+            "/api/v3/historicalTrades" => {
+                if self.habits.has_no_old_trades {
+                    return Err("not here".into());
+                }
+                self.from_id(number("fromId").unwrap() as u64, number("limit").unwrap())
+            }
+            "/api/v3/aggTrades" => self.aggregates(number("startTime"), number("fromId")),
+            other => Err(format!("nothing at {other}")),
+        }
+    }
+
+    fn bars(&self, interval: Interval) -> Arc<BTreeMap<Timestamp, Bar>> {
+        let mut known = self.bars.lock().unwrap();
+        let new = || {
+            let bars = bars(&self.ledger, interval);
+            Arc::new(match self.venue {
+                Venue::Coinbase => bars,
+                _ => filled(&bars, interval),
+            })
+        };
+        known.entry(interval).or_insert_with(new).clone()
+    }
+
+    fn klines(
+        &self,
+        interval: Interval,
+        from: i64,
+        until: i64,
+        limit: i64,
+    ) -> Result<String, String> {
+        if !(1..=1_000).contains(&limit) {
+            return Err("limit".into());
+        }
+        let bars = self.bars(interval);
+        let rows = bars.iter().filter(|(at, _)| {
+            let millis = at.nanos() / MILLI;
+            (from..=until).contains(&millis)
+        });
+        let row = |(at, bar): (&Timestamp, &Bar)| {
+            let open = at.nanos() / MILLI;
+            format!(
+                r#"[{open},"{}","{}","{}","{}","{}",{},"{}.{:05}",{},"0","0","0"]"#,
+                price(bar.open),
+                price(bar.high),
+                price(bar.low),
+                price(bar.close),
+                size(bar.volume),
+                open + interval.nanos() / MILLI - 1,
+                bar.quote / 100_000,
+                bar.quote % 100_000,
+                bar.trades
+            )
+        };
+        Ok(list(rows.take(limit as usize).map(row)))
+    }
+
+    fn ohlc(&self, minutes: i64, since: i64) -> Result<String, String> {
+        let length = std::time::Duration::from_secs(minutes as u64 * 60);
+        let interval = Interval::of_length(length)
+            .filter(|known| [1, 5, 15, 30, 60, 240, 1_440].contains(&(known.nanos() / SECOND / 60)))
+            .ok_or("EGeneral:Invalid arguments")?;
+        let bars = self.bars(interval);
+        let rows: Vec<_> = bars
+            .iter()
+            .skip(bars.len().saturating_sub(720))
+            .filter(|(at, _)| at.nanos() / SECOND > since)
+            .collect();
+        let row = |(at, bar): (&Timestamp, &Bar)| {
+            format!(
+                r#"[{},"{}","{}","{}","{}","0.0","{}",{}]"#,
+                at.nanos() / SECOND,
+                price(bar.open),
+                price(bar.high),
+                price(bar.low),
+                price(bar.close),
+                size(bar.volume),
+                bar.trades
+            )
+        };
+        let rows = list(rows.into_iter().map(row));
+        Ok(format!(
+            r#"{{"error":[],"result":{{"XXBTZUSD":{rows},"last":1}}}}"#
+        ))
+    }
+
+    /// Two rows before the first are told, too.
+    fn candles(&self, seconds: i64, start: Timestamp, end: Timestamp) -> Result<String, String> {
+        if ![60, 300, 900, 3_600, 21_600, 86_400].contains(&seconds) {
+            return Err("Unsupported granularity".into());
+        }
+        let length = seconds * SECOND;
+        if (end.nanos() - start.nanos()) / length + 1 > 300 {
+            return Err("granularity too small for the requested time range".into());
+        }
+        let interval = Interval::of_length(std::time::Duration::from_secs(seconds as u64)).unwrap();
+        let bars = self.bars(interval);
+        let rows = bars.range(start.plus_nanos(-2 * length)..=end).rev();
+        let row = |(at, bar): (&Timestamp, &Bar)| {
+            format!(
+                "[{},{},{},{},{},{}]",
+                at.nanos() / SECOND,
+                price(bar.low),
+                price(bar.high),
+                price(bar.open),
+                price(bar.close),
+                size(bar.volume)
+            )
+        };
+        Ok(list(rows.map(row)))
+    }
+
+    fn trades_since(&self, since: i64) -> Result<String, String> {
+        let first = match self.habits.since_is_included {
+            true => self.ledger.partition_point(|sold| sold.nanos < since),
+            false => self.ledger.partition_point(|sold| sold.nanos <= since),
+        };
+        let row = |sold: &Sold| {
+            format!(
+                r#"["{}","{}",{}.{:09},"b","l","",{}]"#,
+                price(sold.cents),
+                size(sold.size),
+                sold.nanos / SECOND,
+                sold.nanos % SECOND,
+                sold.id
+            )
+        };
+        let rows = list(self.ledger[first..].iter().take(1_000).map(row));
+        Ok(format!(
+            r#"{{"error":[],"result":{{"XXBTZUSD":{rows},"last":"1"}}}}"#
+        ))
+    }
+
+    fn newest(&self, limit: i64, after: Option<i64>) -> Result<String, String> {
+        if !(1..=1_000).contains(&limit) {
+            return Err("limit".into());
+        }
+        let end = after.map_or(self.ledger.len(), |after| {
+            self.ledger.partition_point(|sold| (sold.id as i64) < after)
+        });
+        let rows = self.ledger[..end].iter().rev().take(limit as usize);
+        let row = |sold: &Sold| {
+            format!(
+                r#"{{"trade_id":{},"side":"sell","size":"{}","price":"{}","time":"{}"}}"#,
+                sold.id,
+                size(sold.size),
+                price(sold.cents),
+                Timestamp::from_nanos(sold.nanos)
+            )
+        };
+        Ok(list(rows.map(row)))
+    }
+
+    fn from_id(&self, id: u64, limit: i64) -> Result<String, String> {
+        if !(1..=1_000).contains(&limit) {
+            return Err("limit".into());
+        }
+        let first = self.ledger.partition_point(|sold| sold.id < id);
+        let rows = self.ledger[first..].iter().take(limit as usize);
+        let row = |sold: &Sold| {
+            format!(
+                r#"{{"id":{},"price":"{}","qty":"{}","time":{},"isBuyerMaker":false}}"#,
+                sold.id,
+                price(sold.cents),
+                size(sold.size),
+                sold.nanos / MILLI
+            )
+        };
+        Ok(list(rows.map(row)))
+    }
+
+    /// Trades at one moment with ids that are next to each other are one.
+    fn aggregates(&self, start: Option<i64>, from_id: Option<i64>) -> Result<String, String> {
+        let groups: Vec<&[Sold]> = self.ledger.chunk_by(|a, b| a.nanos == b.nanos).collect();
+        let rows = groups.iter().enumerate().filter(|(n, group)| {
+            start.is_none_or(|start| group[0].nanos / MILLI >= start)
+                && from_id.is_none_or(|id| *n as i64 >= id)
+        });
+        let row = |(n, group): (usize, &&[Sold])| {
+            let total = group.iter().map(|sold| sold.size).sum();
+            format!(
+                r#"{{"a":{n},"p":"{}","q":"{}","f":{},"l":{},"T":{},"m":false,"M":true}}"#,
+                price(group[0].cents),
+                size(total),
+                group[0].id,
+                group[group.len() - 1].id,
+                group[0].nanos / MILLI
+            )
+        };
+        Ok(list(rows.take(1_000).map(row)))
+    }
+}
+
+fn list(rows: impl Iterator<Item = String>) -> String {
+    format!("[{}]", rows.collect::<Vec<_>>().join(","))
+}
