@@ -19,6 +19,7 @@ async fn main() -> std::io::Result<()> {
     ] {
         let sim = Sim::start(SimConfig {
             rate,
+            candle_history: 600_000,
             ..SimConfig::new(venue)
         })
         .await?;

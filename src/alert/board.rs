@@ -1,7 +1,9 @@
 //! Many rules over many markets, driven by one stream of events.
 
+use std::sync::Arc;
+
 use crate::expression::Truth;
-use crate::model::{Event, Market, Stream, Timestamp};
+use crate::model::{Candle, Event, Market, Origin, Stream, Timestamp};
 
 use super::{Outcome, Tracker, Views};
 
@@ -20,6 +22,7 @@ impl Board {
     /// Adds a rule; returns its place.
     pub fn add(&mut self, tracker: Tracker) -> usize {
         let place = self.trackers.len();
+        tracker.require(&mut self.views);
         let mut topics: Vec<(Market, Stream)> = tracker
             .slots()
             .filter_map(|slot| Some((slot.market, slot.stream?)))
@@ -47,6 +50,11 @@ impl Board {
         &mut self.trackers[place]
     }
 
+    /// One of them, and what is known of the markets.
+    pub fn split(&mut self, place: usize) -> (&mut Tracker, &Views) {
+        (&mut self.trackers[place], &self.views)
+    }
+
     /// From now on `to` speaks for `from` in all rules.
     pub fn hand_over(&mut self, from: Market, to: Market) {
         let trackers = std::mem::take(&mut self.trackers);
@@ -60,10 +68,16 @@ impl Board {
     /// Takes an event that came at `now`; calls `on` with the place of each rule that it makes fire.
     pub fn apply(&mut self, event: &Event, now: Timestamp, mut on: impl FnMut(usize, Outcome)) {
         let (Some(market), Some(stream)) = (event.market(), event.stream()) else {
+            self.views.update(event, now);
             return;
         };
         if event.is_suspect() {
             return;
+        }
+        if let Event::Candle(candle) = event
+            && candle.origin == Origin::History
+        {
+            return self.learn(candle, now);
         }
         let at = time_of(event);
         let none = [const { Vec::new() }; Stream::COUNT];
@@ -85,6 +99,23 @@ impl Board {
             }
             tracker.observe(&self.views, at, now, &mut self.found);
             self.found.drain(..).for_each(|outcome| on(place, outcome));
+        }
+    }
+
+    /// A candle from before the watch: what is computed from it is known, and nothing is judged.
+    fn learn(&mut self, candle: &Arc<Candle>, now: Timestamp) {
+        self.views.update(&Event::Candle(candle.clone()), now);
+        if !candle.closed {
+            return;
+        }
+        let (market, at) = (candle.market, candle.close_time());
+        if self.views.price(market).is_none() {
+            self.views.seed_price(market, candle.close, at);
+        }
+        let readers = self.readers.get(market.index());
+        let readers = readers.map(|readers| &readers[Stream::Candles(candle.interval).index()]);
+        for &place in readers.into_iter().flatten() {
+            self.trackers[place].look(&self.views, now);
         }
     }
 
@@ -123,7 +154,8 @@ pub fn time_of(event: &Event) -> Timestamp {
     let own = match event {
         Event::Ticker(ticker) => ticker.timestamp,
         Event::Trade(trade) => Some(trade.timestamp),
-        Event::Candle(_) | Event::Gap(_) | Event::Status(_) => None,
+        Event::Candle(candle) => candle.timestamp,
+        Event::Gap(_) | Event::Status(_) => None,
     };
     own.or(event.received_at())
         .unwrap_or(Timestamp::from_nanos(0))

@@ -11,7 +11,7 @@ use crate::expression::Truth;
 use crate::model::{Decimal, Event, Market, Price, Ticker, Timestamp, Trade};
 use crate::sanity;
 
-use super::{Outcome, Slot, Tracker, Views};
+use super::{Bars, Outcome, Slot, Tracker, Views};
 
 /// How far a rule has seen the trades of one market.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +44,8 @@ pub struct Evidence {
     pub tickers: HashMap<Market, Arc<Ticker>>,
     /// Last trades, where more of them than the price is read.
     pub trades: HashMap<Market, Trade>,
+    /// The candles that the rule is computed from.
+    pub bars: Vec<Arc<Bars>>,
     /// What happened since the marks.
     pub since: Since,
     /// Values that were confirmed longer ago are not known.
@@ -64,7 +66,7 @@ pub enum Since {
 }
 
 /// What came of one check.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Checked {
     /// Edges, oldest first.
     pub outcomes: Vec<Outcome>,
@@ -161,6 +163,13 @@ impl Tracker {
             Since::Nothing | Since::Steady(..) => &none,
         };
         let mut views = self.catch_up(&marks, pasts, now, &mut outcomes);
+        let bars: Vec<&Bars> = evidence.bars.iter().map(|bars| &**bars).collect();
+        if self.is_computed() {
+            let counts = !matches!(evidence.since, Since::Nothing);
+            let mark = marks.get(&self.market).filter(|_| counts);
+            let since = mark.map(|mark| mark.time);
+            self.follow(&bars, since, &mut views, now, &mut outcomes);
+        }
         evidence.put_into(&mut views, now);
         let at = evidence.time_of(self.market, now);
         match evidence.since {
@@ -190,6 +199,16 @@ impl Tracker {
             };
             if let Some(after) = after {
                 marks.insert(market, after);
+            }
+        }
+        for (market, last) in self.followed(&bars) {
+            let mark = Mark {
+                id: None,
+                time: last.close_time(),
+                price: Some(last.close),
+            };
+            if !self.priced_markets().contains(&market) {
+                marks.insert(market, mark);
             }
         }
         Checked {
@@ -238,6 +257,16 @@ impl Tracker {
 }
 
 impl Evidence {
+    /// The values of this moment for a rule without memory: what it is computed from first.
+    pub fn show(&self, tracker: &mut Tracker, views: &mut Views, now: Timestamp) {
+        let bars: Vec<&Bars> = self.bars.iter().map(|bars| &**bars).collect();
+        if tracker.is_computed() {
+            tracker.follow(&bars, None, views, now, &mut Vec::new());
+        }
+        self.put_into(views, now);
+        tracker.look(views, now);
+    }
+
     /// The values of this moment, over what a replay has left.
     pub fn put_into(&self, views: &mut Views, now: Timestamp) {
         let is_doubted = |market: &Market| match &self.since {

@@ -64,6 +64,7 @@
 
 mod board;
 mod check;
+mod computed;
 mod memory;
 mod policy;
 mod rule;
@@ -72,6 +73,7 @@ mod views;
 
 pub use board::{Board, time_of};
 pub use check::{CLOCKS, Checked, Evidence, Mark, Past, Since};
+pub use computed::Bars;
 pub use memory::{Memory, Suppression, Verdict};
 pub use policy::{MaxFires, Policy};
 pub use rule::{Alert, Rule};

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::expression::{Reference, Truth};
-use crate::model::{Decimal, Event, Field, Market, Stream, Timestamp, Trade, fnv1a_64};
+use crate::expression::{Crossings, Expression, Reference, Truth};
+use crate::model::{Decimal, Event, Field, Interval, Market, Stream, Timestamp, Trade, fnv1a_64};
 
+use super::views::DEFAULT_INTERVAL;
 use super::{Alert, Mark, Memory, Rule, Slot, Verdict, Views};
 
 /// A rule at work. Give it every event of its markets in order, or the trades of the past.
@@ -23,6 +24,10 @@ pub struct Tracker {
     pub judged: HashMap<Market, Mark>,
     condition: Vec<Slot>,
     rearm: Vec<Slot>,
+    /// What the condition's crossings, and the re-arm condition's, have seen.
+    crossings: [Option<Crossings>; 2],
+    /// The candles that it is computed from, and how many closed ones come before.
+    candles: Vec<(Market, Interval, usize)>,
 }
 
 /// What came of an evaluation.
@@ -46,7 +51,15 @@ impl Tracker {
             Some(rearm) => Slot::of(rearm.operands(), market, other)?,
             None => Vec::new(),
         };
+        let crossings = [Some(&rule.condition), rule.rearm.as_ref()];
+        let crossings = crossings.map(|expression| {
+            let has = |expression: &&Expression| expression.has_crossings();
+            expression.filter(has).map(Crossings::new)
+        });
+        let candles = candles(&rule, market, other)?;
         Some(Self {
+            crossings,
+            candles,
             rule,
             market,
             home: market,
@@ -71,6 +84,42 @@ impl Tracker {
         slots
             .filter(|slot| slot.market == from)
             .for_each(|slot| slot.market = to);
+        let candles = self.candles.iter_mut();
+        candles
+            .filter(|(market, ..)| *market == from)
+            .for_each(|(market, ..)| *market = to);
+    }
+
+    /// The candles that it is computed from, by market and length: how many closed ones before the forming one.
+    pub fn candles(&self) -> &[(Market, Interval, usize)] {
+        &self.candles
+    }
+
+    /// Has its functions computed there.
+    pub fn require(&self, views: &mut Views) {
+        for (expression, slots) in [
+            (Some(&self.rule.condition), &self.condition),
+            (self.rule.rearm.as_ref(), &self.rearm),
+        ] {
+            let Some(expression) = expression else {
+                continue;
+            };
+            let market_of = |reference: &Reference| {
+                let mut pairs = expression.operands().iter().zip(slots);
+                let found = pairs.find(|(operand, _)| operand.of == *reference);
+                found.map(|(_, slot)| slot.market)
+            };
+            views.series.require(expression, &market_of);
+        }
+    }
+
+    /// Crossings see how things stand, and nothing is judged.
+    pub fn look(&mut self, views: &Views, now: Timestamp) {
+        for (crossings, slots) in self.crossings.iter_mut().zip([&self.condition, &self.rearm]) {
+            if let Some(crossings) = crossings {
+                crossings.observe(&|i: usize| views.value(&slots[i], now));
+            }
+        }
     }
 
     /// Everything that it reads.
@@ -136,7 +185,19 @@ impl Tracker {
     /// Whether the condition holds now.
     pub fn holds(&self, views: &Views, now: Timestamp) -> Truth {
         let input = |i: usize| views.value(&self.condition[i], now);
-        self.rule.condition.holds(&input)
+        match &self.crossings[0] {
+            Some(crossings) => crossings.holds(&input),
+            None => self.rule.condition.holds(&input),
+        }
+    }
+
+    /// The condition with the values of now, one node per line.
+    pub fn explain(&self, views: &Views, now: Timestamp) -> String {
+        let input = |i: usize| views.value(&self.condition[i], now);
+        match &self.crossings[0] {
+            Some(crossings) => crossings.explain(&input),
+            None => self.rule.condition.explain(&input),
+        }
     }
 
     /// Evaluates at the event time `at`; `now` is for ages.
@@ -147,6 +208,7 @@ impl Tracker {
         now: Timestamp,
         out: &mut Vec<Outcome>,
     ) {
+        self.look(views, now);
         let condition = self.holds(views, now);
         let rearm = self.may_rearm(condition, views, now);
         self.observe_as(condition, rearm, views, at, now, out);
@@ -202,13 +264,20 @@ impl Tracker {
         let fallen_back = match self.rule.margin {
             Some(margin) => {
                 let input = |i: usize| views.value(&self.condition[i], now);
-                self.rule.condition.holds_within(margin, &input).not()
+                match &self.crossings[0] {
+                    Some(crossings) => crossings.holds_within(margin, &input).not(),
+                    None => self.rule.condition.holds_within(margin, &input).not(),
+                }
             }
             None => condition.not(),
         };
         match &self.rule.rearm {
             Some(rearm) => {
-                let holds = rearm.holds(&|i: usize| views.value(&self.rearm[i], now));
+                let input = |i: usize| views.value(&self.rearm[i], now);
+                let holds = match &self.crossings[1] {
+                    Some(crossings) => crossings.holds(&input),
+                    None => rearm.holds(&input),
+                };
                 if self.rule.margin.is_some() {
                     holds.and(fallen_back)
                 } else {
@@ -304,4 +373,26 @@ impl Tracker {
         let half = |n: u8| fnv1a_64(format!("{n} {rule:?} {cause}").as_bytes());
         format!("{:016x}{:016x}", half(0), half(1))
     }
+}
+
+/// `None`: a market cannot be found.
+fn candles(
+    rule: &Rule,
+    own: Market,
+    other: &dyn Fn(&Reference) -> Option<Market>,
+) -> Option<Vec<(Market, Interval, usize)>> {
+    let mut all = Vec::<(Market, Interval, usize)>::new();
+    let expressions = [Some(&rule.condition), rule.rearm.as_ref()];
+    for need in expressions.into_iter().flatten().flat_map(|e| e.needs(DEFAULT_INTERVAL)) {
+        let market = match &need.of {
+            Reference::Own => own,
+            reference => other(reference)?,
+        };
+        let same = |known: &&mut (Market, Interval, usize)| (known.0, known.1) == (market, need.interval);
+        match all.iter_mut().find(same) {
+            Some(known) => known.2 = known.2.max(need.candles),
+            None => all.push((market, need.interval, need.candles)),
+        }
+    }
+    Some(all)
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::expression::{Operand, Reference, What};
-use crate::model::{Decimal, Event, Field, Market, Price, Stream, Ticker, Timestamp, Trade, Value};
+use crate::expression::{Function, Operand, Reference, What};
+use crate::series::Series;
+use crate::model::{Decimal, Event, Field, Interval, Market, Price, Stream, Ticker, Timestamp, Trade, Value};
 
 /// Where the value of one operand comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub struct Slot {
     pub market: Market,
     /// What of it.
     pub what: What,
-    /// Which of its streams has it; `None`: it is known without any data, or computed from candles.
+    /// Which of its streams has it, or what it is computed from; `None`: it is known without any data.
     pub stream: Option<Stream>,
 }
 
@@ -42,6 +43,9 @@ impl Slot {
             market,
             what: operand.what,
             stream: match operand.field() {
+                None => operand.function().map(|function| {
+                    Stream::Candles(function.interval(DEFAULT_INTERVAL))
+                }),
                 // Times and ages are those of what else the rule reads.
                 Some(Field::Timestamp | Field::ReceivedAt | Field::Age) if of_trades(market) => {
                     Some(Stream::Trades)
@@ -58,6 +62,9 @@ impl Slot {
     }
 }
 
+/// Of functions that name no interval, and of the fields of candles.
+pub const DEFAULT_INTERVAL: Interval = Interval::M1;
+
 /// The stream that says most about a field.
 fn stream_of(field: Field) -> Option<Stream> {
     match field {
@@ -66,7 +73,8 @@ fn stream_of(field: Field) -> Option<Stream> {
         Field::Price | Field::Id | Field::Size | Field::Side | Field::Origin => {
             Some(Stream::Trades)
         }
-        _ => Some(Stream::Ticker),
+        field if field.exists_in(Stream::Ticker) => Some(Stream::Ticker),
+        _ => Some(Stream::Candles(DEFAULT_INTERVAL)),
     }
 }
 
@@ -81,20 +89,42 @@ struct Seen {
 struct View {
     ticker: Option<Seen>,
     trade: Option<Seen>,
+    /// Of the default length.
+    candle: Option<Seen>,
+    /// When a candle was confirmed to be the newest.
+    computed: Option<Timestamp>,
 }
 
 /// All markets of a set of rules.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub struct Views {
     /// By [`Market::index`].
     markets: Vec<View>,
+    /// What is computed from candles.
+    pub series: Series,
     /// What was confirmed longer ago is not known any more; `None`: it stays known.
     pub max_age: Option<Duration>,
 }
 
+impl Default for Views {
+    fn default() -> Self {
+        Self {
+            markets: Vec::new(),
+            series: Series::new(DEFAULT_INTERVAL),
+            max_age: None,
+        }
+    }
+}
+
 impl Views {
-    /// Takes a ticker or a trade; gaps and states say nothing about a value.
+    /// Takes a ticker, a trade or a candle, and of gaps that candles are lost.
     pub fn update(&mut self, event: &Event, confirmed: Timestamp) {
+        if let Event::Gap(gap) = event
+            && let Some(interval) = gap.stream.interval()
+            && gap.is_loss()
+        {
+            self.series.on_gap(gap.market, interval);
+        }
         let (Some(market), Some(stream)) = (event.market(), event.stream()) else {
             return;
         };
@@ -105,7 +135,19 @@ impl Views {
         match stream {
             Stream::Ticker => self.view_mut(market).ticker = seen,
             Stream::Trades => self.view_mut(market).trade = seen,
-            Stream::Candles(_) => {}
+            Stream::Candles(interval) => {
+                if let Event::Candle(candle) = event {
+                    self.series.on_candle(candle);
+                }
+                // Those of other lengths confirm it, too: they say nothing of its fields.
+                let view = self.view_mut(market);
+                match (&mut view.candle, interval) {
+                    (_, DEFAULT_INTERVAL) => view.candle = seen,
+                    (Some(known), _) => known.confirmed = known.confirmed.max(confirmed),
+                    (None, _) => {}
+                }
+                view.computed = view.computed.max(Some(confirmed));
+            }
         }
     }
 
@@ -122,14 +164,24 @@ impl Views {
     /// The exchange has confirmed that there is nothing newer.
     pub fn confirm(&mut self, market: Market, at: Timestamp) {
         let view = self.view_mut(market);
-        for seen in [&mut view.ticker, &mut view.trade].into_iter().flatten() {
+        let View {
+            ticker,
+            trade,
+            candle,
+            computed,
+        } = view;
+        for seen in [ticker, trade, candle].into_iter().flatten() {
             seen.confirmed = seen.confirmed.max(at);
         }
+        *computed = computed.map(|known| known.max(at));
     }
 
     /// When the newest of this stream was confirmed.
     pub fn confirmed(&self, market: Market, stream: Stream) -> Option<Timestamp> {
-        self.seen(market, stream).map(|seen| seen.confirmed)
+        match stream {
+            Stream::Candles(_) => self.markets.get(market.index())?.computed,
+            _ => self.seen(market, stream).map(|seen| seen.confirmed),
+        }
     }
 
     /// The last price, whatever its age.
@@ -157,8 +209,9 @@ impl Views {
 
     /// The value of a slot at `now`, unknown where it is missing or too old.
     pub fn value(&self, slot: &Slot, now: Timestamp) -> Value {
-        let What::Field(field) = slot.what else {
-            return Value::Null;
+        let field = match slot.what {
+            What::Field(field) => field,
+            What::Function(function) => return self.computed(slot.market, &function, now),
         };
         let Some(stream) = slot.stream else {
             return match field {
@@ -191,7 +244,23 @@ impl Views {
         match stream {
             Stream::Ticker => view.ticker.as_ref(),
             Stream::Trades => view.trade.as_ref().or(view.ticker.as_ref()),
-            Stream::Candles(_) => None,
+            Stream::Candles(_) => view.candle.as_ref(),
+        }
+    }
+
+    /// Unknown where it is warming up, or nothing has confirmed the market for too long.
+    fn computed(&self, market: Market, function: &Function, now: Timestamp) -> Value {
+        let view = self.markets.get(market.index());
+        let confirmed = view.and_then(|view| {
+            let seen = [&view.ticker, &view.trade].into_iter().flatten();
+            let seen = seen.map(|seen| seen.confirmed);
+            seen.chain(view.computed).max()
+        });
+        let age = confirmed.map(|at| now.nanos().saturating_sub(at.nanos()).max(0));
+        let too_old = |most: Duration| age.is_none_or(|age| age as u128 > most.as_nanos());
+        match self.max_age.is_some_and(too_old) {
+            true => Value::Null,
+            false => self.series.value(market, function, now),
         }
     }
 

@@ -10,6 +10,7 @@ use super::super::Ctx;
 use super::super::error::{CliError, clipped};
 use super::super::exit::Exit;
 use super::super::output;
+use super::candles;
 use super::fetch::{self, Facts, Need, has_past};
 use super::markets::{Markets, Ready};
 use super::once::{Run, current_views, moment};
@@ -23,11 +24,13 @@ pub async fn run(
     run: Run<'_>,
 ) -> Result<Exit, CliError> {
     let needs = fetch::needs(ready.iter().flat_map(|rule| &rule.trackers), run.ctx)?;
-    let facts = fetch::fetch(&needs, markets, run.ctx, run.deadline).await;
+    let mut facts = fetch::fetch(&needs, markets, run.ctx, run.deadline).await;
+    let wanted = candles::wanted(ready.iter().flat_map(|rule| &rule.trackers));
+    facts.candles = candles::fetch(wanted, markets, run.ctx, run.deadline).await;
     let (mut text, mut errors) = (String::new(), Vec::new());
-    for rule in ready {
+    for mut rule in ready {
         let spec = &specs[rule.spec];
-        for tracker in &rule.trackers {
+        for tracker in &mut rule.trackers {
             if !text.is_empty() {
                 text.push('\n');
             }
@@ -43,7 +46,7 @@ pub async fn run(
     }
 }
 
-fn one(spec: &Spec, tracker: &Tracker, facts: &Facts, run: &Run<'_>, out: &mut String) {
+fn one(spec: &Spec, tracker: &mut Tracker, facts: &Facts, run: &Run<'_>, out: &mut String) {
     let now = moment(tracker, facts, run.ctx);
     let views = current_views(tracker, facts, run, now);
     let rule = &tracker.rule;
@@ -53,9 +56,7 @@ fn one(spec: &Spec, tracker: &Tracker, facts: &Facts, run: &Run<'_>, out: &mut S
         .map(|name| format!("{name}: "))
         .unwrap_or_default();
     let _ = writeln!(out, "{name}{}: {}", tracker.market, rule.condition.text());
-    let tree = rule
-        .condition
-        .explain(&|i: usize| views.value(&tracker.condition_slots()[i], now));
+    let tree = tracker.explain(&views, now);
     out.push_str(&indented(&tree));
     let truth = match tracker.holds(&views, now) {
         Truth::True => "true",
@@ -78,6 +79,12 @@ fn indented(text: &str) -> String {
 
 fn plan(tracker: &Tracker, ctx: &Ctx) -> Vec<String> {
     let mut lines = Vec::new();
+    for (market, interval, n) in tracker.candles() {
+        let plural = if *n == 1 { "" } else { "s" };
+        lines.push(format!(
+            "to compute: {n} closed candle{plural} of {interval} of {market}, and the forming one"
+        ));
+    }
     let needs = fetch::needs([tracker], ctx).unwrap_or_default();
     let mut needs: Vec<(Market, Need)> = needs.into_iter().collect();
     needs.sort_by_key(|(market, _)| market.index());
@@ -149,6 +156,9 @@ fn missing(facts: &Facts) -> Vec<CliError> {
         .trades
         .iter()
         .filter_map(|(market, answer)| Some((market, answer.as_ref().err()?)));
+    let candles = facts.candles.iter();
+    let candles =
+        candles.filter_map(|((market, _), answer)| Some((market, answer.as_ref().err()?)));
     let error = |(market, error): (&Market, &crate::feed::ProviderError)| CliError {
         retryable: error.is_retryable(),
         ..CliError::unknown(
@@ -156,5 +166,5 @@ fn missing(facts: &Facts) -> Vec<CliError> {
             format!("{market}: {}", clipped(&error.to_string())),
         )
     };
-    tickers.chain(trades).map(error).collect()
+    tickers.chain(trades).chain(candles).map(error).collect()
 }

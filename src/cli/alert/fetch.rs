@@ -17,6 +17,7 @@ use crate::model::{
 
 use super::super::Ctx;
 use super::super::error::CliError;
+use super::candles::Known;
 use super::markets::Markets;
 
 /// What an exchange says, or why it does not.
@@ -30,6 +31,8 @@ pub struct Facts {
     pub tickers: HashMap<Market, Answer<Arc<Ticker>>>,
     /// Last trades, of rules that read their size or side.
     pub trades: HashMap<Market, Answer<Trade>>,
+    /// The candles that rules are computed from.
+    pub candles: Known,
     /// What happened since the oldest mark of a rule.
     pub replays: HashMap<Market, Answer<Arc<Past>>>,
 }
@@ -60,6 +63,7 @@ pub fn needs<'a>(
         match field {
             Field::Id | Field::Size | Field::Side | Field::Origin => need.trade = true,
             _ if slot.stream.is_none() => {}
+            _ if slot.stream.is_some_and(|stream| stream.interval().is_some()) => {}
             field => {
                 let asked = Field::TICKER_NUMBERS.contains(&field);
                 let in_rest = !asked || traits.rest_fields.contains(&field);
@@ -98,6 +102,7 @@ pub async fn fetch(
         asked_at: now(),
         tickers: tickers.into_iter().chain(live).collect(),
         trades: trades.into_iter().collect(),
+        candles: Known::new(),
         replays: HashMap::new(),
     }
 }

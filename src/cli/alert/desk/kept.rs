@@ -75,9 +75,8 @@ impl Desk<'_> {
     /// Another run was here: its memory counts, and what it has not seen yet is judged by that.
     fn adopt(&mut self, place: usize, known: MarketState) -> Vec<Outcome> {
         let (now, latest) = (fetch::now(), self.latest(place));
-        // A rule borrows the board while it is judged; the views hold a few events for each market.
-        let (recent, views) = (&self.recent, self.board.views.clone());
-        let tracker = self.board.tracker_mut(place);
+        let recent = &self.recent;
+        let (tracker, views) = self.board.split(place);
         let (memory, marks) = recall(&known, tracker, latest);
         let pasts = marks.keys().map(|market| {
             let trades = recent.get(market).into_iter().flatten().copied().collect();
@@ -96,7 +95,7 @@ impl Desk<'_> {
         tracker.catch_up(&marks, &pasts, now, &mut outcomes);
         if pasts.is_empty() || tracker.reads_more_than_prices() {
             let at = views.time_of(tracker.market).unwrap_or(now);
-            tracker.observe(&views, at, now, &mut outcomes);
+            tracker.observe(views, at, now, &mut outcomes);
         }
         outcomes
     }

@@ -4,7 +4,8 @@ mod begin;
 mod kept;
 mod trades;
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,12 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::alert::{Board, Mark, Outcome, Past, Tracker};
 use crate::engine::{Delivery, Overflow, Request, SLOW_READER_PATIENCE};
-use crate::model::{Event, Market, Status, Stream, Timestamp, Trade};
+use crate::feed::Topic;
+use crate::model::{Event, Interval, Market, Origin, Status, Stream, Timestamp, Trade};
+use crate::timeline;
 
 use super::super::error::CliError;
+use super::candles;
 use super::deliver::Claimed;
 use super::fetch::{self, Answer, has_past};
 use super::liveness::Question;
@@ -86,6 +90,8 @@ pub struct Desk<'a> {
     /// Who stands in for whom.
     standing: HashMap<Market, Market>,
     asking: FuturesUnordered<BoxFuture<'a, Repaired>>,
+    /// Candles whose past is told.
+    followed: HashSet<(Market, Interval)>,
     /// How many requests for holes there were.
     asked: u64,
     /// When the watch began.
@@ -124,6 +130,7 @@ impl<'a> Desk<'a> {
             troubled: HashMap::new(),
             standing: HashMap::new(),
             asking: FuturesUnordered::new(),
+            followed: HashSet::new(),
             asked: 0,
             begun: fetch::now(),
         })
@@ -180,6 +187,30 @@ impl<'a> Desk<'a> {
             .collect()
     }
 
+    /// The candles that rules are computed from, and how many of before each.
+    pub fn candle_streams(&self) -> Vec<(Topic, timeline::Past)> {
+        let wanted = candles::wanted(self.board.trackers());
+        let mut streams: Vec<_> = self
+            .topics()
+            .into_iter()
+            .filter_map(|(market, stream)| {
+                let interval = stream.interval()?;
+                Some((market, interval, wanted.get(&(market, interval)).copied()))
+            })
+            .chain(wanted.iter().map(|((m, i), n)| (*m, *i, Some(*n))))
+            .collect();
+        streams.sort_by_key(|(market, interval, n)| (market.index(), *interval, Reverse(*n)));
+        streams.dedup_by_key(|(market, interval, _)| (*market, *interval));
+        let topic = |(market, interval, n): (Market, Interval, Option<usize>)| {
+            let topic = Topic {
+                instrument: self.markets.instrument(market).clone(),
+                stream: Stream::Candles(interval),
+            };
+            (topic, timeline::Past::Last(n.unwrap_or(0)))
+        };
+        streams.into_iter().map(topic).collect()
+    }
+
     /// What is read of each market that can fall silent.
     pub fn checked_markets(&self) -> HashMap<Market, Vec<Stream>> {
         let mut checked = HashMap::<Market, Vec<Stream>>::new();
@@ -205,6 +236,13 @@ impl<'a> Desk<'a> {
             Event::Trade(trade) => return self.on_trade(trade, now),
             Event::Gap(gap) if gap.stream == Stream::Trades => return self.on_gap(gap),
             Event::Status(status) => self.on_status(status),
+            Event::Candle(candle) if !candle.closed || candle.origin != Origin::History => {
+                let key = (candle.market, candle.interval);
+                if self.followed.insert(key) {
+                    // Whatever of the past has not come does not exist.
+                    self.board.views.series.on_beginning(key.0, key.1);
+                }
+            }
             _ => {}
         }
         self.apply(event, now)

@@ -11,6 +11,7 @@ use crate::store::{MarketState, State};
 use super::super::super::Ctx;
 use super::super::super::args::SinceLast;
 use super::super::super::error::CliError;
+use super::super::candles;
 use super::super::fetch::{self, Facts, has_past};
 use super::super::state::{MAX_AGE, recall, starts_anew, tell_of_future, watermarks_over};
 use super::why::{no_history, uncovered, unknown};
@@ -129,15 +130,21 @@ pub fn evidence(tracker: &Tracker, facts: &Facts, run: &Run<'_>) -> Evidence {
         trades: trades
             .filter_map(|(market, answer)| Some((*market, *answer.as_ref().ok()?)))
             .collect(),
+        bars: candles::bars(tracker, &facts.candles),
         since: Since::Nothing,
         max_age: Some(run.ctx.max_age.unwrap_or(MAX_AGE)),
     }
 }
 
 /// The values of this moment.
-pub fn current_views(tracker: &Tracker, facts: &Facts, run: &Run<'_>, now: Timestamp) -> Views {
+pub fn current_views(
+    tracker: &mut Tracker,
+    facts: &Facts,
+    run: &Run<'_>,
+    now: Timestamp,
+) -> Views {
     let mut views = Views::default();
-    evidence(tracker, facts, run).put_into(&mut views, now);
+    evidence(tracker, facts, run).show(tracker, &mut views, now);
     views
 }
 
@@ -166,7 +173,9 @@ fn replayed(
     run: &Run<'_>,
 ) -> Result<Option<HashMap<Market, Arc<Past>>>, CliError> {
     let mut pasts = HashMap::new();
-    for market in tracker.priced_markets() {
+    // A rule over candles is judged by them.
+    let priced = tracker.priced_markets();
+    for market in priced.into_iter().filter(|_| !tracker.is_computed()) {
         if !marks.contains_key(&market) || !has_past(run.ctx, market) {
             continue;
         }

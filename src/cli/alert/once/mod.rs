@@ -13,13 +13,14 @@ use tokio::time::Instant;
 
 use crate::alert::{Mark, Tracker, Views};
 use crate::expression::Truth;
-use crate::model::{Market, Ticker, Timestamp};
+use crate::model::{Interval, Market, Ticker, Timestamp};
 use crate::store::{AlertStore, MarketState, State};
 
 use super::super::Ctx;
 use super::super::args::SinceLast;
 use super::super::error::CliError;
 use super::super::exit::Exit;
+use super::candles;
 use super::deliver::Deliverer;
 use super::fetch::{self, Facts};
 use super::markets::{Markets, Ready};
@@ -92,6 +93,8 @@ pub async fn run(
         .map(|rule| snapshot(&specs[rule.spec], &rule.trackers, run.store))
         .collect();
     first_trades(&ready, &snapshots, &mut facts, markets, &run).await;
+    let wanted = candles_to_follow(&ready, &snapshots, started);
+    facts.candles = candles::fetch(wanted, markets, run.ctx, run.deadline).await;
     let marks = marks_to_replay(&ready, &snapshots, &facts, &run);
     facts.replays = fetch::replays(marks, markets, run.ctx, run.deadline).await;
     let facts = &facts;
@@ -153,6 +156,28 @@ async fn first_trades(
         .extend(trades.into_iter().filter(|(_, answer)| answer.is_ok()));
 }
 
+/// What rules are computed from, and have not been judged by.
+fn candles_to_follow(
+    ready: &[Ready],
+    snapshots: &[Snapshot],
+    now: Timestamp,
+) -> HashMap<(Market, Interval), usize> {
+    let mut all = HashMap::new();
+    for (rule, snapshot) in ready.iter().zip(snapshots) {
+        for tracker in &rule.trackers {
+            let known = snapshot.get(&tracker.home());
+            let mark = known.and_then(|known| known.watermarks.get(&tracker.market.to_string()));
+            let since = mark.map(|mark| mark.time);
+            for (market, interval, _) in tracker.candles() {
+                let n = tracker.wanted(*market, *interval, since, now);
+                let most = all.entry((*market, *interval)).or_insert(0);
+                *most = n.max(*most);
+            }
+        }
+    }
+    all
+}
+
 /// For each market the oldest mark of a rule that has to know what happened since.
 fn marks_to_replay(
     ready: &[Ready],
@@ -169,6 +194,9 @@ fn marks_to_replay(
             let Some(known) = snapshot.get(&tracker.home()) else {
                 continue;
             };
+            if tracker.is_computed() {
+                continue;
+            }
             let mut tracker = tracker.clone();
             let (memory, marks) = recall(known, &tracker, moment(&tracker, facts, run.ctx));
             tracker.memory = memory;
@@ -223,7 +251,9 @@ async fn truth(spec: &Spec, tracker: &Tracker, facts: &Facts, run: &Run<'_>) -> 
     let now = moment(tracker, facts, run.ctx);
     let evidence = evidence(tracker, facts, run);
     let mut views = Views::default();
-    evidence.put_into(&mut views, now);
+    let mut tracker = tracker.clone();
+    evidence.show(&mut tracker, &mut views, now);
+    let tracker = &tracker;
     let mut tally = Tally::default();
     match tracker.holds(&views, now) {
         Truth::True => {

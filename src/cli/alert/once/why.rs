@@ -79,8 +79,13 @@ pub fn unknown(tracker: &Tracker, views: &Views, facts: &Facts, now: Timestamp) 
             .get(&slot.market)
             .and_then(|answer| answer.as_ref().err()),
     ];
+    let candles = slot.stream.and_then(|stream| stream.interval()).and_then(|interval| {
+        let answer = facts.candles.get(&(slot.market, interval))?;
+        answer.as_ref().err()
+    });
     let what = format!("{title}: {}: `{}` is not known", slot.market, operand.text);
-    match errors.into_iter().flatten().next() {
+    let is_computed = slot.stream.is_some_and(|stream| stream.interval().is_some());
+    match candles.or(errors.into_iter().flatten().next()) {
         Some(error) => CliError {
             retryable: error.is_retryable(),
             ..CliError::unknown(
@@ -88,6 +93,10 @@ pub fn unknown(tracker: &Tracker, views: &Views, facts: &Facts, now: Timestamp) 
                 format!("{what}: {}", clipped(&error.to_string())),
             )
         },
+        None if is_computed => CliError::unknown(
+            "no_data",
+            format!("{what}: there are not enough candles"),
+        ),
         None if views
             .confirmed(slot.market, slot.stream.unwrap_or(Stream::Ticker))
             .is_some() =>

@@ -1,6 +1,7 @@
 //! `alert` without `--once`: watches until it is told to stop.
 
 mod acting;
+mod feeds;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -10,13 +11,14 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
-use crate::engine::Subscription;
+use crate::engine::Request;
+use crate::timeline::Timeline;
 use crate::model::{Event, Market, StatusState};
 
 use super::super::error::{CliError, clipped};
 use super::super::exit::Exit;
 use super::super::monitor::progress::{Progress, at, every};
-use super::super::monitor::{Clocks, engine_stopped, tell};
+use super::super::monitor::{Clocks, tell};
 use super::super::output::reader_is_gone;
 use super::super::signals::Signals;
 use super::super::stand_ins::StandIns;
@@ -26,6 +28,7 @@ use super::liveness::{Liveness, Question};
 use super::markets::{Markets, Ready};
 use super::once::{Run, Tally};
 use super::settings::Spec;
+use feeds::{Fed, Feed, Feeds};
 
 /// How often ages are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -73,8 +76,8 @@ pub async fn run(
     mut signals: Signals,
 ) -> Result<Exit, CliError> {
     let mut watch = Watch::new(specs, ready, markets, run)?;
-    let mut feeds = watch.subscribe().await?;
-    let end = watch.follow(&mut feeds, &bounds, &mut signals).await;
+    let feeds = watch.subscribe().await?;
+    let end = watch.follow(feeds, &bounds, &mut signals).await;
     signals.exit_on_next();
     watch.wind_up(matches!(end, End::Signal(_))).await;
     let _ = tokio::time::timeout(Duration::from_millis(250), run.ctx.engine.shutdown()).await;
@@ -150,19 +153,34 @@ impl<'a> Watch<'a> {
         })
     }
 
-    async fn subscribe(&self) -> Result<Vec<Subscription>, CliError> {
+    async fn subscribe(&self) -> Result<Feeds, CliError> {
         let (mut feeds, stand_ins) = (Vec::new(), StandIns::new(self.run.ctx));
         for request in self.desk.requests() {
             let feed = self.run.ctx.engine.subscribe(request).await?;
             stand_ins.provide(&feed, self.written.clone());
-            feeds.push(feed);
+            feeds.push(Feed::Live(feed));
         }
-        Ok(feeds)
+        feeds.extend(self.candles().await?);
+        Ok(Feeds::new(feeds))
+    }
+
+    /// The candles that rules are computed from, those of before first.
+    async fn candles(&self) -> Result<Option<Feed>, CliError> {
+        let streams = self.desk.candle_streams();
+        if streams.is_empty() {
+            return Ok(None);
+        }
+        let topics = streams.iter().map(|(topic, _)| topic.clone());
+        let request = Request::default().also(topics);
+        let live = self.run.ctx.engine.subscribe(request).await?;
+        StandIns::new(self.run.ctx).provide(&live, self.written.clone());
+        let timeline = Timeline::new(&self.run.ctx.engine, streams, Some(live))?;
+        Ok(Some(Feed::Candles(Box::new(timeline))))
     }
 
     async fn follow(
         &mut self,
-        feeds: &mut [Subscription],
+        mut feeds: Feeds,
         bounds: &Bounds,
         signals: &mut Signals,
     ) -> End {
@@ -183,7 +201,6 @@ impl<'a> Watch<'a> {
         // The first prices: live ones may be a while in coming.
         self.look();
         let (mut tick, mut save, mut reader) = (every(TICK), every(SAVE), every(READER_CHECK));
-        let mut batch = Vec::new();
         loop {
             if self.is_enough(bounds) {
                 return End::Count;
@@ -192,11 +209,22 @@ impl<'a> Watch<'a> {
                 return End::Error(error);
             }
             let news = tokio::select! {
-                taken = next(feeds, &mut batch) => match taken {
-                    Ok(()) => News::Events(std::mem::take(&mut batch)),
-                    Err(_) => return End::Error(engine_stopped()),
+                fed = feeds.next() => match fed {
+                    Ok(Fed::Events(events)) => News::Events(events),
+                    Ok(Fed::Failed(error)) => {
+                        self.run.ctx.notices.error(&error);
+                        continue;
+                    }
+                    Err(error) => return End::Error(error),
                 },
-                _ = tick.tick() => News::Tick,
+                _ = tick.tick() => {
+                    if feeds.wants_candles()
+                        && let Ok(Some(candles)) = self.candles().await
+                    {
+                        feeds.add(candles);
+                    }
+                    News::Tick
+                }
                 answer = self.liveness.next() => News::Answer(answer),
                 repaired = self.desk.repaired() => News::Repaired(repaired),
                 Some(done) = self.acting.next(), if !self.acting.is_empty() => News::Acted(done),
@@ -326,26 +354,5 @@ impl<'a> Watch<'a> {
     fn no_data(&self) -> CliError {
         let lost = || CliError::unknown("no_data", "no data: the connection is lost");
         self.progress.nothing_learnt(false).unwrap_or_else(lost)
-    }
-}
-
-/// The next events of any of these.
-async fn next(
-    feeds: &mut [Subscription],
-    batch: &mut Vec<Event>,
-) -> Result<(), crate::engine::End> {
-    match feeds {
-        [] => std::future::pending().await,
-        [one] => one.next_batch(batch).await,
-        [one, other, ..] => {
-            let mut second = Vec::new();
-            tokio::select! {
-                taken = one.next_batch(batch) => taken,
-                taken = other.next_batch(&mut second) => {
-                    std::mem::swap(batch, &mut second);
-                    taken
-                }
-            }
-        }
     }
 }
