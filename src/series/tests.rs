@@ -151,7 +151,7 @@ fn what_never_forgets_its_seed_waits_until_that_does_not_matter() {
 fn where_there_is_nothing_earlier_the_least_is_enough_until_the_next_hole() {
     let mut series = series("rsi(3)");
     series.on_beginning(market("A"), Interval::M1);
-    let mut told = |series: &mut Series, number: i64| {
+    let told = |series: &mut Series, number: i64| {
         series.on_candle(&candle(number, ["10", "11"][number as usize % 2]));
         value(series, "rsi(3)", minute(number)).is_some()
     };
