@@ -12,6 +12,8 @@ use super::{binance, coinbase, kraken};
 use crate::exchange::binance::Binance;
 use crate::exchange::coinbase::Coinbase;
 use crate::exchange::kraken::Kraken;
+use crate::exchange::protocol::Adapter;
+use crate::exchange::rest::Rest;
 use crate::exchange::{Live, LiveOptions};
 use crate::model::{Clock, Instrument, Interval, Timestamp};
 use crate::sim::Venue;
@@ -140,6 +142,7 @@ pub struct Habits {
 
 pub struct Archive {
     pub live: Live,
+    pub rest: Arc<Rest>,
     pub instrument: Arc<Instrument>,
     pub ledger: Vec<Sold>,
     asked: Arc<Mutex<Vec<String>>>,
@@ -187,6 +190,12 @@ impl Archive {
                 tokio::spawn(serve(socket, desk.clone()));
             }
         });
+        let adapter: Arc<dyn Adapter> = match venue {
+            Venue::Binance => Arc::new(Binance),
+            Venue::Coinbase => Arc::new(Coinbase),
+            Venue::Kraken => Arc::new(Kraken),
+        };
+        let rest = Rest::new(adapter.clone(), &adapter.profile(), &options).unwrap();
         let (live, instrument) = match venue {
             Venue::Binance => (Live::new(Binance, options), binance::instrument("BTC")),
             Venue::Coinbase => (Live::new(Coinbase, options), coinbase::instrument("BTC")),
@@ -194,6 +203,7 @@ impl Archive {
         };
         Self {
             live: live.unwrap(),
+            rest: Arc::new(rest),
             instrument,
             ledger,
             asked,
