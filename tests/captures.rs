@@ -498,9 +498,8 @@ fn every_recorded_answer_with_candles_is_read_right() {
             }
             None => list(body),
         };
-        let opened =
-            |row: &Box<RawValue>| -> i64 { list(row.get())[0].get().parse().expect("a time") };
-        rows.sort_by_key(opened);
+        let opened = |row: &RawValue| -> i64 { list(row.get())[0].get().parse().expect("a time") };
+        rows.sort_by_key(|row| opened(row));
         assert_eq!(read.len(), rows.len(), "{url}");
         for (n, (candle, row)) in read.iter().zip(&rows).enumerate() {
             assert_eq!(candle.open_time.nanos(), opened(row) * unit, "{url}");
