@@ -50,6 +50,7 @@
 //! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
 //! | [`store`] | small local files that processes share: memories of alerts, answers, budgets | the engine, the network |
 //! | [`alert`] | when a rule fires: edges, cooldown, what it remembers | the clock, I/O, tokio |
+//! | [`series`] | the values of functions over the candles of many markets | where candles come from, the clock, I/O |
 //! | [`expression`] | the language of conditions and computed fields: grammar, types, three-valued logic | where values come from, I/O, the clock |
 //! | [`candles`] | candles put together from trades or shorter ones | the clock, I/O, tokio |
 //! | [`indicator`] | functions over candles | where candles come from, the clock, I/O |
@@ -91,6 +92,7 @@ pub mod indicator;
 pub mod model;
 pub mod net;
 pub mod sanity;
+pub mod series;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod sink;

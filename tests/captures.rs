@@ -16,7 +16,9 @@ use tickwire::exchange::coinbase::Coinbase;
 use tickwire::exchange::kraken::Kraken;
 use tickwire::exchange::{Adapter, Frame, Output, Protocol};
 use tickwire::feed::{Topic, Traits};
-use tickwire::model::{Event, Instrument, Stream, Ticker, Timestamp, Trade, parse_decimal};
+use tickwire::model::{
+    Candle, Event, Instrument, Interval, Stream, Ticker, Timestamp, Trade, parse_decimal,
+};
 use tickwire::symbols::Catalogue;
 
 const NOW: Timestamp = Timestamp::from_nanos(1_790_000_000_000_000_000);
@@ -104,7 +106,12 @@ fn instrument(exchange: &str, name: &str) -> Arc<Instrument> {
 
 fn subscribed(of: &Arc<Instrument>) -> Box<dyn Protocol> {
     let mut protocol = adapter(of.market.exchange().name()).protocol();
-    let topics = Stream::PLAIN.map(|stream| Topic {
+    let topics = [
+        Stream::Ticker,
+        Stream::Trades,
+        Stream::Candles(Interval::M1),
+    ];
+    let topics = topics.map(|stream| Topic {
         instrument: of.clone(),
         stream,
     });
@@ -121,6 +128,7 @@ fn expected(exchange: &str, frame: &str) -> Vec<(&'static str, Object)> {
             match text(&inner, "e") {
                 "trade" => vec![("trade", inner)],
                 "24hrTicker" => vec![("ticker", inner)],
+                "kline" => vec![("candle", inner)],
                 _ => Vec::new(),
             }
         }
@@ -133,6 +141,7 @@ fn expected(exchange: &str, frame: &str) -> Vec<(&'static str, Object)> {
             let kind = match text(&outer, "channel") {
                 "trade" => "trade",
                 "ticker" => "ticker",
+                "ohlc" => "candle",
                 _ => return Vec::new(),
             };
             let rows = list(outer["data"].get());
@@ -199,6 +208,33 @@ fn check_trade(exchange: &str, trade: &Trade, theirs: &Object, frame: &str) {
         "{frame}"
     );
     assert_eq!(trade.timestamp, time, "{frame}");
+}
+
+fn check_candle(exchange: &str, candle: &Candle, theirs: &Object, frame: &str) {
+    let inner = theirs.get("k").map(|kline| object(kline.get()));
+    let row = inner.as_ref().unwrap_or(theirs);
+    let (keys, open_time) = match exchange {
+        "binance" => (["o", "h", "l", "c", "v", "q", "n"], millis(text(row, "t"))),
+        _ => (
+            ["open", "high", "low", "close", "volume", "", "trades"],
+            time(text(row, "interval_begin")),
+        ),
+    };
+    assert_eq!(candle.open_time, open_time, "{frame}");
+    assert_eq!(candle.closed, text(row, "x") == "true", "{frame}");
+    assert!(candle.timestamp.is_some() && candle.complete, "{frame}");
+    for (ours, key) in candle_values(candle).into_iter().zip(keys) {
+        same(ours, text(row, key), key, frame);
+    }
+}
+
+fn candle_values(candle: &Candle) -> [Option<String>; 7] {
+    let prices = [candle.open, candle.high, candle.low, candle.close];
+    let [open, high, low, close] = prices.map(|price| Some(price.to_string()));
+    let volume = Some(candle.volume.to_string());
+    let quote_volume = candle.quote_volume.map(|volume| volume.to_string());
+    let trades = candle.trades.map(|trades| trades.to_string());
+    [open, high, low, close, volume, quote_volume, trades]
 }
 
 fn time(text: &str) -> Timestamp {
@@ -292,6 +328,7 @@ fn every_recorded_frame_is_read_right_or_passed_over_on_purpose() {
                 Event::Ticker(ticker) => {
                     check_ticker(ticker, &ticker_keys(exchange, ticker), theirs, frame);
                 }
+                Event::Candle(candle) => check_candle(exchange, candle, theirs, frame),
                 other => panic!("{other:?}: {frame}"),
             }
             *counts.entry(format!("{exchange} {kind}")).or_default() += 1;
@@ -416,6 +453,70 @@ fn every_recorded_ticker_and_trade_answer_is_read_right() {
         }
     }
     eprintln!("answers: {tickers} tickers, {trades} trades");
+}
+
+#[test]
+fn every_recorded_answer_with_candles_is_read_right() {
+    let Some(records) = records() else { return };
+    let mut candles = 0;
+    for record in records.iter().filter(|r| r.kind == "http" && r.dir == "in") {
+        let (exchange, body) = (record.exchange.as_str(), record.frame.as_str());
+        let url = record.url.as_deref().unwrap_or_default();
+        let path = url.split('?').next().unwrap_or_default();
+        // seconds, then which column holds open, high, low, close, volume, quote volume and trades
+        let (columns, unit) = match path.rsplit('/').next().unwrap_or_default() {
+            "klines" => ([1, 2, 3, 4, 5, 7, 8], 1_000_000),
+            "OHLC" => ([1, 2, 3, 4, 6, 99, 7], 1_000_000_000),
+            "candles" => ([3, 2, 1, 4, 5, 99, 99], 1_000_000_000),
+            _ => continue,
+        };
+        let minutes = parameter(url, "interval").unwrap_or("1");
+        let interval = match minutes.parse::<u64>() {
+            Ok(minutes) => Interval::of_length(std::time::Duration::from_secs(minutes * 60)),
+            Err(_) => Interval::named(minutes),
+        };
+        let interval = interval.expect("a length");
+        let name = parameter(url, "symbol").or(parameter(url, "pair"));
+        let (adapter, instrument) = (
+            adapter(exchange),
+            instrument(exchange, name.unwrap_or("BTC-USD")),
+        );
+        let read = adapter.read_candles(body, &instrument, interval, NOW);
+        let read = read.expect("candles");
+        let outer = object(body);
+        let mut rows = match outer.get("result") {
+            Some(result) => {
+                let result = object(result.get());
+                list(
+                    result
+                        .iter()
+                        .find(|(key, _)| *key != "last")
+                        .expect("a pair")
+                        .1
+                        .get(),
+                )
+            }
+            None => list(body),
+        };
+        let opened = |row: &RawValue| -> i64 { list(row.get())[0].get().parse().expect("a time") };
+        rows.sort_by_key(|row| opened(row));
+        assert_eq!(read.len(), rows.len(), "{url}");
+        for (n, (candle, row)) in read.iter().zip(&rows).enumerate() {
+            assert_eq!(candle.open_time.nanos(), opened(row) * unit, "{url}");
+            assert_eq!(candle.closed, n + 1 < rows.len(), "{url}");
+            let row = list(row.get());
+            for (ours, column) in candle_values(candle).into_iter().zip(columns) {
+                same(
+                    ours,
+                    row.get(column).map_or("", |raw| raw.get()),
+                    "a column",
+                    url,
+                );
+            }
+        }
+        candles += read.len();
+    }
+    eprintln!("candles: {candles}");
 }
 
 fn check_rest_trades(exchange: &str, read: &[Trade], body: &str) {

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tickwire::expression::{Expression, Margin, Truth, split_top_level};
-use tickwire::model::{Decimal, Timestamp, Value};
+use tickwire::expression::{Crossings, Expression, Margin, Truth, split_top_level};
+use tickwire::model::{Decimal, Interval, Timestamp, Value};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {
@@ -29,9 +29,19 @@ fn compute(expression: &Expression, data: &[u8]) {
     let again = Expression::parse(expression.text()).expect("its own text can be read");
     assert_eq!(tree, again.explain(&input));
     assert_eq!(expression.evaluate(&input), again.evaluate(&input));
-    if expression.holds(&input) == Truth::True {
-        for margin in [Margin::Absolute(Decimal::ONE), Margin::Percent(Decimal::MAX)] {
-            assert_eq!(expression.holds_within(margin, &input), Truth::True);
+    assert_eq!(expression.needs(Interval::M1), again.needs(Interval::M1));
+    let mut crossings = Crossings::new(expression);
+    crossings.observe(&|operand| value(data, operand + 1));
+    crossings.observe(&input);
+    if !expression.has_crossings() {
+        assert_eq!(crossings.evaluate(&input), expression.evaluate(&input));
+    }
+    if crossings.holds(&input) == Truth::True {
+        for margin in [
+            Margin::Absolute(Decimal::ONE),
+            Margin::Percent(Decimal::MAX),
+        ] {
+            assert_eq!(crossings.holds_within(margin, &input), Truth::True);
         }
     }
 }

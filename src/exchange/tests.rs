@@ -3,6 +3,7 @@
 mod arbitrary;
 pub(super) mod archive;
 mod binance;
+mod candles;
 mod coinbase;
 mod history;
 mod kraken;

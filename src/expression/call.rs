@@ -73,7 +73,7 @@ impl Written<'_> {
         let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
         let span = |id: NodeId| tree.node(id).span;
         let all = span(ids[0]).to(span(ids[count - 1]));
-        super::stand_in::indicator(self.name(), &numbers)
+        Indicator::new(self.name(), &numbers)
             .map_err(|message| Fault::new(ErrorKind::Type, all, message))
     }
 

@@ -40,7 +40,6 @@ mod names;
 mod needs;
 mod parse;
 mod range;
-mod stand_in;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -48,7 +48,7 @@ impl Function {
     /// How many closed candles it needs before the forming one.
     pub fn candles(&self) -> usize {
         match self {
-            Self::Indicator(indicator, _) => super::stand_in::needs(indicator),
+            Self::Indicator(indicator, _) => indicator.needs(),
             Self::Change(length) => {
                 // The default does not matter: a change knows its interval.
                 let each = self.interval(Interval::M1).length();

@@ -1,4 +1,5 @@
 mod bad;
+mod functions;
 mod good;
 mod margins;
 mod properties;

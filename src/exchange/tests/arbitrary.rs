@@ -12,7 +12,7 @@ use crate::exchange::binance::Binance;
 use crate::exchange::coinbase::Coinbase;
 use crate::exchange::kraken::Kraken;
 use crate::exchange::protocol::{Adapter, Frame, Output};
-use crate::model::Instrument;
+use crate::model::{Instrument, Interval};
 
 fn adapters() -> [(&'static dyn Adapter, Arc<Instrument>); 3] {
     [
@@ -39,6 +39,13 @@ fn feed_all(text: &str) {
         let _ = adapter.read_tickers(text, &of, NOW);
         let _ = adapter.read_trades(text, &of[0], NOW);
         let _ = adapter.read_aggregates(text, &of[0], NOW);
+        for interval in Interval::ALL {
+            let candles = adapter.read_candles(text, &of[0], interval, NOW);
+            for candle in candles.into_iter().flatten() {
+                assert_eq!(interval.open_of(candle.open_time), candle.open_time);
+                assert!(candle.low <= candle.open && candle.close <= candle.high);
+            }
+        }
         let _ = adapter.read_time(text);
         let _ = adapter.retry_at(text);
         let _ = adapter.used_weight(&|_| Some(text));
@@ -46,7 +53,13 @@ fn feed_all(text: &str) {
     }
 }
 
-const FRAMES: [&str; 22] = [
+const FRAMES: [&str; 28] = [
+    super::candles::KLINE,
+    super::candles::KLINES,
+    super::candles::OHLC_SOCKET,
+    super::candles::OHLC,
+    super::candles::CANDLES,
+    super::candles::OHLC_ACK,
     fixture!("binance/trade_combined"),
     fixture!("binance/trade_raw_sell"),
     fixture!("binance/ticker_combined"),
@@ -72,7 +85,7 @@ const FRAMES: [&str; 22] = [
 ];
 
 fn any_json() -> impl Strategy<Value = Value> {
-    let key = "e|s|t|p|q|T|m|data|stream|id|type|price|side|time|trade_id|product_id|channel|method|result|error|symbol|symbols|filters|[a-z]{0,4}";
+    let key = "e|s|t|p|q|T|m|data|stream|id|type|price|side|time|trade_id|product_id|channel|method|result|error|symbol|symbols|filters|k|o|h|l|c|v|n|x|i|open|high|low|close|volume|trades|interval|interval_begin|timestamp|[a-z]{0,4}";
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -80,7 +93,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<f64>().prop_map(Value::from),
         "\\PC{0,8}".prop_map(Value::from),
         "-?[0-9]{0,30}\\.?[0-9]{0,30}(e[+-]?[0-9]{1,20})?".prop_map(Value::from),
-        "trade|24hrTicker|match|last_match|ticker|subscribe|buy|snapshot|BTCUSDT|BTC-USD|BTC/USD"
+        "trade|24hrTicker|kline|ohlc|1m|match|last_match|ticker|subscribe|buy|snapshot|BTCUSDT|BTC-USD|BTC/USD"
             .prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 40, 8, move |inner| {
@@ -146,7 +159,10 @@ proptest! {
         feed_all(&value.to_string());
         feed_all(&format!(r#"{{"stream":"btcusdt@trade","data":{value}}}"#));
         feed_all(&format!(r#"{{"channel":"trade","type":"update","data":[{value}]}}"#));
+        feed_all(&format!(r#"{{"channel":"ohlc","type":"update","data":[{value}]}}"#));
+        feed_all(&format!(r#"{{"e":"kline","E":1,"s":"BTCUSDT","k":{value}}}"#));
         feed_all(&format!(r#"{{"error":[],"result":{{"XXBTZUSD":{value}}}}}"#));
+        feed_all(&format!(r#"{{"error":[],"result":{{"XXBTZUSD":[{value}]}}}}"#));
     }
 
     #[test]

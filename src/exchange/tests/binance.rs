@@ -55,7 +55,7 @@ fn what_is_of_no_interest_is_passed_over() {
         r#"{"e":"24hrTicker","E":1,"s":"ETHUSDT","p":"1","P":"1","c":"1","b":"1","B":"1","a":"1","A":"1","o":"1","h":"1","l":"1","v":"1","q":"1"}"#,
         r#"{"stream":"btcusdt@bookTicker","data":{"u":7100245,"s":"BTCUSDT","b":"61000.00","B":"1.2","a":"61000.10","A":"0.8"}}"#,
         r#"{"stream":"btcusdt@depth5","data":{"lastUpdateId":1,"bids":[["1","2"]],"asks":[]}}"#,
-        r#"{"stream":"btcusdt@kline_1m","data":{"e":"kline","E":1,"s":"BTCUSDT","k":{"t":1, "x":true}}}"#,
+        r#"{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1,"s":"BTCUSDT"}}"#,
         r#"{"stream":"!miniTicker@arr","data":[{"e":"24hrMiniTicker"}]}"#,
         r#"{"stream":"btcusdt@blockTrade","data":{"e":"blockTrade","s":"BTCUSDT"}}"#,
         r#"{"stream":"x","data":null}"#,

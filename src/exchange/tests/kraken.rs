@@ -73,7 +73,7 @@ fn what_is_of_no_interest_is_passed_over_and_what_is_broken_is_an_error() {
         r#"{"channel":"status","type":"update","data":[{"api_version":"v2","connection_id":13000000000000000001,"system":"online","version":"2.0.0"}]}"#,
         r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[]}}"#,
         r#"{"channel":"book","type":"update","data":[{"symbol":"BTC/USD"}]}"#,
-        r#"{"channel":"ohlc","type":"update","timestamp":"2026-09-21T14:13:20.150000001Z","data":[]}"#,
+        r#"{"channel":"ohlc","type":"update","data":[{"symbol":"ETH/USD","open":1,"high":1,"low":1,"close":1,"trades":1,"volume":1,"interval_begin":"2026-09-21T14:13:00Z","interval":1}]}"#,
         r#"{"channel":"trade"}"#,
         r#"{"Error":"Exceeded msg rate"}"#,
         r#"{"method":"unsubscribe","result":{"channel":"trade","symbol":"BTC/USD"},"success":true}"#,

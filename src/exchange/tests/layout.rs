@@ -139,6 +139,7 @@ fn the_form_of_binance_s_json_does_not_matter() {
             fixture!("binance/trade_raw_sell"),
             fixture!("binance/ticker_combined"),
             fixture!("binance/ticker_no_trades"),
+            super::candles::KLINE,
             r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":1,"p":"1","q":"1","T":1,"m":true}}"#,
         ],
     );
@@ -168,6 +169,7 @@ fn the_form_of_kraken_s_json_does_not_matter() {
             fixture!("kraken/trade_snapshot"),
             fixture!("kraken/ticker_snapshot"),
             fixture!("kraken/ticker_no_trades"),
+            super::candles::OHLC_SOCKET,
         ],
     );
 }

@@ -141,7 +141,13 @@ fn pieces() -> impl Strategy<Value = String> {
         "change_percent_24h",
         "ETH/USD.price",
         "kraken:BTC/USD.bid",
-        "rsi",
+        "rsi(14, 1h)",
+        "sma(20)",
+        "pct_change(1d)",
+        "crosses_above(price, 5)",
+        "crosses_below",
+        "macd",
+        "14",
         "abs",
         "min",
         "50_000",
@@ -194,6 +200,14 @@ fn use_fully(text: &str) -> Result<(), TestCaseError> {
                 let input = |_| value.clone();
                 let _ = (expression.evaluate(&input), expression.explain(&input));
                 let _ = expression.holds_within(Margin::Percent(1.into()), &input);
+                let mut crossings = Crossings::new(&expression);
+                crossings.observe(&input);
+                crossings.observe(&input);
+                if crossings.holds(&input) == Truth::True {
+                    let within = crossings.holds_within(Margin::Percent(1.into()), &input);
+                    prop_assert_eq!(within, Truth::True, "{}", text);
+                }
+                let _ = expression.needs(crate::model::Interval::M1);
             }
             prop_assert_eq!(Expression::parse(expression.text()).is_ok(), true);
         }
