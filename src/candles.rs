@@ -91,7 +91,8 @@ impl Building {
         });
     }
 
-    /// Adds the next shorter candle. A forming one must be the last.
+    /// Adds the next shorter candle. A forming one must be the last. One without trades counts only as long as there is
+    /// no other.
     pub fn add_part(&mut self, part: &Candle) {
         self.add(part.clone());
     }
@@ -119,6 +120,17 @@ impl Building {
             self.whole = Some(part);
             return;
         };
+        // Without trades its price is that of the last one, which was not in it.
+        if part.trades == Some(0) || whole.trades == Some(0) {
+            let complete = whole.complete && part.complete;
+            let timestamp = whole.timestamp.max(part.timestamp);
+            let received_at = whole.received_at.max(part.received_at);
+            if whole.trades == Some(0) && part.trades != Some(0) {
+                *whole = part;
+            }
+            (whole.complete, whole.timestamp, whole.received_at) = (complete, timestamp, received_at);
+            return;
+        }
         whole.high = whole.high.max(part.high);
         whole.low = whole.low.min(part.low);
         whole.close = part.close;

@@ -21,6 +21,7 @@
 
 mod awake;
 mod builder;
+mod candles;
 mod confirmed;
 pub mod core;
 mod failover;

@@ -1,0 +1,6 @@
+pub mod support;
+
+mod midway;
+mod native;
+mod parts;
+mod trades;
