@@ -191,7 +191,7 @@ impl Candles {
 
     /// When [`Candles::on_timer`] is wanted.
     pub fn deadline(&self) -> Option<u64> {
-        self.due
+        self.due.filter(|_| !self.is_idle())
     }
 
     /// Time has passed: asks what is due, and ends what takes too long.

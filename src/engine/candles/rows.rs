@@ -91,7 +91,7 @@ pub fn merge(known: &Candle, row: &Candle, verdict: Verdict) -> Candle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::candles::tests::support::{at, row};
+    use crate::engine::candles::tests::support::{row, span};
 
     const SURE: Sure = Sure { begin: true, end: true };
 

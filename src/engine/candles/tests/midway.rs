@@ -3,6 +3,7 @@
 use super::super::*;
 use super::support::*;
 use crate::model::Interval::{D1, H1, M1, S5};
+use crate::model::Timestamp;
 
 const DAY: i64 = 86_400;
 
