@@ -54,7 +54,11 @@ impl Past {
         self.0.spawn(async move {
             let market = of.market;
             let found = Found::Rows(rows(&*provider, of, wanted, deadline).await);
-            Told { market, ticket, found }
+            Told {
+                market,
+                ticket,
+                found,
+            }
         });
     }
 
@@ -71,7 +75,11 @@ impl Past {
         self.0.spawn(async move {
             let trades = timeout_at(deadline, provider.trades_since(&of, after, deadline)).await;
             let found = Found::Trades(trades.unwrap_or_else(|_| Err(late())));
-            Told { market: of.market, ticket, found }
+            Told {
+                market: of.market,
+                ticket,
+                found,
+            }
         });
     }
 
@@ -99,7 +107,11 @@ async fn rows(
     wanted: Wanted,
     deadline: Instant,
 ) -> Result<Rows, ProviderError> {
-    let Wanted { interval, span, closed_before } = wanted;
+    let Wanted {
+        interval,
+        span,
+        closed_before,
+    } = wanted;
     let mut pages = provider.candle_history(of, interval, span, closed_before);
     let mut rows = Rows::default();
     while rows.items.len() < MOST {

@@ -321,7 +321,8 @@ impl Task {
         for id in self.hub.ended() {
             self.close(id);
         }
-        self.counters.keep(&self.core, &self.candles, self.hub.load());
+        self.counters
+            .keep(&self.core, &self.candles, self.hub.load());
     }
 
     /// Remembers what is given up, until it works again.

@@ -308,7 +308,11 @@ impl Watch {
         if self.is_candles {
             // A trade changes the candle at once.
             let is_newer = is_behind || (self.clock.is_none() && self.is_newer_than_line(newest));
-            return Some(if is_newer { Verdict::Newer } else { Verdict::Same });
+            return Some(if is_newer {
+                Verdict::Newer
+            } else {
+                Verdict::Same
+            });
         }
         if !self.is_trades {
             return Some(Verdict::Same);

@@ -12,6 +12,7 @@ impl Task {
     pub(super) fn make_candles(&mut self, out: &mut Vec<Event>) {
         let now = self.now();
         self.absorb(out, now);
+        self.candles.take_ready(now, out);
         self.candles.on_timer(now);
         self.candles.take_ready(now, out);
     }

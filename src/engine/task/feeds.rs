@@ -32,10 +32,7 @@ impl Task {
                 false => None,
             };
             if let Some(topic) = wanted {
-                by_exchange
-                    .entry(key.0.exchange())
-                    .or_default()
-                    .push(topic);
+                by_exchange.entry(key.0.exchange()).or_default().push(topic);
                 continue;
             }
             let concerns = |s: &&Arc<Status>| {

@@ -39,7 +39,10 @@ impl Charted {
             Some(interval) => format!("{name}{interval}"),
             None => format!("{name}{}", topic.stream.name()),
         };
-        self.commands.lock().unwrap().extend(topics.iter().map(shown));
+        self.commands
+            .lock()
+            .unwrap()
+            .extend(topics.iter().map(shown));
     }
 }
 
@@ -150,7 +153,9 @@ fn candle(interval: Interval, minute: i64, trades: u64) -> Candle {
         closed: false,
         complete: true,
         origin: Origin::Stream,
-        timestamp: Some(Timestamp::from_nanos(minute * MINUTE + 1_000_000_000 * trades as i64)),
+        timestamp: Some(Timestamp::from_nanos(
+            minute * MINUTE + 1_000_000_000 * trades as i64,
+        )),
         received_at: Timestamp::from_nanos(0),
     }
 }
@@ -240,7 +245,8 @@ async fn candles_missed_in_an_outage_are_fetched_and_told_as_a_gap() {
         vec![lost, vec![state(3, 1)].into()],
         vec![],
     );
-    let rows = [(0, 4), (1, 5), (2, 1)].map(|(minute, trades)| candle(Interval::M1, minute, trades));
+    let rows =
+        [(0, 4), (1, 5), (2, 1)].map(|(minute, trades)| candle(Interval::M1, minute, trades));
     source.rows.lock().unwrap().extend(rows);
     let (_engine, mut events) = subscribe(&source, &[Stream::Candles(Interval::M1)]).await;
     for told in ["1m@0 4 repair", "1m@1 5 repair", "1m@2 1 repair"] {

@@ -98,7 +98,10 @@ impl World {
         let within: Vec<_> = self.ledger.iter().filter(is_in).collect();
         within.iter().for_each(|trade| whole.add_trade(trade));
         if within.is_empty() && self.kind == Kind::Binance {
-            let before = self.ledger.iter().rfind(|trade| trade.timestamp < open_time)?;
+            let before = self
+                .ledger
+                .iter()
+                .rfind(|trade| trade.timestamp < open_time)?;
             let mut flat = row(0, "1 1 1 1 0 0");
             (flat.open, flat.high, flat.low, flat.close) =
                 (before.price, before.price, before.price, before.price);
@@ -152,17 +155,24 @@ impl World {
                 let id = self.ledger.last().map_or(5, |last| last.id) + 1;
                 self.now += 1_000;
                 let timestamp = self.time();
-                let new = Trade { timestamp, ..trade(id, 0, &format!("{}", 50 + *price as u32)) };
+                let new = Trade {
+                    timestamp,
+                    ..trade(id, 0, &format!("{}", 50 + *price as u32))
+                };
                 self.ledger.push(new);
                 self.show(new);
             }
             Step::Lose => {
                 self.is_up = false;
                 let topics = [M1, M5].map(|interval| (btc(), Stream::Candles(interval)));
-                self.candles.on_sign(&Sign::Lost(topics.to_vec()), None, self.now);
+                self.candles
+                    .on_sign(&Sign::Lost(topics.to_vec()), None, self.now);
             }
             Step::Return(is_repeated) => {
-                if std::mem::replace(&mut self.is_up, true) || !is_repeated || self.kind != Kind::Kraken {
+                if std::mem::replace(&mut self.is_up, true)
+                    || !is_repeated
+                    || self.kind != Kind::Kraken
+                {
                     return;
                 }
                 for interval in [M1, M5] {
@@ -204,7 +214,12 @@ impl World {
     fn answer(&mut self, manner: Manner) {
         for ask in std::mem::take(&mut self.asks) {
             match ask {
-                Ask::Rows { ticket, interval, span, .. } => {
+                Ask::Rows {
+                    ticket,
+                    interval,
+                    span,
+                    ..
+                } => {
                     let answer = self.rows(interval, span, manner);
                     self.candles.on_rows(btc(), ticket, &answer, self.now);
                 }
@@ -238,7 +253,10 @@ impl World {
         let mut open_time = from;
         while open_time < until {
             let row = self.fold(interval, open_time, self.time().plus_nanos(1));
-            found.items.extend(row.map(|row| Candle { closed: true, ..row }));
+            found.items.extend(row.map(|row| Candle {
+                closed: true,
+                ..row
+            }));
             open_time = interval.close_of(open_time);
         }
         Ok(found)
@@ -252,11 +270,23 @@ impl World {
             _ => self.time(),
         };
         let known = self.ledger.iter().filter(|trade| trade.timestamp <= time);
-        let trades: Vec<_> = known.filter(|trade| trade.timestamp > after.time).copied().collect();
-        let newest = self.ledger.iter().rfind(|trade| trade.timestamp <= time).copied();
+        let trades: Vec<_> = known
+            .filter(|trade| trade.timestamp > after.time)
+            .copied()
+            .collect();
+        let newest = self
+            .ledger
+            .iter()
+            .rfind(|trade| trade.timestamp <= time)
+            .copied();
         let is_half = matches!(manner, Manner::Half);
         let uncovered = is_half.then_some((after.time, time)).into_iter().collect();
-        Ok(Replay { trades, uncovered, missing: Vec::new(), newest })
+        Ok(Replay {
+            trades,
+            uncovered,
+            missing: Vec::new(),
+            newest,
+        })
     }
 
     /// Every promise of closed candles.
@@ -266,10 +296,15 @@ impl World {
         let mut closed = Vec::new();
         for event in &self.told {
             match event {
-                Event::Gap(gap) if gap.stream == Stream::Candles(interval) => gaps.push(gap.clone()),
+                Event::Gap(gap) if gap.stream == Stream::Candles(interval) => {
+                    gaps.push(gap.clone())
+                }
                 Event::Candle(candle) if candle.interval == interval => {
                     let open_time = Some(candle.open_time);
-                    prop_assert!(open_time > reached, "{interval} after {reached:?}: {candle:?}");
+                    prop_assert!(
+                        open_time > reached,
+                        "{interval} after {reached:?}: {candle:?}"
+                    );
                     if !candle.closed {
                         continue;
                     }
@@ -295,8 +330,13 @@ impl World {
             let is_traded = self.fold(interval, open_time, self.time()).is_some();
             let is_told = closed.binary_search(&open_time).is_ok();
             let covers = |gap: &Arc<Gap>| gap.from <= Some(open_time) && Some(open_time) < gap.to;
-            let is_said = gaps.iter().any(|gap| gap.state != GapState::Repaired && covers(gap));
-            prop_assert!(!is_traded || is_told || is_said, "{interval} {open_time:?} is missing");
+            let is_said = gaps
+                .iter()
+                .any(|gap| gap.state != GapState::Repaired && covers(gap));
+            prop_assert!(
+                !is_traded || is_told || is_said,
+                "{interval} {open_time:?} is missing"
+            );
             open_time = interval.close_of(open_time);
         }
         Ok(())
