@@ -91,7 +91,8 @@ impl Building {
         });
     }
 
-    /// Adds the next shorter candle. A forming one must be the last.
+    /// Adds the next shorter candle. A forming one must be the last. One without trades counts only as long as there is
+    /// no other.
     pub fn add_part(&mut self, part: &Candle) {
         self.add(part.clone());
     }

@@ -21,12 +21,14 @@
 
 mod awake;
 mod builder;
+mod candles;
 mod confirmed;
 pub mod core;
 mod failover;
 mod freshness;
 mod hub;
 mod mailbox;
+mod past;
 mod probe;
 mod repair;
 mod sequence;

@@ -1,0 +1,7 @@
+pub mod support;
+
+mod midway;
+mod native;
+mod parts;
+mod properties;
+mod trades;
