@@ -123,7 +123,7 @@ pub fn time_of(event: &Event) -> Timestamp {
     let own = match event {
         Event::Ticker(ticker) => ticker.timestamp,
         Event::Trade(trade) => Some(trade.timestamp),
-        Event::Candle(_) | Event::Gap(_) | Event::Status(_) => None,
+        Event::Candle(_) | Event::Gap(_) | Event::Status(_) | Event::Signal(_) => None,
     };
     own.or(event.received_at())
         .unwrap_or(Timestamp::from_nanos(0))

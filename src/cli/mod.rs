@@ -11,6 +11,7 @@ mod notices;
 mod output;
 mod signals;
 mod stand_ins;
+mod strategy;
 mod symbols;
 mod usage;
 

@@ -132,7 +132,7 @@ impl TableState {
                     self.rate.add(now);
                 }
             }
-            Event::Candle(_) => {}
+            Event::Candle(_) | Event::Signal(_) => {}
             Event::Gap(gap) => {
                 if let Some(row) = self.row(gap.market) {
                     row.gaps += u64::from(gap.is_loss());
