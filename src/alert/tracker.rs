@@ -92,7 +92,7 @@ impl Tracker {
     /// The markets whose last price it reads: what happened there between two checks counts.
     pub fn priced_markets(&self) -> Vec<Market> {
         let mut markets = Vec::new();
-        for slot in self.slots().filter(|slot| slot.field == Field::Price) {
+        for slot in self.slots().filter(|slot| slot.is(Field::Price)) {
             if !markets.contains(&slot.market) {
                 markets.push(slot.market);
             }
@@ -103,7 +103,7 @@ impl Tracker {
     /// Whether some of what it reads is known only at the moment of a check.
     pub fn reads_more_than_prices(&self) -> bool {
         self.slots()
-            .any(|slot| slot.field != Field::Price && slot.stream.is_some())
+            .any(|slot| !slot.is(Field::Price) && slot.stream.is_some())
     }
 
     /// Whether an event is one that was judged before.
@@ -121,7 +121,7 @@ impl Tracker {
 
     /// Whether it changes while nothing comes.
     pub fn reads_ages(&self) -> bool {
-        self.slots().any(|slot| slot.field == Field::Age)
+        self.slots().any(|slot| slot.is(Field::Age))
     }
 
     /// Whether time alone may have changed something at `now`.

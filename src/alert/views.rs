@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::expression::{Operand, Reference};
+use crate::expression::{Operand, Reference, What};
 use crate::model::{Decimal, Event, Field, Market, Price, Stream, Ticker, Timestamp, Trade, Value};
 
 /// Where the value of one operand comes from.
@@ -11,9 +11,9 @@ use crate::model::{Decimal, Event, Field, Market, Price, Stream, Ticker, Timesta
 pub struct Slot {
     /// Of which market.
     pub market: Market,
-    /// Which field.
-    pub field: Field,
-    /// Which of its streams has it; `None`: it is known without any data.
+    /// What of it.
+    pub what: What,
+    /// Which of its streams has it; `None`: it is known without any data, or computed from candles.
     pub stream: Option<Stream>,
 }
 
@@ -35,21 +35,26 @@ impl Slot {
         let of_trades = |market: Market| {
             let mut pairs = operands.iter().zip(&markets);
             pairs.any(|(operand, m)| {
-                *m == market && stream_of(operand.field) == Some(Stream::Trades)
+                *m == market && operand.field().and_then(stream_of) == Some(Stream::Trades)
             })
         };
         let slot = |(operand, &market): (&Operand, &Market)| Slot {
             market,
-            field: operand.field,
-            stream: match operand.field {
+            what: operand.what,
+            stream: match operand.field() {
                 // Times and ages are those of what else the rule reads.
-                Field::Timestamp | Field::ReceivedAt | Field::Age if of_trades(market) => {
+                Some(Field::Timestamp | Field::ReceivedAt | Field::Age) if of_trades(market) => {
                     Some(Stream::Trades)
                 }
-                field => stream_of(field),
+                field => field.and_then(stream_of),
             },
         };
         Some(operands.iter().zip(&markets).map(slot).collect())
+    }
+
+    /// Whether it is this field.
+    pub fn is(&self, field: Field) -> bool {
+        self.what == What::Field(field)
     }
 }
 
@@ -152,8 +157,11 @@ impl Views {
 
     /// The value of a slot at `now`, unknown where it is missing or too old.
     pub fn value(&self, slot: &Slot, now: Timestamp) -> Value {
+        let What::Field(field) = slot.what else {
+            return Value::Null;
+        };
         let Some(stream) = slot.stream else {
-            return match slot.field {
+            return match field {
                 Field::Exchange => Value::Text(slot.market.exchange().name().into()),
                 Field::Symbol => Value::Text(slot.market.symbol().into()),
                 _ => Value::Null,
@@ -163,14 +171,14 @@ impl Views {
             return Value::Null;
         };
         let age = now.nanos().saturating_sub(seen.confirmed.nanos()).max(0);
-        if slot.field == Field::Age {
+        if field == Field::Age {
             return Value::Number(Decimal::new(age / 1_000_000, 3));
         }
         let too_old = |most: Duration| age as u128 > most.as_nanos();
         if self.max_age.is_some_and(too_old) {
             return Value::Null;
         }
-        match (slot.field, &seen.event) {
+        match (field, &seen.event) {
             // A number in expressions, and nothing is allocated.
             (Field::Id, Event::Trade(trade)) => Value::Number(trade.id.into()),
             (field, event) => field.value(event, now),

@@ -1,13 +1,12 @@
 //! Makes the tree node by node and checks that the parts fit: what is a number, a percentage, a duration.
 
-use std::collections::HashMap;
-
-use crate::model::{Decimal, Field};
+use crate::model::Decimal;
 
 use super::error::{ErrorKind, Fault};
-use super::names::{Function, kind_of};
-use super::tree::{Arithmetic, Comparison, Extreme, Form, Node, NodeId, Operator, Span, Tree};
-use super::{Kind, MAX_NODES, Operand, Reference};
+use super::tree::{
+    Arithmetic, Comparison, Crossing, Extreme, Form, Node, NodeId, Operator, Span, Tree,
+};
+use super::{Kind, MAX_NODES, Operand, Reference, What};
 
 /// What a node may still become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +23,10 @@ pub struct Builder {
     nodes: Vec<Node>,
     shapes: Vec<Shape>,
     operands: Vec<Operand>,
-    places: HashMap<(Reference, &'static str), usize>,
+    crossings: Vec<Crossing>,
 }
 
-type Built = Result<NodeId, Fault>;
+pub type Built = Result<NodeId, Fault>;
 
 impl Builder {
     /// The finished tree.
@@ -37,6 +36,7 @@ impl Builder {
             nodes: self.nodes,
             root,
             operands: self.operands,
+            crossings: self.crossings,
         }
     }
 
@@ -44,19 +44,15 @@ impl Builder {
         &self.nodes[id]
     }
 
-    pub fn operand(&mut self, of: Reference, field: Field, text: &str, span: Span) -> Built {
-        let place = *self
-            .places
-            .entry((of.clone(), field.name()))
-            .or_insert_with(|| {
-                self.operands.push(Operand {
-                    of,
-                    field,
-                    text: text.to_string(),
-                });
-                self.operands.len() - 1
-            });
-        self.push(kind_of(field), Shape::Fixed, Form::Operand(place), span)
+    pub fn operand(&mut self, of: Reference, what: What, text: &str, span: Span) -> Built {
+        let mut known = self.operands.iter();
+        let place = known.position(|operand| operand.of == of && operand.what == what);
+        let place = place.unwrap_or_else(|| {
+            let text = text.to_string();
+            self.operands.push(Operand { of, what, text });
+            self.operands.len() - 1
+        });
+        self.push(what.kind(), Shape::Fixed, Form::Operand(place), span)
     }
 
     pub fn number(&mut self, value: Decimal, span: Span) -> Built {
@@ -130,34 +126,20 @@ impl Builder {
         }
     }
 
+    pub fn absolute(&mut self, part: NodeId, span: Span) -> Built {
+        self.needs_amount("abs", part, self.nodes[part].span)?;
+        let (kind, shape) = (self.kind(part), self.shapes[part]);
+        self.push(kind, shape, Form::Absolute(part), span)
+    }
+
     /// `at`: the name, for messages.
-    pub fn call(
-        &mut self,
-        function: Function,
-        arguments: Vec<NodeId>,
-        at: Span,
-        span: Span,
-    ) -> Built {
-        let extreme = match function {
-            Function::Absolute => {
-                let part = arguments[0];
-                self.needs_amount("abs", part, self.nodes[part].span)?;
-                return self.push(
-                    self.kind(part),
-                    self.shapes[part],
-                    Form::Absolute(part),
-                    span,
-                );
-            }
-            Function::Least => Extreme::Least,
-            Function::Greatest => Extreme::Greatest,
-        };
-        for &argument in &arguments {
-            self.needs_amount(extreme.name(), argument, self.nodes[argument].span)?;
+    pub fn extreme(&mut self, extreme: Extreme, parts: Vec<NodeId>, at: Span, span: Span) -> Built {
+        for &part in &parts {
+            self.needs_amount(extreme.name(), part, self.nodes[part].span)?;
         }
-        let shape = self.align(&arguments);
-        let kinds = || arguments.iter().map(|&argument| self.kind(argument));
-        let first = self.kind(arguments[0]);
+        let shape = self.align(&parts);
+        let kinds = || parts.iter().map(|&part| self.kind(part));
+        let first = self.kind(parts[0]);
         let odd = kinds().find(|kind| !first.compares_with(*kind));
         if let Some(odd) = odd {
             let message = format!("cannot compare a {first} with a {odd}");
@@ -166,7 +148,23 @@ impl Builder {
         let kind = kinds()
             .find(|kind| *kind == Kind::Percentage)
             .unwrap_or(first);
-        self.push(kind, shape, Form::Extreme(extreme, arguments), span)
+        self.push(kind, shape, Form::Extreme(extreme, parts), span)
+    }
+
+    /// `at`: the name, for messages.
+    pub fn crossing(&mut self, crossing: Crossing, at: Span, span: Span) -> Built {
+        let Crossing {
+            direction,
+            left,
+            right,
+        } = crossing;
+        for part in [left, right] {
+            self.needs_amount(direction.name(), part, self.nodes[part].span)?;
+        }
+        self.compare(direction.comparison(), left, right, at)?;
+        self.crossings.push(crossing);
+        let form = Form::Crossing(self.crossings.len() - 1);
+        self.push(Kind::YesNo, Shape::Fixed, form, span)
     }
 
     fn push(&mut self, kind: Kind, shape: Shape, form: Form, span: Span) -> Built {

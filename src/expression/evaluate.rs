@@ -6,13 +6,16 @@ use std::cmp::Ordering;
 
 use crate::model::{Decimal, Timestamp, Value, parse_decimal};
 
-use super::tree::{Arithmetic, Comparison, Extreme, Form, NodeId, Tree};
+use super::crossing::Seen;
+use super::tree::{Arithmetic, Comparison, Crossing, Extreme, Form, NodeId, Tree};
 use super::{Kind, Margin, Truth};
 
 /// One computation. The kind of a node was checked when the tree was made, so each kind has its own function.
 pub struct Evaluation<'a> {
     pub tree: &'a Tree,
     pub input: &'a dyn Fn(usize) -> Value,
+    /// By the place of each crossing; empty where nothing is remembered.
+    pub seen: &'a [Seen],
 }
 
 /// By how much comparisons are eased, or tightened, as under a `not`.
@@ -65,8 +68,31 @@ impl Evaluation<'_> {
             Form::Compare(comparison, left, right) => {
                 self.compare(comparison, left, right, slack).into()
             }
+            Form::Crossing(place) => self.crossing(place, slack),
             _ => Truth::Unknown,
         }
+    }
+
+    /// With a margin it lasts: what has crossed has to come back by that much.
+    fn crossing(&self, place: usize, slack: Option<Slack>) -> Truth {
+        let Some(seen) = self.seen.get(place) else {
+            return Truth::Unknown;
+        };
+        let Some(slack) = slack.filter(|slack| slack.eased) else {
+            return seen.now;
+        };
+        let Crossing {
+            direction,
+            left,
+            right,
+        } = self.tree.crossings[place];
+        let lasts = self.compare(direction.comparison(), left, right, Some(slack));
+        seen.now.or(lasts.into())
+    }
+
+    /// How two amounts stand to each other.
+    pub fn ordering(&self, left: NodeId, right: NodeId) -> Option<Ordering> {
+        Some(self.number(left)?.cmp(&self.number(right)?))
     }
 
     fn compare(

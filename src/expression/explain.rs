@@ -45,17 +45,22 @@ fn collect(
 ) {
     let node = &evaluation.tree.nodes[id];
     lines.push(Line {
-        label: format!("{:indent$}{}", "", label(text, node), indent = 2 * depth),
+        label: format!(
+            "{:indent$}{}",
+            "",
+            label(text, evaluation.tree, node),
+            indent = 2 * depth
+        ),
         kind: node.kind,
         value: value(evaluation.value(id), node.kind),
     });
-    for part in parts(evaluation.tree, id) {
+    for part in evaluation.tree.parts(id) {
         collect(text, evaluation, part, depth + 1, lines);
     }
 }
 
 /// An operator or a function by its name; values and operands as they were written.
-fn label(text: &str, node: &Node) -> String {
+fn label(text: &str, tree: &Tree, node: &Node) -> String {
     match &node.form {
         Form::Operand(_) | Form::Number(_) | Form::YesNo(_) | Form::Text(_) => {
             super::error::printable(node.span.of(text))
@@ -68,18 +73,7 @@ fn label(text: &str, node: &Node) -> String {
         Form::Not(_) => "not".into(),
         Form::And(..) => "and".into(),
         Form::Or(..) => "or".into(),
-    }
-}
-
-fn parts(tree: &Tree, id: NodeId) -> Vec<NodeId> {
-    match &tree.nodes[id].form {
-        Form::Operand(_) | Form::Number(_) | Form::YesNo(_) | Form::Text(_) => Vec::new(),
-        Form::Negate(part) | Form::Absolute(part) | Form::Not(part) => vec![*part],
-        Form::Arithmetic(_, left, right)
-        | Form::Compare(_, left, right)
-        | Form::And(left, right)
-        | Form::Or(left, right) => vec![*left, *right],
-        Form::Extreme(_, parts) => parts.clone(),
+        Form::Crossing(place) => tree.crossings[*place].direction.name().into(),
     }
 }
 

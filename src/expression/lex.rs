@@ -244,9 +244,19 @@ fn percent_sign(input: &mut Input<'_>) -> Lexed<()> {
 }
 
 fn bad_number(span: Span, number: &str, unit: &str) -> Fault {
-    let text = shown(&format!("{number}{unit}"));
-    let message = format!("`{text}` is neither a number nor a duration");
-    syntax(span, message).hint("numbers: 50_000, 0.5, 1e-8; durations: 500ms, 90s, 15m, 1h30m, 2d")
+    let written = format!("{number}{unit}");
+    let message = format!("`{}` is neither a number nor a duration", shown(&written));
+    let fault = syntax(span, message);
+    let lower = written.to_lowercase();
+    if lower != written && duration(&lower).is_some() {
+        let months = if unit == "M" {
+            ": a minute, there are no months"
+        } else {
+            ""
+        };
+        return fault.hint(format!("write `{}`{months}", shown(&lower)));
+    }
+    fault.hint("numbers: 50_000, 0.5, 1e-8; durations: 500ms, 90s, 15m, 1h30m, 2d")
 }
 
 /// `1h30m` in seconds.

@@ -9,16 +9,18 @@
 //! - `N%` is N beside a percentage (`change_percent_24h < -5%`) and N/100 anywhere else (`price * 102%`).
 //! - Another market: `ETH/USD.price`, `kraken:BTC/USD.bid`, in capitals and without spaces; a division of
 //!   names has spaces.
+//! - Functions over candles are operands like fields (`rsi(14, 1h)`): what they need is told by
+//!   [`Expression::needs`]. Crossings are decided from one observation to the next: [`Crossings`].
 //! - At most 1 KiB of text, 64 names, values and operators, and 16 levels of parentheses, arguments, `not`
 //!   and `-`.
 //!
 //! ```
-//! use tickwire::expression::{Expression, Truth};
+//! use tickwire::expression::{Expression, Truth, What};
 //! use tickwire::model::{Decimal, Field, Value};
 //!
 //! let rule = Expression::parse_condition("price > 50_000 and spread < price * 0.1%")?;
-//! let fields: Vec<_> = rule.operands().iter().map(|operand| operand.field).collect();
-//! assert_eq!(fields, [Field::Price, Field::Spread]);
+//! let fields: Vec<_> = rule.operands().iter().map(|operand| operand.what).collect();
+//! assert_eq!(fields, [What::Field(Field::Price), What::Field(Field::Spread)]);
 //!
 //! let values = [Value::Number(50_001.into()), Value::Number(Decimal::new(15, 1))];
 //! assert_eq!(rule.holds(&|operand| values[operand].clone()), Truth::True);
@@ -27,13 +29,18 @@
 //! ```
 
 mod build;
+mod call;
+mod crossing;
 mod error;
 mod evaluate;
 mod explain;
+mod function;
 mod lex;
 mod names;
+mod needs;
 mod parse;
 mod range;
+mod stand_in;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -44,9 +51,13 @@ use std::sync::Arc;
 
 use crate::model::{Event, Field, Timestamp, Value};
 
+pub use crossing::Crossings;
+use crossing::Seen;
 use error::Fault;
 pub use error::{ErrorKind, ExpressionError};
 use evaluate::{Evaluation, Slack};
+pub use function::{Function, Operand, Reference, What};
+pub use needs::Need;
 use tree::{Form, Span, Tree};
 pub use truth::{Margin, Truth};
 
@@ -107,42 +118,6 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
-}
-
-/// A field that an expression needs the value of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operand {
-    /// Of which market.
-    pub of: Reference,
-    /// Which field.
-    pub field: Field,
-    /// As written, where it stands first.
-    pub text: String,
-}
-
-impl Operand {
-    /// The value in this event, whichever market it is of. `now` is for `age`. Unlike [`Field::value`] it gives
-    /// an `id` as the number that it is in expressions, and allocates nothing.
-    pub fn value(&self, event: &Event, now: Timestamp) -> Value {
-        match (self.field, event) {
-            (Field::Id, Event::Trade(trade)) => Value::Number(trade.id.into()),
-            (field, event) => field.value(event, now),
-        }
-    }
-}
-
-/// The market that an operand is of.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Reference {
-    /// The one that the expression is about.
-    Own,
-    /// One that it names.
-    Other {
-        /// Where it is traded, if that was written.
-        provider: Option<String>,
-        /// `BASE/QUOTE`, as written.
-        symbol: String,
-    },
 }
 
 impl Expression {
@@ -215,14 +190,14 @@ impl Expression {
         let tree = &self.0.tree;
         match (&tree.nodes[tree.root].form, tree.operands.as_slice()) {
             (Form::Operand(0), [operand]) if operand.text == self.text() => {
-                (operand.of == Reference::Own).then_some(operand.field)
+                operand.field().filter(|_| operand.of == Reference::Own)
             }
             _ => None,
         }
     }
 
-    /// The values of the operands for an event of the own market: its own from the event itself, the others' from
-    /// `others`. `now` is for `age`.
+    /// The values of the operands for an event of the own market: its fields from the event itself, those of other
+    /// markets and all functions from `others`. `now` is for `age`.
     pub fn input<'a>(
         &'a self,
         event: &'a Event,
@@ -231,9 +206,9 @@ impl Expression {
     ) -> impl Fn(usize) -> Value + 'a {
         move |place| {
             let operand = &self.operands()[place];
-            match operand.of {
-                Reference::Own => operand.value(event, now),
-                Reference::Other { .. } => others(operand),
+            match (&operand.of, operand.what) {
+                (Reference::Own, What::Field(_)) => operand.value(event, now),
+                _ => others(operand),
             }
         }
     }
@@ -241,15 +216,15 @@ impl Expression {
     /// The value now. `input` gives that of the operand at a place, `Value::Null` where it is unknown; `age` is a
     /// number of seconds. The result is `Null` where it is unknown, a number of seconds for a duration, points
     /// for a percentage. Allocation-free but for a text.
+    ///
+    /// Here as below a crossing is unknown: for that it takes [`Crossings`].
     pub fn evaluate(&self, input: &dyn Fn(usize) -> Value) -> Value {
-        let tree = &self.0.tree;
-        Evaluation { tree, input }.value(tree.root)
+        self.value_with(&[], input)
     }
 
     /// Whether the condition holds now; unknown for what is none. Allocation-free.
     pub fn holds(&self, input: &dyn Fn(usize) -> Value) -> Truth {
-        let tree = &self.0.tree;
-        Evaluation { tree, input }.truth(tree.root, None)
+        self.truth_with(&[], None, input)
     }
 
     /// Whether it still holds within a margin: as [`Expression::holds`], but `a > b` only asks for
@@ -259,18 +234,49 @@ impl Expression {
     /// The margin is for numbers and percentages (see [`Margin`]), never for durations, texts, times and
     /// comparisons of yes/no.
     pub fn holds_within(&self, margin: Margin, input: &dyn Fn(usize) -> Value) -> Truth {
-        let tree = &self.0.tree;
-        let slack = Slack {
-            margin,
-            eased: true,
-        };
-        Evaluation { tree, input }.truth(tree.root, Some(slack))
+        self.truth_with(&[], Some(margin), input)
     }
 
     /// The tree with types and the values of now, one node per line.
     pub fn explain(&self, input: &dyn Fn(usize) -> Value) -> String {
+        self.explain_with(&[], input)
+    }
+
+    /// Whether it has a crossing, which only [`Crossings`] can tell.
+    pub fn has_crossings(&self) -> bool {
+        !self.0.tree.crossings.is_empty()
+    }
+
+    /// The crossings as they were written, in the order in which they stand.
+    pub fn crossings(&self) -> impl Iterator<Item = &str> {
         let Checked { text, tree } = &*self.0;
-        explain::explain(text, &Evaluation { tree, input })
+        let nodes = tree.nodes.iter();
+        let crossings = nodes.filter(|node| matches!(node.form, Form::Crossing(_)));
+        crossings.map(|node| node.span.of(text))
+    }
+
+    fn value_with(&self, seen: &[Seen], input: &dyn Fn(usize) -> Value) -> Value {
+        let tree = &self.0.tree;
+        Evaluation { tree, input, seen }.value(tree.root)
+    }
+
+    fn truth_with(
+        &self,
+        seen: &[Seen],
+        margin: Option<Margin>,
+        input: &dyn Fn(usize) -> Value,
+    ) -> Truth {
+        let tree = &self.0.tree;
+        let slack = margin.map(|margin| Slack {
+            margin,
+            eased: true,
+        });
+        Evaluation { tree, input, seen }.truth(tree.root, slack)
+    }
+
+    fn explain_with(&self, seen: &[Seen], input: &dyn Fn(usize) -> Value) -> String {
+        let Checked { text, tree } = &*self.0;
+        explain::explain(text, &Evaluation { tree, input, seen })
     }
 }
 

@@ -6,52 +6,51 @@ use crate::model::Field;
 
 use super::Kind;
 use super::error::{ErrorKind, Fault};
-use super::tree::Span;
+use super::tree::{Direction, Extreme, Span};
 
-/// A function that can be computed.
+/// What a name before parentheses calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Function {
+pub enum Call {
     Absolute,
-    Least,
-    Greatest,
+    Extreme(Extreme),
+    /// Over candles; the name says which.
+    Indicator,
+    /// `pct_change`.
+    Change,
+    Crossing(Direction),
 }
 
-/// `None` for the function: reserved. The numbers of arguments count the optional interval at the end.
-const FUNCTIONS: &[(&str, RangeInclusive<usize>, Option<Function>)] = &[
-    ("abs", 1..=1, Some(Function::Absolute)),
-    ("min", 2..=usize::MAX, Some(Function::Least)),
-    ("max", 2..=usize::MAX, Some(Function::Greatest)),
-    ("sma", 1..=2, None),
-    ("ema", 1..=2, None),
-    ("rsi", 1..=2, None),
-    ("macd", 3..=4, None),
-    ("macd_signal", 3..=4, None),
-    ("bb_upper", 2..=3, None),
-    ("bb_middle", 2..=3, None),
-    ("bb_lower", 2..=3, None),
-    ("atr", 1..=2, None),
-    ("vwap", 1..=2, None),
-    ("highest", 1..=2, None),
-    ("lowest", 1..=2, None),
-    ("pct_change", 1..=1, None),
-    ("crosses_above", 2..=2, None),
-    ("crosses_below", 2..=2, None),
+impl Call {
+    /// Whether it is of a market, so that a symbol can stand before it.
+    pub fn has_market(self) -> bool {
+        matches!(self, Self::Indicator | Self::Change)
+    }
+}
+
+/// The numbers of arguments count the optional interval at the end of an indicator.
+const FUNCTIONS: &[(&str, RangeInclusive<usize>, Call)] = &[
+    ("abs", 1..=1, Call::Absolute),
+    ("min", 2..=usize::MAX, Call::Extreme(Extreme::Least)),
+    ("max", 2..=usize::MAX, Call::Extreme(Extreme::Greatest)),
+    ("sma", 1..=2, Call::Indicator),
+    ("ema", 1..=2, Call::Indicator),
+    ("rsi", 1..=2, Call::Indicator),
+    ("macd", 3..=4, Call::Indicator),
+    ("macd_signal", 3..=4, Call::Indicator),
+    ("bb_upper", 2..=3, Call::Indicator),
+    ("bb_middle", 2..=3, Call::Indicator),
+    ("bb_lower", 2..=3, Call::Indicator),
+    ("atr", 1..=2, Call::Indicator),
+    ("vwap", 1..=2, Call::Indicator),
+    ("highest", 1..=2, Call::Indicator),
+    ("lowest", 1..=2, Call::Indicator),
+    ("pct_change", 1..=1, Call::Change),
+    ("crosses_above", 2..=2, Call::Crossing(Direction::Above)),
+    ("crosses_below", 2..=2, Call::Crossing(Direction::Below)),
 ];
 
-/// Fields of candles and books, and what says nearly the same today.
+/// Fields of books, and what says nearly the same today.
 const FIELDS_TO_COME: &[(&str, Option<&str>)] = &[
-    ("open", Some("open_24h")),
-    ("high", Some("high_24h")),
-    ("low", Some("low_24h")),
-    ("close", Some("price")),
-    ("volume", Some("volume_24h")),
-    ("quote_volume", Some("quote_volume_24h")),
-    ("trades", None),
-    ("closed", None),
-    ("complete", None),
-    ("interval", None),
-    ("open_time", None),
-    ("close_time", None),
     ("bids", Some("bid")),
     ("asks", Some("ask")),
     ("sequence", None),
@@ -61,8 +60,14 @@ const FIELDS_TO_COME: &[(&str, Option<&str>)] = &[
 /// What a field is inside of an expression.
 pub fn kind_of(field: Field) -> Kind {
     match field {
-        Field::Type | Field::Exchange | Field::Symbol | Field::Side | Field::Origin => Kind::Text,
-        Field::Timestamp | Field::ReceivedAt => Kind::Time,
+        Field::Type
+        | Field::Exchange
+        | Field::Symbol
+        | Field::Side
+        | Field::Origin
+        | Field::Interval => Kind::Text,
+        Field::Timestamp | Field::ReceivedAt | Field::OpenTime | Field::CloseTime => Kind::Time,
+        Field::Closed | Field::Complete => Kind::YesNo,
         Field::Age => Kind::Duration,
         Field::ChangePercent24h => Kind::Percentage,
         _ => Kind::Number,
@@ -75,7 +80,8 @@ pub fn field(name: &str, span: Span) -> Result<Field, Fault> {
         return Ok(field);
     }
     if let Some((_, instead)) = FIELDS_TO_COME.iter().find(|(known, _)| *known == name) {
-        let fault = unavailable(name, span);
+        let message = format!("`{name}` is not available yet");
+        let fault = Fault::new(ErrorKind::Unavailable, span, message);
         return Err(match instead {
             Some(instead) => fault.hint(format!("there is `{instead}`")),
             None => fault,
@@ -109,17 +115,20 @@ pub fn known_function(name: &str, span: Span) -> Result<(), Fault> {
     }
     let fault = Fault::new(ErrorKind::Unknown, span, format!("no function `{name}`"));
     let known = FUNCTIONS.iter().map(|(known, ..)| *known);
-    Err(match near(name, known) {
+    Err(match near(name, known.clone()) {
         Some(near) => fault.hint(format!("did you mean `{near}`?")),
-        None => fault.hint("there are abs, min and max"),
+        None => fault.hint(format!(
+            "there are {}",
+            known.collect::<Vec<_>>().join(", ")
+        )),
     })
 }
 
 /// The function of this known name for so many arguments.
 ///
-/// Errors: their number is wrong, or it cannot be computed yet.
-pub fn function(name: &str, span: Span, given: usize) -> Result<Function, Fault> {
-    let (_, arity, function) = FUNCTIONS
+/// Errors: their number is wrong.
+pub fn call(name: &str, span: Span, given: usize) -> Result<Call, Fault> {
+    let (_, arity, call) = FUNCTIONS
         .iter()
         .find(|(known, ..)| *known == name)
         .expect("the name was looked up before its arguments were read");
@@ -127,7 +136,14 @@ pub fn function(name: &str, span: Span, given: usize) -> Result<Function, Fault>
         let message = format!("`{name}` takes {}, not {given}", arguments(arity));
         return Err(Fault::new(ErrorKind::Type, span, message));
     }
-    function.ok_or_else(|| unavailable(name, span))
+    Ok(*call)
+}
+
+/// How many numbers an indicator of this known name takes before its interval.
+pub fn parameters(name: &str) -> usize {
+    let known = FUNCTIONS.iter().find(|(known, ..)| *known == name);
+    let (_, arity, _) = known.expect("only names that are known are called");
+    *arity.start()
 }
 
 fn arguments(arity: &RangeInclusive<usize>) -> String {
@@ -137,11 +153,6 @@ fn arguments(arity: &RangeInclusive<usize>) -> String {
         (least, most) if least == most => format!("{least} arguments"),
         (least, most) => format!("{least} or {most} arguments"),
     }
-}
-
-fn unavailable(name: &str, span: Span) -> Fault {
-    let message = format!("`{name}` is not available yet");
-    Fault::new(ErrorKind::Unavailable, span, message)
 }
 
 /// Fewer letters begin too many names.

@@ -6,11 +6,12 @@ use winnow::stream::{Stateful, TokenSlice};
 use winnow::token::any;
 
 use super::build::Builder;
+use super::call::Written;
 use super::error::{ErrorKind, Fail, Fault};
 use super::lex::{Token, TokenKind, shown, tokens};
 use super::names;
 use super::tree::{Arithmetic, Form, NodeId, Operator, Span, Tree};
-use super::{Kind, MAX_DEPTH, Reference};
+use super::{Kind, MAX_DEPTH, Reference, What};
 
 /// Reads and checks a whole text.
 pub fn parse(text: &str) -> Result<Tree, Fault> {
@@ -229,7 +230,7 @@ fn named(
         let node = input
             .state
             .tree
-            .operand(of, field, span.of(text), span)
+            .operand(of, What::Field(field), span.of(text), span)
             .map_err(Fail::Cut)?;
         return Ok(Part {
             node,
@@ -240,17 +241,22 @@ fn named(
     }
     names::known_function(name.of(text), name).map_err(Fail::Cut)?;
     let (arguments, close) = arguments(input)?;
-    let function = names::function(name.of(text), name, arguments.len()).map_err(Fail::Cut)?;
-    if of != Reference::Own {
+    let call = names::call(name.of(text), name, arguments.len()).map_err(Fail::Cut)?;
+    if of != Reference::Own && !call.has_market() {
         let (name, call) = (name.of(text), Span::new(name.start, close.end).of(text));
         let fault = syntax(span, format!("`{name}` belongs to no symbol"));
         return Err(Fail::Cut(fault.hint(format!("write `{}`", shown(call)))));
     }
     let span = span.to(close);
-    let node = input
-        .state
-        .tree
-        .call(function, arguments, name, span)
+    let written = Written {
+        text,
+        of,
+        name,
+        arguments,
+        span,
+    };
+    let node = written
+        .build(call, &mut input.state.tree)
         .map_err(Fail::Cut)?;
     Ok(Part {
         node,

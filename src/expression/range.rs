@@ -68,6 +68,8 @@ impl Ranges<'_> {
     fn number(&self, id: NodeId) -> Option<Range> {
         match &self.tree.nodes[id].form {
             Form::Number(value) => Some((*value, *value)),
+            // What is computed from candles moves in its own ways.
+            Form::Operand(place) if self.tree.operands[*place].function().is_some() => None,
             Form::Operand(place) => (self.range)(*place),
             Form::Negate(part) => self.number(*part).map(|(low, high)| (-high, -low)),
             Form::Absolute(part) => self.number(*part).map(|(low, high)| match () {

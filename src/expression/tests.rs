@@ -14,7 +14,11 @@ fn number(text: &str) -> Value {
 fn market(operand: &Operand) -> Value {
     let at = |nanos| Value::Time(Timestamp::from_nanos(nanos));
     if let Reference::Other { provider, symbol } = &operand.of {
-        return match (provider.as_deref(), symbol.as_str(), operand.field) {
+        return match (
+            provider.as_deref(),
+            symbol.as_str(),
+            operand.field().unwrap(),
+        ) {
             (None, "ETH/USD", Field::Price) => number("2500"),
             (Some("kraken"), "BTC/USD", Field::Price) => number("50001"),
             (None, "1INCH/USDT", Field::Price) => number("0.25"),
@@ -22,7 +26,7 @@ fn market(operand: &Operand) -> Value {
             _ => Value::Null,
         };
     }
-    match operand.field {
+    match operand.field().unwrap() {
         Field::Price => number("50000.10"),
         Field::Bid => number("50000.00"),
         Field::Ask => number("50000.20"),

@@ -35,6 +35,40 @@ pub struct Tree {
     pub nodes: Vec<Node>,
     pub root: NodeId,
     pub operands: Vec<Operand>,
+    pub crossings: Vec<Crossing>,
+}
+
+/// Where one value passes another, in a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crossing {
+    pub direction: Direction,
+    pub left: NodeId,
+    pub right: NodeId,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Above,
+    Below,
+}
+
+impl Tree {
+    /// What a node is made of.
+    pub fn parts(&self, id: NodeId) -> Vec<NodeId> {
+        match &self.nodes[id].form {
+            Form::Operand(_) | Form::Number(_) | Form::YesNo(_) | Form::Text(_) => Vec::new(),
+            Form::Negate(part) | Form::Absolute(part) | Form::Not(part) => vec![*part],
+            Form::Arithmetic(_, left, right)
+            | Form::Compare(_, left, right)
+            | Form::And(left, right)
+            | Form::Or(left, right) => vec![*left, *right],
+            Form::Extreme(_, parts) => parts.clone(),
+            Form::Crossing(place) => {
+                let crossing = self.crossings[*place];
+                vec![crossing.left, crossing.right]
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -61,6 +95,8 @@ pub enum Form {
     Not(NodeId),
     And(NodeId, NodeId),
     Or(NodeId, NodeId),
+    /// The place in the list of crossings.
+    Crossing(usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +178,23 @@ impl Extreme {
         match self {
             Self::Least => "min",
             Self::Greatest => "max",
+        }
+    }
+}
+
+impl Direction {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Above => "crosses_above",
+            Self::Below => "crosses_below",
+        }
+    }
+
+    /// How its sides stand to each other once it has happened.
+    pub fn comparison(self) -> Comparison {
+        match self {
+            Self::Above => Comparison::Greater,
+            Self::Below => Comparison::Less,
         }
     }
 }

@@ -129,7 +129,7 @@ fn memory(spec: &Spec, tracker: &Tracker, ctx: &Ctx) -> Vec<String> {
             .iter()
             .zip(tracker.condition_slots());
         let names: Vec<_> = operands
-            .filter(|(_, slot)| slot.field != crate::model::Field::Price && slot.stream.is_some())
+            .filter(|(_, slot)| !slot.is(crate::model::Field::Price) && slot.stream.is_some())
             .map(|(operand, _)| operand.text.clone())
             .collect();
         lines.push(format!(

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::alert::{Mark, Past, Tracker};
 use crate::engine::Request;
+use crate::expression::What;
 use crate::feed::{ProviderError, Replay, TradeMark};
 use crate::model::{
     Clock, Event, Field, Instrument, Market, Stream, SystemClock, Ticker, Timestamp, Trade,
@@ -53,7 +54,10 @@ pub fn needs<'a>(
     for slot in trackers.into_iter().flat_map(Tracker::slots) {
         let traits = ctx.engine.provider(slot.market.exchange().name())?.traits();
         let need = needs.entry(slot.market).or_default();
-        match slot.field {
+        let What::Field(field) = slot.what else {
+            continue;
+        };
+        match field {
             Field::Id | Field::Size | Field::Side | Field::Origin => need.trade = true,
             _ if slot.stream.is_none() => {}
             field => {

@@ -72,16 +72,16 @@ impl Others {
     }
 
     fn need(&mut self, operand: &Operand) {
-        let Some(instrument) = self.meaning(operand) else {
+        let (Some(instrument), Some(field)) = (self.meaning(operand), operand.field()) else {
             return;
         };
         let topic = Topic {
             instrument: instrument.clone(),
-            stream: stream_of(operand.field),
+            stream: stream_of(field),
         };
         match self.needs.iter_mut().find(|(known, _)| *known == topic) {
-            Some((_, fields)) => fields.push(operand.field),
-            None => self.needs.push((topic, vec![operand.field])),
+            Some((_, fields)) => fields.push(field),
+            None => self.needs.push((topic, vec![field])),
         }
     }
 
@@ -160,7 +160,7 @@ impl Others {
     /// The latest value of another market's operand; `Null` where there is none, or only an old one.
     pub fn value(&self, operand: &Operand) -> Value {
         let event = self.meaning(operand).and_then(|instrument| {
-            let topic = (instrument.market, stream_of(operand.field));
+            let topic = (instrument.market, stream_of(operand.field()?));
             self.latest.get(&topic)
         });
         let Some(event) = event else {

@@ -119,7 +119,7 @@ impl Settings {
         let columns = self.columns.as_ref()?;
         let fields = columns.iter().flat_map(|column| match column {
             Column::Field(field) => vec![*field],
-            Column::Computed(expression) => own_operands(expression).map(|o| o.field).collect(),
+            Column::Computed(expression) => own_fields(expression).collect(),
         });
         Some(fields.collect())
     }
@@ -204,16 +204,16 @@ fn filter_of(text: &str, streams: &[Stream]) -> Result<Expression, CliError> {
     Ok(filter)
 }
 
-fn own_operands(expression: &Expression) -> impl Iterator<Item = &Operand> {
+fn own_fields(expression: &Expression) -> impl Iterator<Item = Field> {
     let operands = expression.operands().iter();
-    operands.filter(|operand| operand.of == Reference::Own)
+    let own = operands.filter(|operand| operand.of == Reference::Own);
+    own.filter_map(Operand::field)
 }
 
 /// Errors: a field that no event of these streams can have.
 fn has_own_fields(flag: &str, expression: &Expression, streams: &[Stream]) -> Result<(), CliError> {
-    let missing = own_operands(expression)
-        .map(|operand| operand.field)
-        .find(|field| !streams.iter().any(|stream| field.exists_in(*stream)));
+    let missing =
+        own_fields(expression).find(|field| !streams.iter().any(|stream| field.exists_in(*stream)));
     let Some(field) = missing else {
         return Ok(());
     };
@@ -326,10 +326,7 @@ mod tests {
             ),
             ("size * 2", "--field: ticker has no `size`"),
             ("", "--field: ``: column 1: expected a value, found the end"),
-            (
-                "close",
-                "--field: `close`: column 1: `close` is not available yet",
-            ),
+            ("close", "--field: ticker has no `close`"),
         ] {
             let error = column(text, &[Stream::Ticker]).unwrap_err();
             assert_eq!(error.to_string(), message);

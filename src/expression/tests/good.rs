@@ -194,7 +194,7 @@ fn every_field_can_be_asked_for() {
         let own = expression(field.name());
         assert_eq!(own.as_field(), Some(*field));
         let other = expression(&format!("mock:1INCH/USDT.{}", field.name()));
-        assert_eq!(other.operands()[0].field, *field);
+        assert_eq!(other.operands()[0].field(), Some(*field));
         assert_eq!(other.kind(), own.kind());
     }
 }

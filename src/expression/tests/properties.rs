@@ -119,7 +119,7 @@ fn prices() -> impl Strategy<Value = [Option<i8>; 3]> {
 
 fn evaluated(expression: &Expression, prices: [Option<i8>; 3], margin: Option<Margin>) -> Truth {
     let input = |place: usize| {
-        let price = match expression.operands()[place].field {
+        let price = match expression.operands()[place].field().unwrap() {
             Field::Price => prices[0],
             Field::Bid => prices[1],
             _ => prices[2],
