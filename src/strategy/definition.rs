@@ -181,7 +181,8 @@ fn condition(name: &str, which: &str, text: &str) -> Result<Expression, Strategy
 }
 
 fn unfit(operand: &Operand) -> Option<(String, String)> {
-    let (field, text) = (operand.field, &operand.text);
+    // Functions are over candles, of whatever length.
+    let (field, text) = (operand.field()?, &operand.text);
     let of_candles = Field::of(Stream::Candles(Interval::M1));
     // How it came to us is another thing live than over history.
     if matches!(field, Field::Age | Field::Origin | Field::ReceivedAt) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::expression::{Expression, Operand, Reference, Truth};
+use crate::expression::{Crossings, Expression, Operand, Reference, Truth};
 use crate::model::{Candle, Event, Interval, Market, Signal, SignalSide, Timestamp, Value};
 
 /// A strategy of conditions at work: long or flat in each market.
@@ -23,6 +23,8 @@ pub struct Machine {
 #[derive(Debug, Clone)]
 struct Position {
     is_long: bool,
+    buy: Crossings,
+    sell: Crossings,
     /// The newest candle that was looked at.
     newest: Timestamp,
 }
@@ -48,6 +50,47 @@ impl Machine {
         candle: &Arc<Candle>,
         values: &dyn Fn(&Operand) -> Value,
     ) -> Option<Signal> {
+        let event = Event::Candle(candle.clone());
+        let value = |operand: &Operand| own(operand, &event).unwrap_or_else(|| values(operand));
+        let name = self.name.clone();
+        let position = self.observe(candle, &value)?;
+        let (condition, side) = if position.is_long {
+            (&position.sell, SignalSide::Sell)
+        } else {
+            (&position.buy, SignalSide::Buy)
+        };
+        let operands = condition.expression().operands();
+        if condition.holds(&|place| value(&operands[place])) != Truth::True {
+            return None;
+        }
+        let told = operands.iter();
+        let told = told.map(|operand| (operand.text.clone(), value(operand)));
+        let signal = Signal {
+            strategy: name,
+            market: candle.market,
+            side,
+            price: Some(candle.close),
+            values: told.collect(),
+            timestamp: candle.close_time(),
+        };
+        position.is_long = !position.is_long;
+        Some(signal)
+    }
+
+    /// Looks at a candle from before the time that signals are wanted for: so that crossings know how things stood.
+    pub fn warm_up(&mut self, candle: &Arc<Candle>, values: &dyn Fn(&Operand) -> Value) {
+        let event = Event::Candle(candle.clone());
+        self.observe(candle, &|operand| {
+            own(operand, &event).unwrap_or_else(|| values(operand))
+        });
+    }
+
+    /// Tells the crossings of both conditions, also of the one that is not asked for now.
+    fn observe(
+        &mut self,
+        candle: &Candle,
+        value: &dyn Fn(&Operand) -> Value,
+    ) -> Option<&mut Position> {
         if !candle.closed || candle.interval != self.interval {
             return None;
         }
@@ -57,35 +100,22 @@ impl Machine {
         }
         let position = self.positions.entry(candle.market).or_insert(Position {
             is_long: false,
+            buy: Crossings::new(&self.buy),
+            sell: Crossings::new(&self.sell),
             newest: candle.open_time,
         });
         position.newest = candle.open_time;
-        let (condition, side) = if position.is_long {
-            (&self.sell, SignalSide::Sell)
-        } else {
-            (&self.buy, SignalSide::Buy)
-        };
-        let event = Event::Candle(candle.clone());
-        let at = candle.close_time();
-        let value = |operand: &Operand| match operand.of {
-            Reference::Own => operand.value(&event, at),
-            Reference::Other { .. } => values(operand),
-        };
-        let operands = condition.operands();
-        if condition.holds(&|place| value(&operands[place])) != Truth::True {
-            return None;
+        for condition in [&mut position.buy, &mut position.sell] {
+            let expression = condition.expression().clone();
+            condition.observe(&|place| value(&expression.operands()[place]));
         }
-        position.is_long = !position.is_long;
-        let told = operands
-            .iter()
-            .map(|operand| (operand.text.clone(), value(operand)));
-        Some(Signal {
-            strategy: self.name.clone(),
-            market: candle.market,
-            side,
-            price: Some(candle.close),
-            values: told.collect(),
-            timestamp: at,
-        })
+        Some(position)
     }
+}
+
+/// What the candle itself tells.
+fn own(operand: &Operand, candle: &Event) -> Option<Value> {
+    let is_own = operand.of == Reference::Own && operand.field().is_some();
+    // No field of a candle depends on when it is asked for; `age` is refused in strategies.
+    is_own.then(|| operand.value(candle, Timestamp::from_nanos(0)))
 }

@@ -147,3 +147,50 @@ fn what_is_not_known_gives_no_signal() {
     assert_eq!(with(2, Value::Null), None);
     assert_eq!(with(3, Value::Number(6.into())), Some(SignalSide::Sell));
 }
+
+/// The value of `sma(n)` at each of these closes.
+fn sma(closes: &[i64], n: usize, bar: usize) -> Value {
+    let Some(window) = (bar + 1).checked_sub(n).map(|from| &closes[from..=bar]) else {
+        return Value::Null;
+    };
+    let sum: i64 = window.iter().sum();
+    Value::Number(crate::model::Decimal::from(sum) / crate::model::Decimal::from(n))
+}
+
+#[test]
+fn averages_that_cross_buy_and_sell_once_each() {
+    let cross = Strategy::parse("sma_cross(1,2)", Interval::M1, &BTreeMap::new()).unwrap();
+    let closes = [5, 4, 3, 4, 5, 6, 5, 4, 5, 4];
+    let run = |warm_up: usize| {
+        let mut machine = cross.machine().unwrap();
+        let mut signals = Vec::new();
+        for (bar, close) in closes.iter().enumerate() {
+            let candle = candle(market("BTC"), bar as i64, "1", &close.to_string());
+            let values = |operand: &crate::expression::Operand| match operand.text.as_str() {
+                "sma(1)" => sma(&closes, 1, bar),
+                "sma(2)" => sma(&closes, 2, bar),
+                other => panic!("{other} was not asked for"),
+            };
+            if bar < warm_up {
+                machine.warm_up(&candle, &values);
+            } else {
+                signals.extend(machine.on_candle(&candle, &values));
+            }
+        }
+        signals
+    };
+    use SignalSide::{Buy, Sell};
+    let whole = [(Buy, 4), (Sell, 7), (Buy, 9), (Sell, 10)];
+    assert_eq!(sides(&run(0)), whole);
+    // What is warmed up knows of a crossing at the first candle after it, and holds nothing.
+    assert_eq!(sides(&run(3)), whole);
+    assert_eq!(sides(&run(4)), whole[2..]);
+    let number = |text: &str| Value::Number(crate::model::parse_decimal(text).unwrap());
+    assert_eq!(
+        run(0)[0].values,
+        [
+            ("sma(1)".to_owned(), number("4")),
+            ("sma(2)".to_owned(), number("3.5"))
+        ]
+    );
+}
