@@ -49,6 +49,7 @@
 //! | [`grade`] | how good a feed is: what is measured, the rules, the grades | the clock, I/O, tokio |
 //! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
 //! | [`store`] | small local files that processes share: memories of alerts, answers, budgets | the engine, the network |
+//! | [`strategy`] | when a strategy buys and sells, and what that would have brought | where values come from, I/O, the clock |
 //! | [`alert`] | when a rule fires: edges, cooldown, what it remembers | the clock, I/O, tokio |
 //! | [`series`] | the values of functions over the candles of many markets | where candles come from, the clock, I/O |
 //! | [`expression`] | the language of conditions and computed fields: grammar, types, three-valued logic | where values come from, I/O, the clock |
@@ -97,5 +98,6 @@ pub mod series;
 pub mod sim;
 pub mod sink;
 pub mod store;
+pub mod strategy;
 pub mod symbols;
 pub mod timeline;

@@ -131,7 +131,9 @@ impl Exec {
             // A group of its own: what it starts can be killed with it, and Ctrl-C is ours alone.
             .process_group(0)
             .kill_on_drop(true);
-        command.spawn().map_err(|error| self.cannot_start(&error))
+        command
+            .spawn()
+            .map_err(|error| cannot_start(self.program(), &error))
     }
 
     fn failed(&self, how: &str, said: &str) -> ActionError {
@@ -143,23 +145,24 @@ impl Exec {
         };
         ActionError::retryable(format!("program {program} {how}{said}"))
     }
+}
 
-    fn cannot_start(&self, error: &io::Error) -> ActionError {
-        let program = shown(self.program());
-        let cannot = |why: &str| format!("cannot start program {program}: {why}");
-        match error.kind() {
-            io::ErrorKind::NotFound => ActionError::fatal(cannot("no such file")).hint(
-                "write its full path (cron's PATH is short); in a script, check the program after #!",
-            ),
-            io::ErrorKind::PermissionDenied => {
-                ActionError::fatal(cannot("permission denied")).hint("chmod +x makes it executable")
-            }
-            io::ErrorKind::InvalidInput | io::ErrorKind::ArgumentListTooLong => {
-                ActionError::fatal(cannot(&error.to_string()))
-            }
-            // Too many processes, no memory: this may pass.
-            _ => ActionError::retryable(cannot(&error.to_string())),
+/// Why a program did not start.
+pub(crate) fn cannot_start(program: &str, error: &io::Error) -> ActionError {
+    let program = shown(program);
+    let cannot = |why: &str| format!("cannot start program {program}: {why}");
+    match error.kind() {
+        io::ErrorKind::NotFound => ActionError::fatal(cannot("no such file")).hint(
+            "write its full path (cron's PATH is short); in a script, check the program after #!",
+        ),
+        io::ErrorKind::PermissionDenied => {
+            ActionError::fatal(cannot("permission denied")).hint("chmod +x makes it executable")
         }
+        io::ErrorKind::InvalidInput | io::ErrorKind::ArgumentListTooLong => {
+            ActionError::fatal(cannot(&error.to_string()))
+        }
+        // Too many processes, no memory: this may pass.
+        _ => ActionError::retryable(cannot(&error.to_string())),
     }
 }
 
@@ -174,7 +177,7 @@ impl fmt::Debug for Exec {
 }
 
 /// A program whose group is killed unless it was seen to end.
-struct Running(Child);
+pub(crate) struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -204,7 +207,8 @@ async fn drain(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
     }
 }
 
-fn how(status: ExitStatus) -> String {
+/// How a program ended.
+pub(crate) fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exited with code {code}"),
         (None, Some(signal)) => format!("was ended by signal {signal}"),

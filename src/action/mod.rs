@@ -40,6 +40,7 @@ use crate::net::{HttpClient, HttpOptions, ProxyRules, Tls};
 
 pub use error::ActionError;
 pub use exec::Exec;
+pub(crate) use exec::{Running, cannot_start, how};
 pub use firing::Firing;
 pub use notify::NOTIFY_AVAILABLE;
 pub use template::Template;

@@ -155,7 +155,7 @@ pub fn time_of(event: &Event) -> Timestamp {
         Event::Ticker(ticker) => ticker.timestamp,
         Event::Trade(trade) => Some(trade.timestamp),
         Event::Candle(candle) => candle.timestamp,
-        Event::Gap(_) | Event::Status(_) => None,
+        Event::Gap(_) | Event::Status(_) | Event::Signal(_) => None,
     };
     own.or(event.received_at())
         .unwrap_or(Timestamp::from_nanos(0))

@@ -14,7 +14,7 @@ use super::error::Problem;
 use super::schema::{Key, Source};
 use super::text::{quote, redact_url};
 use crate::duration;
-use crate::model::{Decimal, parse_decimal};
+use crate::model::{Decimal, Interval, parse_decimal};
 
 /// A value as it was written, in the file or in a variable.
 pub(super) enum Raw {
@@ -75,6 +75,8 @@ pub(super) enum Kind {
     Rate,
     /// A number, or a percentage as text.
     Margin,
+    /// The length of a candle.
+    Interval,
     /// `3/1d`.
     Fires,
     /// An address or the name of an action.
@@ -169,6 +171,7 @@ impl Kind {
             }
             Self::Asset => is_asset(text),
             Self::Header => !text.is_empty() && HeaderValue::from_str(text).is_ok(),
+            Self::Interval => Interval::named(text).is_some(),
             Self::Webhook => is_name(text) || is_url(text, "http", "https"),
             Self::Url(plain, tls) => is_url(text, plain, tls),
             Self::Base => is_url(text, "http", "https") && !text.contains(['?', '#']),
@@ -218,6 +221,10 @@ impl Kind {
             Self::Margin => "a number or a percentage such as \"0.5%\", not negative",
             Self::Fires => "a count and a time such as \"3/1d\"",
             Self::Webhook => "an address with http:// or https://, or the name of an action",
+            Self::Interval => {
+                let all = Interval::ALL.map(Interval::name);
+                return format!("an interval ({})", all.join(" "));
+            }
             Self::Any => "anything",
         };
         word.to_owned()

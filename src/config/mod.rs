@@ -38,6 +38,8 @@ pub use error::{ConfigError, ConfigErrors, Location};
 pub use settings::{EngineOverrides, EngineSettings, OutputFormat, ProviderSettings, Rate};
 pub use text::redact_url;
 
+use crate::strategy::Definition;
+
 /// What the file and the environment say, environment first.
 ///
 /// Invariant: every value was checked. Names of providers look like names; whether there is such
@@ -60,6 +62,9 @@ pub struct Config {
     pub alerts: Vec<AlertSettings>,
     /// `[actions.NAME]`.
     pub actions: BTreeMap<String, ActionSettings>,
+    /// `[strategies.NAME]`. Conditions are as they were written: whether they mean anything is for whoever knows
+    /// the language to say.
+    pub strategies: BTreeMap<String, Definition>,
     /// The file that was read, if one was.
     pub path: Option<PathBuf>,
     /// What is not wrong but should be known: one line each, without a full stop.

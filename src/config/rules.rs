@@ -46,18 +46,17 @@ pub(super) fn check(settings: &Settings, report: &mut Report) {
         ("actions", "webhook", "exec"),
         ("strategies", "buy", "command"),
         ("strategies", "sell", "command"),
+        ("strategies", "interval", "command"),
     ] {
         for name in settings.names(&[section]) {
             not_both(settings, section, name, either, or, report);
         }
     }
-    for (section, choice) in [
-        ("actions", &["webhook", "exec"][..]),
-        ("strategies", &["buy", "sell", "command"]),
-    ] {
-        for name in settings.names(&[section]) {
-            one_of(settings, section, name, choice, report);
-        }
+    for name in settings.names(&["actions"]) {
+        one_of(settings, "actions", name, &["webhook", "exec"], report);
+    }
+    for name in settings.names(&["strategies"]) {
+        strategy(settings, name, report);
     }
 }
 
@@ -217,6 +216,16 @@ fn not_both(
     {
         let message = format!("[{section}.{name}] has both `{either}` and `{or}`");
         report.push(&setting.location, Problem::new(message));
+    }
+}
+
+/// A program, or a way in and a way out.
+fn strategy(settings: &Settings, name: &str, report: &mut Report) {
+    let has = |key| settings.get(&["strategies", name, key]).is_some();
+    match (has("buy"), has("sell"), has("command")) {
+        (true, false, false) => one_of(settings, "strategies", name, &["sell"], report),
+        (false, true, false) => one_of(settings, "strategies", name, &["buy"], report),
+        _ => one_of(settings, "strategies", name, &["buy", "command"], report),
     }
 }
 

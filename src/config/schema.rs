@@ -139,7 +139,8 @@ pub(super) static KEYS: &[Key] = &[
 
     key("strategies.NAME.buy", Kind::Text, "Signals buy when this becomes true"),
     key("strategies.NAME.sell", Kind::Text, "Signals sell when this becomes true"),
-    key("strategies.NAME.command", Kind::Command, "A program that decides, instead of buy and sell"),
+    key("strategies.NAME.interval", Kind::Interval, "The candles at whose close they are looked at; default: --interval"),
+    key("strategies.NAME.command", Kind::Command, "A program and its arguments, no shell, that decides instead: events are JSON Lines on its stdin, signals on its stdout"),
 
     key("stream.INDEX.KEY", Kind::Any, "A stream that the server can start; write one such table for each"),
 

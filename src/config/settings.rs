@@ -12,6 +12,8 @@ use super::check::Value;
 use super::document::Settings;
 use super::rules::TESTNETS;
 use super::text::redact_url;
+use crate::model::Interval;
+use crate::strategy::Definition;
 
 /// How data is written to stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -198,6 +200,16 @@ impl Config {
                 .into_iter()
                 .map(|name| (name.to_owned(), section(vec!["actions", name]).action()))
                 .collect(),
+            strategies: settings
+                .names(&["strategies"])
+                .into_iter()
+                .map(|name| {
+                    (
+                        name.to_owned(),
+                        section(vec!["strategies", name]).strategy(),
+                    )
+                })
+                .collect(),
             ..Self::default()
         }
     }
@@ -257,6 +269,20 @@ impl<'a> Section<'a> {
         names
             .filter_map(|name| Some((name.to_owned(), below.text(name)?)))
             .collect()
+    }
+
+    /// What is missing of it was reported.
+    fn strategy(&self) -> Definition {
+        match self.list("command") {
+            Some(command) => Definition::Program(command),
+            None => Definition::Conditions {
+                buy: self.text("buy").unwrap_or_default(),
+                sell: self.text("sell").unwrap_or_default(),
+                interval: self
+                    .text("interval")
+                    .and_then(|name| Interval::named(&name)),
+            },
+        }
     }
 
     fn engine(&self) -> EngineOverrides {

@@ -3,6 +3,7 @@
 mod alerts;
 mod broken;
 mod example;
+mod strategies;
 mod variables;
 
 use std::path::{Path, PathBuf};

@@ -259,7 +259,7 @@ impl Engine {
             while let Some(event) = subscription.next().await {
                 match event {
                     Event::Ticker(_) | Event::Trade(_) | Event::Candle(_) => on_data(&event),
-                    Event::Gap(_) | Event::Status(_) => on_trouble(&event),
+                    Event::Gap(_) | Event::Status(_) | Event::Signal(_) => on_trouble(&event),
                 }
             }
         }))

@@ -99,7 +99,9 @@ impl Core {
                     self.stale_tickers += 1;
                 }
             }
-            Event::Candle(_) | Event::Gap(_) | Event::Status(_) => out.push(event),
+            Event::Candle(_) | Event::Gap(_) | Event::Status(_) | Event::Signal(_) => {
+                out.push(event)
+            }
         }
     }
 

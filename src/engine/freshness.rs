@@ -319,7 +319,7 @@ fn clock_of(event: &Event) -> Option<Timestamp> {
         Event::Ticker(ticker) => ticker.timestamp,
         Event::Trade(trade) => (trade.origin == Origin::Stream).then_some(trade.timestamp),
         Event::Candle(candle) if candle.origin == Origin::Stream => candle.timestamp,
-        Event::Candle(_) | Event::Gap(_) | Event::Status(_) => None,
+        Event::Candle(_) | Event::Gap(_) | Event::Status(_) | Event::Signal(_) => None,
     }
 }
 

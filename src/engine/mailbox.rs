@@ -274,6 +274,8 @@ impl State {
                         None => self.events.push(event),
                     }
                 }
+                // None comes from a provider; beyond the capacity they are as few as states.
+                Event::Signal(_) => self.events.push(event),
                 Event::Gap(gap) => {
                     self.miss(
                         gap.market,
@@ -339,7 +341,7 @@ fn time_of(event: &Event) -> Option<Timestamp> {
         Event::Trade(trade) => Some(trade.timestamp),
         Event::Ticker(ticker) => ticker.timestamp.or(Some(ticker.received_at)),
         Event::Candle(candle) => Some(candle.close_time()),
-        Event::Gap(_) | Event::Status(_) => None,
+        Event::Gap(_) | Event::Status(_) | Event::Signal(_) => None,
     }
 }
 

@@ -159,7 +159,7 @@ impl Recorder {
                 }
             }
             Event::Gap(gap) if gap.stream == Stream::Trades => lane.trades.on_gap(gap),
-            Event::Candle(_) | Event::Gap(_) | Event::Status(_) => {}
+            Event::Candle(_) | Event::Gap(_) | Event::Status(_) | Event::Signal(_) => {}
         }
     }
 

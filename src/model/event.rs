@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::decimal::{exact_sub, ratio};
-use super::{Candle, Decimal, Exchange, Gap, Interval, Market, Price, Qty, Status, Timestamp};
+use super::{
+    Candle, Decimal, Exchange, Gap, Interval, Market, Price, Qty, Signal, Status, Timestamp,
+};
 
 /// A kind of market data that can be subscribed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -240,6 +242,8 @@ pub enum Event {
     Gap(Arc<Gap>),
     /// A change of connection state.
     Status(Arc<Status>),
+    /// What a strategy says.
+    Signal(Arc<Signal>),
 }
 
 impl Event {
@@ -251,6 +255,7 @@ impl Event {
             Self::Candle(_) => "candle",
             Self::Gap(_) => "gap",
             Self::Status(_) => "status",
+            Self::Signal(_) => "signal",
         }
     }
 
@@ -262,6 +267,7 @@ impl Event {
             Self::Candle(candle) => Some(candle.market),
             Self::Gap(gap) => Some(gap.market),
             Self::Status(status) => status.market,
+            Self::Signal(signal) => Some(signal.market),
         }
     }
 
@@ -273,16 +279,17 @@ impl Event {
             Self::Trade(trade) => trade.market.exchange(),
             Self::Candle(candle) => candle.market.exchange(),
             Self::Gap(gap) => gap.market.exchange(),
+            Self::Signal(signal) => signal.market.exchange(),
         }
     }
 
-    /// The stream whose data it is; `None` for gaps and states.
+    /// The stream whose data it is; `None` for gaps, states and signals.
     pub fn stream(&self) -> Option<Stream> {
         match self {
             Self::Ticker(_) => Some(Stream::Ticker),
             Self::Trade(_) => Some(Stream::Trades),
             Self::Candle(candle) => Some(Stream::Candles(candle.interval)),
-            Self::Gap(_) | Self::Status(_) => None,
+            Self::Gap(_) | Self::Status(_) | Self::Signal(_) => None,
         }
     }
 
@@ -291,17 +298,17 @@ impl Event {
         match self {
             Self::Ticker(ticker) => ticker.suspect,
             Self::Trade(trade) => trade.suspect,
-            Self::Candle(_) | Self::Gap(_) | Self::Status(_) => false,
+            Self::Candle(_) | Self::Gap(_) | Self::Status(_) | Self::Signal(_) => false,
         }
     }
 
-    /// When it reached us; `None` for gaps and states.
+    /// When it reached us; `None` for gaps, states and signals.
     pub fn received_at(&self) -> Option<Timestamp> {
         match self {
             Self::Ticker(ticker) => Some(ticker.received_at),
             Self::Trade(trade) => Some(trade.received_at),
             Self::Candle(candle) => Some(candle.received_at),
-            Self::Gap(_) | Self::Status(_) => None,
+            Self::Gap(_) | Self::Status(_) | Self::Signal(_) => None,
         }
     }
 }

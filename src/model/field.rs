@@ -214,6 +214,12 @@ impl Field {
                 Origin => Value::Text(c.origin.name().into()),
                 _ => Value::Null,
             },
+            Event::Signal(s) => match self {
+                Price => number(s.price.map(|p| p.decimal())),
+                Side => Value::Text(s.side.name().into()),
+                Timestamp => Value::Time(s.timestamp),
+                _ => Value::Null,
+            },
             Event::Gap(_) | Event::Status(_) => Value::Null,
         }
     }

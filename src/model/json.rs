@@ -2,8 +2,8 @@
 //! as the digits it came in.
 
 use super::{
-    Candle, Decimal, Event, Field, Gap, Status, Ticker, TimeWriter, Timestamp, Trade, Value,
-    write_decimal,
+    Candle, Decimal, Event, Field, Gap, Signal, Status, Ticker, TimeWriter, Timestamp, Trade,
+    Value, write_decimal,
 };
 
 /// Writes events as JSON objects. Keeps the last second's text, so one writer per output.
@@ -21,6 +21,7 @@ impl JsonWriter {
             Event::Candle(candle) => self.candle(candle, out),
             Event::Gap(gap) => self.gap(gap, out),
             Event::Status(status) => self.status(status, out),
+            Event::Signal(signal) => self.signal(signal, out),
         }
     }
 
@@ -166,6 +167,20 @@ impl JsonWriter {
         out.push(b'}');
     }
 
+    fn signal(&mut self, s: &Signal, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"type\":\"signal\",\"strategy\":");
+        write_json_string(&s.strategy, out);
+        out.push(b',');
+        out.extend_from_slice(s.market.json().as_bytes());
+        word(b",\"side\":\"", s.side.name(), out);
+        number(b",\"price\":", s.price.map(|p| p.decimal()), out);
+        out.extend_from_slice(b",\"values\":");
+        let values = s.values.iter();
+        self.write_values(values.map(|(name, value)| (&**name, value.clone())), out);
+        self.time(b",\"timestamp\":", Some(s.timestamp), out);
+        out.push(b'}');
+    }
+
     fn time(&mut self, key: &[u8], time: Option<Timestamp>, out: &mut Vec<u8>) {
         out.extend_from_slice(key);
         match time {
@@ -304,6 +319,25 @@ mod tests {
         assert_eq!(
             line(Event::Status(Arc::new(status))),
             r#"{"type":"status","exchange":"kraken","symbol":null,"state":"reconnecting","attempt":2,"reason":"said \"no\"\u001b","timestamp":"1970-01-01T00:00:00.000000Z"}"#
+        );
+    }
+
+    #[test]
+    fn a_signal_tells_what_it_rests_on() {
+        let signal = Signal {
+            strategy: "rsi(14,30,70)".into(),
+            market: market(),
+            side: SignalSide::Buy,
+            price: Some("97123.40".parse().unwrap()),
+            values: vec![
+                ("rsi(14)".into(), Value::Number(Decimal::new(291, 1))),
+                ("volume".into(), Value::Null),
+            ],
+            timestamp: Timestamp::parse("2026-09-21T14:14:00Z").unwrap(),
+        };
+        assert_eq!(
+            line(Event::Signal(Arc::new(signal))),
+            r#"{"type":"signal","strategy":"rsi(14,30,70)","exchange":"kraken","symbol":"BTC/USD","side":"buy","price":97123.40,"values":{"rsi(14)":29.1,"volume":null},"timestamp":"2026-09-21T14:14:00.000000Z"}"#
         );
     }
 }

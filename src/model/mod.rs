@@ -28,6 +28,7 @@ mod interval;
 mod json;
 mod market;
 mod notice;
+mod signal;
 mod time;
 
 pub use candle::Candle;
@@ -43,4 +44,5 @@ pub use json::{JsonWriter, write_json_string};
 pub use market::{Exchange, Market};
 pub use notice::{Gap, GapReason, GapState, Status, StatusState};
 pub use rust_decimal::Decimal;
+pub use signal::{Signal, SignalSide};
 pub use time::{Clock, SystemClock, TimeWriter, Timestamp};

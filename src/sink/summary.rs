@@ -65,7 +65,7 @@ impl Summary {
                 row.gaps += u64::from(gap.is_loss());
                 return;
             }
-            Event::Status(_) => return,
+            Event::Status(_) | Event::Signal(_) => return,
         };
         row.count += 1;
         let Some(price) = price else { return };

@@ -486,6 +486,7 @@ fn order(event: &Event) -> Timestamp {
         Event::Ticker(ticker) => ticker.timestamp.unwrap_or(ticker.received_at),
         Event::Gap(gap) => gap.to.or(gap.from).unwrap_or(Timestamp::from_nanos(0)),
         Event::Status(status) => status.timestamp,
+        Event::Signal(signal) => signal.timestamp,
     }
 }
 

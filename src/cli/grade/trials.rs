@@ -106,7 +106,7 @@ async fn reaction(subscription: &mut Subscription, market: Market) -> Unknown {
                     let own_words = reason.split_once(": ").map(|(_, words)| words.to_string());
                     return Unknown::Refused(own_words.unwrap_or(reason));
                 }
-                Event::Gap(_) | Event::Status(_) => {}
+                Event::Gap(_) | Event::Status(_) | Event::Signal(_) => {}
             }
         }
     }

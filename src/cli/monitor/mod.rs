@@ -262,6 +262,7 @@ pub(super) fn tell(event: &Event, notices: Notices) {
             tracing::info!("{}", describe(status));
         }
         Event::Status(status) => notices.say("status", &format!("tickwire: {}", describe(status))),
+        Event::Signal(signal) => notices.say("signal", &super::strategy::described(signal)),
         Event::Ticker(_) | Event::Trade(_) | Event::Candle(_) => {}
     }
 }

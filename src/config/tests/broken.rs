@@ -128,6 +128,14 @@ config.toml:5:8: `actions.b.exec`: expected a list of strings: a program and its
 config.toml:6:1: `alert.webhook`: [fe80::1] is a link-local address, which no webhook may reach"),
     ("[strategies.a]\nbuy = \"x\"\ncommand = [\"x\"]",
      "config.toml:3:1: [strategies.a] has both `buy` and `command`"),
+    ("[strategies.a]\nbuy = \"x\"\n[strategies.b]\nsell = \"x\"\n[strategies.c]\ninterval = \"1h\"",
+     "config.toml:1:13: [strategies.a] needs `sell`
+config.toml:3:13: [strategies.b] needs `buy`
+config.toml:5:13: [strategies.c] needs `buy` or `command`"),
+    ("[strategies.a]\nbuy = \"x\"\nsell = \"y\"\ninterval = \"7m\"\nsel = 1\n[strategies.b]\ncommand = [\"x\"]\ninterval = \"1h\"",
+     "config.toml:4:12: `strategies.a.interval`: expected an interval (1s 5s 15s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w), got the string `7m`
+config.toml:5:1: unknown key `sel` in [strategies.a]; hint: did you mean `sell`?
+config.toml:7:1: [strategies.b] has both `interval` and `command`"),
     ("[portfolio.holdings]\nBTC = \"much\"\nbtc = 5\nETH = { amont = 5 }\n\"B C\" = 1",
      "config.toml:2:7: `portfolio.holdings.BTC`: expected a decimal number, not negative, got the string `much`
 config.toml:4:9: unknown key `amont` in [portfolio.holdings.ETH]; hint: did you mean `amount`?

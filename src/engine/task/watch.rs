@@ -184,7 +184,7 @@ impl Task {
                     Arc::make_mut(ticker).suspect = true;
                 }
             }
-            Event::Candle(_) | Event::Gap(_) | Event::Status(_) => {}
+            Event::Candle(_) | Event::Gap(_) | Event::Status(_) | Event::Signal(_) => {}
         }
     }
 

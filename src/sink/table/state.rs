@@ -147,6 +147,7 @@ impl TableState {
                     self.rate.add(now);
                 }
             }
+            Event::Signal(_) => {}
             Event::Gap(gap) => {
                 if let Some(row) = self.row(gap.market, gap.stream.interval()) {
                     row.gaps += u64::from(gap.is_loss());
