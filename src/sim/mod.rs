@@ -1,9 +1,9 @@
 //! Simulated exchanges on loopback, for testing programs that read market data.
 //!
 //! A [`Sim`] speaks the public REST and WebSocket protocols of one venue on one port. Its trades
-//! come from a seeded ledger, which a test compares with what its program printed: the
+//! come from a seeded ledger, and its candles from the same: a test compares them with what its program printed. The
 //! simulation shares no code with the rest of the crate, so both cannot be wrong in the same
-//! way. [`Faults`] make it misbehave; [`Counters`] tell whether the client kept the rules.
+//! way. Minutes need not be waited for: [`Sim::trade_at`] takes the venue's clock along. [`Faults`] make it misbehave; [`Counters`] tell whether the client kept the rules.
 //!
 //! A [`Proxy`] between client and exchange makes the line misbehave. Both work on loopback and over pipes in
 //! memory: with [`SimDial`] and [`TokioClock`] a whole client runs in virtual time.

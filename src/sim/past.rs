@@ -9,14 +9,12 @@ use super::{
 const MINUTE: i64 = 60;
 /// How far apart the points of each wave are, in minutes, and how far they lie from the mean, in 10^-9 of the price.
 /// Longer waves are higher, as in a random walk; together they stay clear of zero.
-const WAVES: [(i64, i64); 7] = [
+const WAVES: [(i64, i64); 5] = [
     (1, 300_000),
-    (8, 850_000),
-    (64, 2_400_000),
-    (512, 6_800_000),
+    (16, 1_200_000),
+    (256, 4_800_000),
     (4_096, 19_000_000),
-    (32_768, 54_000_000),
-    (262_144, 150_000_000),
+    (65_536, 77_000_000),
 ];
 const BILLION: i64 = 1_000_000_000;
 /// One minute of so many is without trades, and one half hour of so many.
@@ -87,10 +85,17 @@ impl Past {
     pub fn add_to(&self, bar: &mut Bar, until: i64) {
         let first = -(-bar.time).div_euclid(MINUTE);
         let after = -(-until).div_euclid(MINUTE);
-        for minute in first.max(self.begin)..after.min(self.end) {
+        let first = first.max(self.begin);
+        if first >= after.min(self.end) {
+            return;
+        }
+        let mut open = self.price_at(first);
+        for minute in first..after.min(self.end) {
+            let close = self.price_at(minute + 1);
             if !self.is_quiet(minute) {
-                bar.add_part(&self.minute(minute));
+                bar.add_part(&self.minute(minute, open, close));
             }
+            open = close;
         }
     }
 
@@ -130,8 +135,7 @@ impl Past {
         Dec::new(i128::from(ticks) * self.tick.units, self.tick.scale)
     }
 
-    fn minute(&self, minute: i64) -> Bar {
-        let (open, close) = (self.price_at(minute), self.price_at(minute + 1));
+    fn minute(&self, minute: i64, open: i64, close: i64) -> Bar {
         let bits = draw(self.seed ^ 3, minute);
         let part = |shift: u32| ((bits >> shift) & 0xff).cast_signed();
         let wick = 1 + open / 3_000;

@@ -1,7 +1,11 @@
 //! An invented market that needs no network: for trying things out, for examples and tests.
 //!
 //! The same seed and the same start give the same events, byte for byte, however fast they are taken.
+//!
+//! What was before the start is invented, too: candles of a minute and longer, as far back as anybody asks, without
+//! a quiet minute. They end where the walk begins, at its first price; single trades of that time there are none.
 
+mod past;
 mod walk;
 
 use std::sync::Arc;
@@ -11,11 +15,15 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::time::Instant;
 
-use crate::feed::{Answer, Command, FeedIo, FeedStats, Provider, ProviderError, Topic, Traits};
+use crate::feed::{
+    Answer, Command, FeedIo, FeedStats, Pages, Provider, ProviderError, Span, Topic, Traits,
+};
 use crate::model::{
-    Clock, Event, Exchange, Field, Instrument, Stream, SystemClock, Ticker, Timestamp, Trade,
+    Candle, Clock, Event, Exchange, Field, Instrument, Interval, Stream, SystemClock, Ticker,
+    Timestamp, Trade,
 };
 
+use past::Past;
 use walk::{LISTINGS, Walk};
 
 /// The name.
@@ -46,6 +54,8 @@ pub struct Mock {
     pub pace: Pace,
     /// Quotes that a bare base takes.
     pub quotes: Vec<String>,
+    /// Where the candles of the past end without `start`: no price after it is known yet.
+    pub history_until: Timestamp,
     /// Where times come from without `start`.
     pub clock: Arc<dyn Clock>,
 }
@@ -57,9 +67,16 @@ impl Default for Mock {
             start: None,
             pace: Pace::PerSecond(10.0),
             quotes: vec!["USD".into()],
+            history_until: SystemClock.now(),
             clock: Arc::new(SystemClock),
         }
     }
+}
+
+/// The place among the listings.
+fn place(instrument: &Instrument) -> Option<usize> {
+    let base = instrument.market.base();
+    LISTINGS.iter().position(|listing| listing.base == base)
 }
 
 /// One running symbol.
@@ -86,10 +103,14 @@ impl Mock {
     }
 
     fn walk(&self, instrument: &Instrument) -> Option<Walk> {
-        let place = LISTINGS
-            .iter()
-            .position(|listing| listing.base == instrument.market.base())?;
+        let place = place(instrument)?;
         Some(Walk::new(instrument.market, place, self.seed))
+    }
+
+    fn past(&self, instrument: &Instrument) -> Option<Past> {
+        let end = self.start.unwrap_or(self.history_until);
+        let walk = self.walk(instrument)?;
+        Some(walk.past(place(instrument)?, self.seed, end))
     }
 
     /// Appends what happens in the next tick of this lane.
@@ -238,7 +259,82 @@ impl Provider for Mock {
         })
     }
 
+    fn candle_history(
+        &self,
+        of: Arc<Instrument>,
+        interval: Interval,
+        span: Span,
+        _closed_before: Timestamp,
+    ) -> Pages<'_, Candle> {
+        let refused = |why| stream::iter([Err(ProviderError::Refused(why))]).boxed();
+        if !interval.is_made_of(Interval::M1) {
+            return refused(format!(
+                "the mock has no history of {interval} candles; the shortest are of 1m"
+            ));
+        }
+        match self.past(&of) {
+            Some(past) => stream::iter(past.pages(interval, span).map(Ok)).boxed(),
+            None => refused(format!("{} is not listed", of.market)),
+        }
+    }
+
     fn run(self: Arc<Self>, io: FeedIo) -> BoxFuture<'static, ()> {
         Box::pin(self.feed(io))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn minutes(mock: &Mock, interval: Interval, span: Span) -> Vec<Candle> {
+        let of = Arc::new(LISTINGS[0].instrument());
+        let mut pages = mock.candle_history(of, interval, span, span.until);
+        let mut candles = Vec::new();
+        while let Some(page) = pages.next().await {
+            candles.extend(page.unwrap().items);
+        }
+        candles
+    }
+
+    #[tokio::test]
+    async fn the_walk_goes_on_where_history_ends() {
+        let start = Timestamp::from_nanos(1_790_000_000_000_000_000);
+        for start in [Some(start), None] {
+            let mock = Mock {
+                start,
+                ..Mock::default()
+            };
+            let until = start.unwrap_or(mock.history_until);
+            let span = Span {
+                from: until.plus_nanos(-10 * Interval::M1.nanos()),
+                until: until.plus_nanos(Interval::H1.nanos()),
+            };
+            let history = minutes(&mock, Interval::M1, span).await;
+            let last = history.last().unwrap();
+            assert_eq!(last.close_time(), Interval::M1.open_of(until));
+            let mut walk = mock.walk(&LISTINGS[0].instrument()).unwrap();
+            let (first, _) = walk.next(until);
+            let jump = first.price.decimal() / last.close.decimal() - crate::model::Decimal::ONE;
+            assert!(jump.abs() < crate::model::Decimal::new(1, 3), "{jump}");
+            assert_eq!(history, minutes(&mock, Interval::M1, span).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn there_is_no_history_of_seconds() {
+        let span = Span {
+            from: Timestamp::from_nanos(0),
+            until: Timestamp::from_nanos(1),
+        };
+        let mock = Mock::default();
+        let of = Arc::new(LISTINGS[0].instrument());
+        let mut pages = mock.candle_history(of, Interval::S5, span, span.until);
+        let error = pages.next().await.unwrap().unwrap_err();
+        assert!(
+            error.to_string().contains("the shortest are of 1m"),
+            "{error}"
+        );
+        assert!(pages.next().await.is_none());
     }
 }

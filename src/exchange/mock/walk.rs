@@ -4,16 +4,16 @@ use crate::model::{
     Decimal, Instrument, Market, Origin, Price, Qty, Side, Ticker, Timestamp, Trade,
 };
 
-use super::EXCHANGE;
+use super::{EXCHANGE, past::Past};
 
 /// What the mock lists, with a price to start from.
 pub(super) struct Listing {
     pub base: &'static str,
     /// In units of the last decimal.
-    price: i64,
-    decimals: u32,
+    pub price: i64,
+    pub decimals: u32,
     /// A usual size, in units of 10^-4.
-    size: i64,
+    pub size: i64,
 }
 
 /// All against USD.
@@ -62,7 +62,7 @@ pub(super) const LISTINGS: [Listing; 7] = [
     },
 ];
 
-const SIZE_DECIMALS: u32 = 4;
+pub(super) const SIZE_DECIMALS: u32 = 4;
 /// Largest move of one tick, in millionths of the price.
 const MOVE: i64 = 250;
 
@@ -98,10 +98,7 @@ impl Walk {
     /// The market of the listing at `place`. Each has its own numbers, whichever others run beside it.
     pub fn new(market: Market, place: usize, seed: u64) -> Self {
         let listing = &LISTINGS[place];
-        let mut random = fastrand::Rng::with_seed(
-            seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
-                .wrapping_add(place as u64),
-        );
+        let mut random = fastrand::Rng::with_seed(seed_of(place, seed));
         let price = listing.price + listing.price * random.i64(-20_000..=20_000) / 1_000_000;
         let open = listing.price + listing.price * random.i64(-30_000..=30_000) / 1_000_000;
         let (high, low) = (price.max(open), price.min(open));
@@ -119,6 +116,17 @@ impl Walk {
             id: 0,
             random,
         }
+    }
+
+    /// What led to the price it begins with, until this moment. Of a walk that has not begun.
+    pub fn past(&self, place: usize, seed: u64, end: Timestamp) -> Past {
+        Past::new(
+            self.market,
+            &LISTINGS[place],
+            seed_of(place, seed),
+            self.price,
+            end,
+        )
     }
 
     /// The next trade at this time, and the ticker after it.
@@ -193,6 +201,12 @@ impl Walk {
     fn priced(&self, units: i64) -> Price {
         Decimal::new(units, self.decimals).into()
     }
+}
+
+/// Each listing has a seed of its own.
+fn seed_of(place: usize, seed: u64) -> u64 {
+    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .wrapping_add(place as u64)
 }
 
 fn sized(units: i64) -> Qty {

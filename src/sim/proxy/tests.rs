@@ -249,6 +249,16 @@ fn what_a_message_is_about_is_seen_on_all_venues() {
         "btcusd",
         Some(Stream::Ticker),
     );
+    told(
+        r#"{"stream":"btcusdt@kline_1m","data":{"s":"BTCUSDT"}}"#,
+        "btcusdt",
+        Some(Stream::Candles),
+    );
+    told(
+        r#"{"channel":"ohlc","type":"update","data":[{"symbol":"BTC/USD"}]}"#,
+        "btcusd",
+        Some(Stream::Candles),
+    );
     for text in [
         r#"{"type":"subscriptions","channels":[{"name":"matches","product_ids":["BTC-USD"]}]}"#,
         r#"{"method":"subscribe","result":{"channel":"trade","symbol":"BTC/USD"},"success":true}"#,

@@ -23,7 +23,7 @@
 //! | `delay TIME` | everything is so late |
 //! | `slice N TIME` | N bytes at a time, with a pause between |
 //! | `drop N%`, `duplicate N%`, `reorder N%` | of the messages with market data |
-//! | `mute SYMBOL [trades\|ticker]`, `unmute …` | its messages are lost |
+//! | `mute SYMBOL [trades\|ticker\|candles]`, `unmute …` | its messages are lost |
 //! | `rest STATUS [retry-after N]`, `rest ok` | the answer to every REST request |
 //! | `rest-delay TIME` | how long REST takes to answer |
 //! | `rest-lag N` | REST does not show the N newest trades yet |

@@ -38,6 +38,7 @@ from 1s to 2s mute BTC/USD
 at 3s unmute BTC/USD
 from 1s to 2s mute BTC/USD trades
 from 1s to 2s mute ETH/USD ticker
+from 1s to 2s mute ETH/USD candles
 from 1s to 2s rest 429 retry-after 2
 at 3s rest 503
 at 3s rest ok

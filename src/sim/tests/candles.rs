@@ -1,3 +1,5 @@
+mod past;
+
 use super::*;
 use crate::sim::{LedgerCandle, Stream};
 
