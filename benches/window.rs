@@ -84,7 +84,7 @@ fn newest_hundred(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
-fn find_a_minute_of_a_hundred_seconds(bencher: Bencher<'_, '_>) {
+fn a_hundred_by_time(bencher: Bencher<'_, '_>) {
     let trades = trades();
     let mut window = TradeWindow::new(trades[0].market, BATCH);
     for trade in &trades {
