@@ -55,6 +55,7 @@
 //! | [`expression`] | the language of conditions and computed fields: grammar, types, three-valued logic | where values come from, I/O, the clock |
 //! | [`candles`] | candles put together from trades or shorter ones | the clock, I/O, tokio |
 //! | [`indicator`] | functions over candles | where candles come from, the clock, I/O |
+//! | [`window`] | the newest trades and candles, in columns | what they are for, the clock, I/O |
 //! | [`sanity`] | whether a price can be believed | the clock, I/O, tokio |
 //! | [`duration`] | durations as people write them | the clock |
 //! | [`model`] | events, decimals, times, names | clocks other than [`model::Clock`], I/O, tokio |
@@ -65,6 +66,8 @@
 //! choice: [`engine::Delivery`].
 //!
 //! # Features
+//!
+//! `arrow`: [`window`]s as Arrow record batches.
 //!
 //! `desktop`: desktop notifications of alerts.
 //!
@@ -101,3 +104,4 @@ pub mod store;
 pub mod strategy;
 pub mod symbols;
 pub mod timeline;
+pub mod window;
