@@ -16,8 +16,8 @@ use crate::model::{
 };
 
 use super::super::Ctx;
+use super::super::candles::Known;
 use super::super::error::CliError;
-use super::candles::Known;
 use super::markets::Markets;
 
 /// What an exchange says, or why it does not.
