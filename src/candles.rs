@@ -128,7 +128,8 @@ impl Building {
             if whole.trades == Some(0) && part.trades != Some(0) {
                 *whole = part;
             }
-            (whole.complete, whole.timestamp, whole.received_at) = (complete, timestamp, received_at);
+            (whole.complete, whole.timestamp, whole.received_at) =
+                (complete, timestamp, received_at);
             return;
         }
         whole.high = whole.high.max(part.high);

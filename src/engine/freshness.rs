@@ -318,6 +318,7 @@ fn clock_of(event: &Event) -> Option<Timestamp> {
     match event {
         Event::Ticker(ticker) => ticker.timestamp,
         Event::Trade(trade) => (trade.origin == Origin::Stream).then_some(trade.timestamp),
+        Event::Candle(candle) if candle.origin == Origin::Stream => candle.timestamp,
         Event::Candle(_) | Event::Gap(_) | Event::Status(_) => None,
     }
 }

@@ -119,6 +119,12 @@ impl Hub {
         }
     }
 
+    /// Whether anybody reads this.
+    pub fn is_read(&self, market: Market, stream: Stream) -> bool {
+        let interest = self.interest.get(market.index());
+        interest.is_some_and(|interest| !interest[stream.index()].is_empty())
+    }
+
     /// What a subscriber reads of a market.
     pub fn streams(&self, id: SubscriberId, market: Market) -> Vec<Stream> {
         let subscriber = self.subscribers.iter().find(|s| s.id == id);

@@ -77,11 +77,15 @@ pub(crate) struct Mailbox {
     room: Notify,
 }
 
+/// What states take one another's place: of one kind, stream, exchange and market; a closed candle only that of a closed
+/// one.
+type Key = (&'static str, Option<Stream>, Exchange, Option<Market>, bool);
+
 #[derive(Debug, Default)]
 struct State {
     events: Vec<Event>,
     /// For [`Delivery::Latest`]: where each state lies in `events`.
-    places: HashMap<(&'static str, Option<Stream>, Exchange, Option<Market>), usize>,
+    places: HashMap<Key, usize>,
     end: Option<End>,
     lost: Vec<Lost>,
     /// When the wait for the reader ends.
@@ -195,6 +199,7 @@ impl Mailbox {
                 event.stream(),
                 event.exchange(),
                 event.market(),
+                matches!(&event, Event::Candle(candle) if candle.closed),
             );
             match state.places.get(&key).copied() {
                 Some(place) => state.events[place] = event,

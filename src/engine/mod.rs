@@ -28,6 +28,7 @@ mod failover;
 mod freshness;
 mod hub;
 mod mailbox;
+mod past;
 mod probe;
 mod repair;
 mod sequence;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::candles::Candles;
 use super::core::Core;
 
 /// Counters kept by the engine task and read by anyone.
@@ -18,6 +19,8 @@ pub(crate) struct Counters {
     recovered: AtomicU64,
     venue_holes: AtomicU64,
     stale_tickers: AtomicU64,
+    candles: AtomicU64,
+    late_for_candles: AtomicU64,
     queued: AtomicU64,
     dropped: AtomicU64,
     subscribers: AtomicU64,
@@ -36,8 +39,15 @@ impl Counters {
         }
     }
 
-    /// Copies the totals that the core and the hub keep themselves.
-    pub fn keep(&self, core: &Core, (queued, dropped, subscribers): (usize, u64, usize)) {
+    /// Copies the totals that the core, the candles and the hub keep themselves.
+    pub fn keep(
+        &self,
+        core: &Core,
+        candles: &Candles,
+        (queued, dropped, subscribers): (usize, u64, usize),
+    ) {
+        self.candles.store(candles.closed, Relaxed);
+        self.late_for_candles.store(candles.late, Relaxed);
         self.duplicates.store(core.sequence.duplicates, Relaxed);
         self.late.store(core.sequence.late, Relaxed);
         self.reordered.store(core.sequence.reordered, Relaxed);
@@ -67,6 +77,8 @@ impl Counters {
             recovered: self.recovered.load(Relaxed),
             venue_holes: self.venue_holes.load(Relaxed),
             stale_tickers: self.stale_tickers.load(Relaxed),
+            candles: self.candles.load(Relaxed),
+            late_for_candles: self.late_for_candles.load(Relaxed),
             queued: self.queued.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
             subscribers: self.subscribers.load(Relaxed),
@@ -115,6 +127,10 @@ pub struct Stats {
     pub venue_holes: u64,
     /// Tickers dropped because a newer one had been told.
     pub stale_tickers: u64,
+    /// Candles that closed, those of which only longer ones are made included.
+    pub candles: u64,
+    /// Trades, or candles, that came after the candle of which they are a part had closed: they are not counted in it.
+    pub late_for_candles: u64,
     /// Events waiting for subscribers.
     pub queued: u64,
     /// Events that slow subscribers missed.

@@ -1,5 +1,6 @@
 //! The one task that owns all market state: takes batches from the feeds, applies them, publishes.
 
+mod candles;
 mod feeds;
 mod watch;
 
@@ -17,12 +18,14 @@ use crate::model::{Clock, Event, Exchange, Instrument, Market, Status, StatusSta
 use crate::sanity::Sanity;
 
 use super::awake::Awake;
+use super::candles::Candles;
 use super::confirmed::Confirmed;
 use super::core::{Core, Effect};
 use super::failover::Failover;
 use super::freshness::Freshness;
 use super::hub::{Filter, Hub, SubscriberId};
 use super::mailbox::Mailbox;
+use super::past::Past;
 use super::probe::Probes;
 use super::repair::{Answer, Repairs};
 use super::stats::Counters;
@@ -80,11 +83,14 @@ pub(crate) struct Task {
     pub confirmed: Confirmed,
     pub clock: Arc<dyn Clock>,
     feeds: HashMap<Exchange, mpsc::Sender<Command>>,
+    /// What the feeds bring: what subscribers read, and what candles are made of.
     topics: HashMap<(Market, Stream), Topic>,
     /// The end of the feeds' queue that new feeds get; `None` at the end.
     feed_in: Option<mpsc::Sender<Batch>>,
     core: Core,
     repairs: Repairs,
+    candles: Candles,
+    past: Past,
     sanity: Sanity,
     freshness: Freshness,
     probes: Probes,
@@ -133,6 +139,8 @@ impl Task {
             feed_in: None,
             core: Core::default(),
             repairs: Repairs::default(),
+            candles: Candles::default(),
+            past: Past::default(),
             sanity: Sanity::default(),
             freshness: Freshness::default(),
             probes: Probes::default(),
@@ -177,6 +185,7 @@ impl Task {
                     self.on_answer(answer, &mut out);
                 }
                 told = self.probes.next(), if self.stuck.is_none() => self.on_told(told, &mut out),
+                told = self.past.next(), if self.stuck.is_none() => self.on_past(told),
                 // Before the timer: what waits here may fill a hole whose time is up.
                 n = inbound.recv_many(&mut batches, DRAIN), if self.stuck.is_none() => {
                     if n == 0 {
@@ -188,6 +197,9 @@ impl Task {
                     self.on_timer(&mut out);
                 }
             }
+            if !self.candles.is_idle() {
+                self.make_candles(&mut out);
+            }
             if !out.is_empty() || !self.polled.is_empty() {
                 self.publish(&mut out);
             }
@@ -196,6 +208,10 @@ impl Task {
             }
         }
         self.core.finish(&mut out);
+        if !self.candles.is_idle() {
+            self.make_candles(&mut out);
+            self.candles.finish(&mut out);
+        }
         self.publish(&mut out);
         while self.stuck.is_some() {
             room(self.stuck.as_ref()).await;
@@ -219,14 +235,17 @@ impl Task {
         let now = self.now();
         for batch in batches.drain(..) {
             for event in batch.events {
-                if let Event::Status(status) = &event {
-                    self.note(status);
+                match &event {
+                    Event::Status(status) => self.note(status),
+                    Event::Trade(trade) if trade.replayed => self.candles.on_replayed(trade),
+                    _ => {}
                 }
                 self.core.apply(event, now, out);
             }
             for sign in &batch.signs {
                 self.core.on_sign(sign, now, self.clock.now());
                 self.watch_sign(sign, now);
+                self.sign_to_candles(sign, out, now);
             }
         }
         // Here, too: in a flood the timer's own turn may not come.
@@ -258,6 +277,7 @@ impl Task {
                 } => self.ask_trades(market, ticket, after, Instant::now() + budget),
             }
         }
+        self.ask_for_candles();
     }
 
     fn ask_trades(&mut self, market: Market, ticket: u64, after: TradeMark, deadline: Instant) {
@@ -301,7 +321,8 @@ impl Task {
         for id in self.hub.ended() {
             self.close(id);
         }
-        self.counters.keep(&self.core, self.hub.load());
+        self.counters
+            .keep(&self.core, &self.candles, self.hub.load());
     }
 
     /// Remembers what is given up, until it works again.

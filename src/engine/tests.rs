@@ -19,6 +19,8 @@ use crate::model::{
     Clock, Event, Exchange, Instrument, Market, Origin, Side, Stream, Ticker, Timestamp, Trade,
 };
 
+mod candles;
+
 /// What a question for trades gets, and after which time. `None`: it breaks.
 type Reply = (Duration, Option<Result<Replay, ProviderError>>);
 

@@ -78,8 +78,10 @@ pub struct Lane {
     pub(super) question: Option<Question>,
     /// When a candle that should be over may be asked about, and how long after that again.
     pub(super) quiet: (u64, u64),
-    /// Something before the next input may be missing.
-    broken: Option<GapReason>,
+    /// Something before the next input may be missing. States of this time or before are from before that.
+    broken: Option<(GapReason, Option<Timestamp>)>,
+    /// The newest time of a state.
+    state_time: Option<Timestamp>,
     /// The exchange says when a candle has ended.
     says_closed: bool,
     /// A forming one is to be told.
@@ -103,6 +105,7 @@ impl Lane {
             question: None,
             quiet: (0, super::question::QUIET_PAUSE),
             broken: None,
+            state_time: None,
             says_closed: false,
             is_dirty: false,
             found: None,
@@ -119,10 +122,16 @@ impl Lane {
             self.late += 1;
             return;
         }
-        let Some(open) = &mut self.current else { return };
+        let Some(open) = &mut self.current else {
+            return;
+        };
         if open.body.candle().is_none() {
             self.first = open.is_midway.then_some(First::Trade(*trade));
-            for earlier in seed.into_iter().flatten().filter(|seed| seed.timestamp >= open_time) {
+            for earlier in seed
+                .into_iter()
+                .flatten()
+                .filter(|seed| seed.timestamp >= open_time)
+            {
                 open.body.add_trade(earlier);
             }
         }
@@ -136,7 +145,9 @@ impl Lane {
             self.late += u64::from(part.closed);
             return;
         }
-        let Some(open) = &mut self.current else { return };
+        let Some(open) = &mut self.current else {
+            return;
+        };
         if open.is_midway && open.candle().is_none() {
             self.first = Some(First::Part(part.open_time));
         }
@@ -154,12 +165,29 @@ impl Lane {
     /// The next state that the exchange sent. `time`: the exchange's, as far as it is known.
     pub fn on_state(&mut self, state: &Candle, time: Option<Timestamp>) {
         let has_begun = self.current.is_some() || self.edge.is_some();
-        let is_over = state.timestamp.or(time).is_some_and(|time| state.close_time() <= time);
+        let is_over = state
+            .timestamp
+            .or(time)
+            .is_some_and(|time| state.close_time() <= time);
         if !has_begun && !state.closed && is_over {
             // Repeated on subscribing: from before the stream.
             return;
         }
-        let reached = self.current.as_ref().map(|open| open.open_time).or(self.edge);
+        let is_stale = |(_, until): (GapReason, Option<Timestamp>)| {
+            state
+                .timestamp
+                .zip(until)
+                .is_some_and(|(time, until)| time <= until)
+        };
+        if self.broken.is_some_and(is_stale) {
+            return;
+        }
+        self.state_time = self.state_time.max(state.timestamp);
+        let reached = self
+            .current
+            .as_ref()
+            .map(|open| open.open_time)
+            .or(self.edge);
         if reached.is_some_and(|reached| state.open_time < reached) {
             // A repetition that begins so early leaves nothing out.
             self.broken = self.broken.filter(|_| self.current.is_some());
@@ -169,8 +197,14 @@ impl Lane {
         if !self.enter(state.open_time, true) {
             return;
         }
-        let Some(open) = &mut self.current else { return };
-        if open.part.as_ref().is_none_or(|known| is_newer(known, state)) {
+        let Some(open) = &mut self.current else {
+            return;
+        };
+        if open
+            .part
+            .as_ref()
+            .is_none_or(|known| is_newer(known, state))
+        {
             open.has_hole = false;
             open.part = Some(state.clone());
         }
@@ -182,7 +216,9 @@ impl Lane {
     /// Something may be missing from here to the next input.
     pub fn on_break(&mut self, reason: GapReason) {
         if self.current.is_some() || self.edge.is_some() {
-            self.broken.get_or_insert(reason);
+            let time = self.state_time;
+            let (_, until) = self.broken.get_or_insert((reason, time));
+            *until = time;
         }
     }
 
@@ -196,13 +232,17 @@ impl Lane {
 
     /// Makes the candle current that begins then. False: it is over.
     fn enter(&mut self, open_time: Timestamp, begins_whole: bool) -> bool {
-        let reached = self.current.as_ref().map(|open| open.open_time).or(self.edge);
+        let reached = self
+            .current
+            .as_ref()
+            .map(|open| open.open_time)
+            .or(self.edge);
         if reached.is_some_and(|reached| open_time < reached) {
             return false;
         }
         self.is_dirty = true;
         let is_same = |open: &Open| open.open_time == open_time;
-        let broken = self.broken.take();
+        let broken = self.broken.take().map(|(reason, _)| reason);
         if let Some(open) = &mut self.current {
             open.has_hole |= broken.is_some();
             if is_same(open) {
@@ -214,7 +254,10 @@ impl Lane {
         let is_native = self.rules.source == Source::Native;
         let skips = broken.is_some() || (is_native && self.rules.has_empty);
         if let Some(edge) = self.edge.filter(|edge| skips && *edge < open_time) {
-            let span = Span { from: edge, until: open_time };
+            let span = Span {
+                from: edge,
+                until: open_time,
+            };
             let reason = broken.unwrap_or(GapReason::IdHole);
             self.ended.push_back(Ended::Hole { span, reason });
         }
@@ -235,12 +278,16 @@ impl Lane {
 
     /// The current one is over.
     pub(super) fn end(&mut self, broken: Option<GapReason>) {
-        let Some(open) = self.current.take() else { return };
+        let Some(open) = self.current.take() else {
+            return;
+        };
         self.edge = Some(open.body.close_time());
         self.drop_question_of_current();
         self.first = None;
         self.quiet = (0, super::question::QUIET_PAUSE);
-        let Some(mut candle) = open.candle() else { return };
+        let Some(mut candle) = open.candle() else {
+            return;
+        };
         let is_unsaid = self.rules.source == Source::Native
             && (self.says_closed || self.rules.has_empty)
             && !open.part.as_ref().is_some_and(|part| part.closed);
@@ -264,7 +311,10 @@ impl Lane {
         }
         while let Some(first) = self.ended.pop_front() {
             match first {
-                Ended::Candle { candle, doubt: None } => {
+                Ended::Candle {
+                    candle,
+                    doubt: None,
+                } => {
                     self.closed += 1;
                     out.push(Event::Candle(Arc::new(candle)));
                 }
@@ -327,6 +377,9 @@ impl Open {
 
 /// Whether a state of a candle comes after another. The volume of a candle only grows.
 fn is_newer(known: &Candle, next: &Candle) -> bool {
-    let is_older = next.timestamp.zip(known.timestamp).is_some_and(|(next, known)| next < known);
+    let is_older = next
+        .timestamp
+        .zip(known.timestamp)
+        .is_some_and(|(next, known)| next < known);
     (!is_older || next.closed) && next.volume >= known.volume
 }

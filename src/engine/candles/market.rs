@@ -53,7 +53,10 @@ impl Lanes {
             member.users += 1;
             return;
         }
-        let member = Member { lane: Lane::new(rules), users: 1 };
+        let member = Member {
+            lane: Lane::new(rules),
+            users: 1,
+        };
         match rules.source {
             Source::Parts(_) => self.lanes.push(member),
             Source::Native | Source::Trades => self.lanes.insert(0, member),
@@ -70,35 +73,48 @@ impl Lanes {
     }
 
     fn member(&mut self, interval: Interval) -> Option<&mut Member> {
-        self.lanes.iter_mut().find(|member| member.lane.rules.interval == interval)
+        self.lanes
+            .iter_mut()
+            .find(|member| member.lane.rules.interval == interval)
     }
 
     pub fn is_fed_by(&self, stream: Stream) -> bool {
-        self.lanes.iter().any(|member| feed_of(&member.lane) == Some(stream))
+        self.lanes
+            .iter()
+            .any(|member| feed_of(&member.lane) == Some(stream))
     }
 
     pub fn on_replayed(&mut self, trade: &Trade) {
         if self.last.is_some() || self.repeated.len() == REPEATED {
             return;
         }
-        if let Err(at) = self.repeated.binary_search_by_key(&trade.id, |known| known.id) {
+        if let Err(at) = self
+            .repeated
+            .binary_search_by_key(&trade.id, |known| known.id)
+        {
             self.repeated.insert(at, *trade);
         }
     }
 
     pub fn on_trade(&mut self, trade: &Trade) {
         let repeated = std::mem::take(&mut self.repeated);
-        let before = repeated.iter().take_while(|known| known.id < trade.id).count();
+        // Where ids begin with this one, what is repeated only says that.
+        let is_first = trade.id <= 1;
+        let is_before = |known: &&Trade| known.id < trade.id && !is_first;
+        let before = repeated.iter().take_while(is_before).count();
         let seed = &repeated[..before];
         let known_since = seed.first().map(|first| first.timestamp).or(self.last);
         for Member { lane, .. } in &mut self.lanes {
             if lane.rules.source == Source::Trades {
                 let open_time = lane.rules.interval.open_of(trade.timestamp);
-                let is_whole = trade.id <= 1 || known_since.is_some_and(|known| known < open_time);
+                let is_whole = is_first || known_since.is_some_and(|known| known < open_time);
                 lane.on_trade(trade, is_whole.then_some(seed));
             }
         }
-        self.last = Some(self.last.map_or(trade.timestamp, |last| last.max(trade.timestamp)));
+        self.last = Some(
+            self.last
+                .map_or(trade.timestamp, |last| last.max(trade.timestamp)),
+        );
     }
 
     /// The newest state of candles as the feed has sent it.
@@ -113,7 +129,8 @@ impl Lanes {
     /// What follows on this stream may not follow at once.
     pub fn on_break(&mut self, stream: Stream, reason: GapReason) {
         let fed = self.lanes.iter_mut().map(|member| &mut member.lane);
-        fed.filter(|lane| feed_of(lane) == Some(stream)).for_each(|lane| lane.on_break(reason));
+        fed.filter(|lane| feed_of(lane) == Some(stream))
+            .for_each(|lane| lane.on_break(reason));
         if stream == Stream::Trades {
             self.last = None;
         }
@@ -128,7 +145,9 @@ impl Lanes {
     }
 
     pub fn each(&mut self, mut change: impl FnMut(&mut Lane)) {
-        self.lanes.iter_mut().for_each(|member| change(&mut member.lane));
+        self.lanes
+            .iter_mut()
+            .for_each(|member| change(&mut member.lane));
     }
 
     /// Tells what can be told. Lanes that are made of others get what those tell.
@@ -157,7 +176,9 @@ impl Lanes {
         for place in 0..self.lanes.len() {
             let lane = &mut self.lanes[place].lane;
             let interval = lane.rules.interval;
-            let Some(forming) = lane.forming() else { continue };
+            let Some(forming) = lane.forming() else {
+                continue;
+            };
             for made in made_of(&mut self.lanes[place + 1..], interval) {
                 made.on_part(&forming);
                 made.settle(out);
@@ -186,12 +207,16 @@ impl Lanes {
     /// True: a new question.
     pub fn plan(&mut self, now: u64, clock: &ExchangeClock) -> bool {
         let lanes = self.lanes.iter_mut();
-        lanes.fold(false, |is_new, member| member.lane.plan(now, clock) || is_new)
+        lanes.fold(false, |is_new, member| {
+            member.lane.plan(now, clock) || is_new
+        })
     }
 
     pub fn deadline(&self, now: u64, clock: &ExchangeClock) -> Option<u64> {
         let lanes = self.lanes.iter();
-        lanes.filter_map(|member| member.lane.deadline(now, clock)).min()
+        lanes
+            .filter_map(|member| member.lane.deadline(now, clock))
+            .min()
     }
 
     pub fn is_asking(&self) -> bool {

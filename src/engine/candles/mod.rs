@@ -191,7 +191,7 @@ impl Candles {
 
     /// When [`Candles::on_timer`] is wanted.
     pub fn deadline(&self) -> Option<u64> {
-        self.due
+        self.due.filter(|_| !self.is_idle())
     }
 
     /// Time has passed: asks what is due, and ends what takes too long.
@@ -200,7 +200,9 @@ impl Candles {
             return;
         }
         for index in self.active.clone() {
-            let Some(lanes) = &mut self.markets[index] else { continue };
+            let Some(lanes) = &mut self.markets[index] else {
+                continue;
+            };
             let market = lanes.market;
             lanes.each(|lane| lane.expire(now));
             self.settle(market, now);
@@ -209,8 +211,13 @@ impl Candles {
         let nothing = ExchangeClock::default();
         let mut due: Option<u64> = None;
         for &index in &self.active {
-            let Some(lanes) = &self.markets[index] else { continue };
-            let clock = self.clocks.get(&lanes.market.exchange()).unwrap_or(&nothing);
+            let Some(lanes) = &self.markets[index] else {
+                continue;
+            };
+            let clock = self
+                .clocks
+                .get(&lanes.market.exchange())
+                .unwrap_or(&nothing);
             due = lanes.deadline(now, clock).into_iter().chain(due).min();
         }
         self.due = due;
@@ -221,7 +228,9 @@ impl Candles {
         let mut running = HashMap::<Exchange, usize>::new();
         let mut turns = Vec::new();
         for &index in &self.active {
-            let Some(lanes) = &self.markets[index] else { continue };
+            let Some(lanes) = &self.markets[index] else {
+                continue;
+            };
             if lanes.is_asking() {
                 *running.entry(lanes.market.exchange()).or_default() += 1;
             } else if let Some((turn, place)) = lanes.turn(now) {
@@ -230,13 +239,18 @@ impl Candles {
         }
         turns.sort_unstable();
         for (_, index, place) in turns {
-            let Some(lanes) = &mut self.markets[index] else { continue };
+            let Some(lanes) = &mut self.markets[index] else {
+                continue;
+            };
             let running = running.entry(lanes.market.exchange()).or_default();
             if *running >= REPAIRS_AT_ONCE {
                 continue;
             }
             let nothing = ExchangeClock::default();
-            let clock = self.clocks.get(&lanes.market.exchange()).unwrap_or(&nothing);
+            let clock = self
+                .clocks
+                .get(&lanes.market.exchange())
+                .unwrap_or(&nothing);
             if let Some(ask) = lanes.ask(place, self.tickets, now, clock) {
                 if let Ask::Trades { after, .. } = &ask {
                     self.trades_asked.insert(self.tickets, *after);
@@ -286,11 +300,6 @@ impl Candles {
             self.settle(market, now);
         }
         self.due = Some(now);
-    }
-
-    /// Whether there is something to tell.
-    pub fn has_news(&self) -> bool {
-        !self.ready.is_empty() || !self.touched.is_empty()
     }
 
     /// Moves everything that is to be told to `out`, forming candles last: of each lane only the newest.
@@ -343,7 +352,11 @@ impl Candles {
         let nothing = ExchangeClock::default();
         let clock = self.clocks.get(&market.exchange()).unwrap_or(&nothing);
         let is_new = lanes.plan(now, clock);
-        let deadline = if is_new { Some(now) } else { lanes.deadline(now, clock) };
+        let deadline = if is_new {
+            Some(now)
+        } else {
+            lanes.deadline(now, clock)
+        };
         self.due = self.due.into_iter().chain(deadline).min();
     }
 

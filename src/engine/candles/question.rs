@@ -20,7 +20,6 @@ pub const BUDGET_NANOS: u64 = 10 * SECOND;
 /// The longest that a question waits for its turn.
 const TURN_NANOS: u64 = 60 * SECOND;
 
-
 /// Before the second time and before the third: its REST side may lag behind its stream.
 const RETRY_NANOS: [u64; 2] = [SECOND, 2 * SECOND];
 /// An answer is wanted so long before the budget ends.
@@ -147,8 +146,16 @@ impl Lane {
         }
         let (about, at) = if has_ended {
             // A moment after its end, so that the exchange has it.
-            let settled = self.doubtful().map(|span| span.until.plus_nanos(SECOND as i64));
-            (About::Ended, settled.and_then(|at| clock.when(at)).unwrap_or(now).max(now))
+            let settled = self
+                .doubtful()
+                .map(|span| span.until.plus_nanos(SECOND as i64));
+            (
+                About::Ended,
+                settled
+                    .and_then(|at| clock.when(at))
+                    .unwrap_or(now)
+                    .max(now),
+            )
         } else if let Some(seed) = self.seed() {
             (About::Seed(seed), now)
         } else if self.quiet_at(clock).is_some_and(|at| at <= now) {
@@ -207,7 +214,9 @@ impl Lane {
             ticket,
             interval,
             span,
-            closed_before: clock.at(now).map_or(span.until, |time| time.max(span.until)),
+            closed_before: clock
+                .at(now)
+                .map_or(span.until, |time| time.max(span.until)),
             budget,
         })
     }
@@ -216,18 +225,38 @@ impl Lane {
         let market = self.rules.market;
         let question = self.question.as_mut()?;
         let budget = question.begin(ticket, now);
-        let About::Seed(seed) = &question.about else { return None };
+        let About::Seed(seed) = &question.about else {
+            return None;
+        };
         if let Some(after) = seed.wanted_trades() {
-            return Some(Ask::Trades { market, ticket, after, budget });
+            return Some(Ask::Trades {
+                market,
+                ticket,
+                after,
+                budget,
+            });
         }
         let (interval, span) = seed.wanted_rows()?;
-        let closed_before = clock.at(now).map_or(span.until, |time| time.max(span.until));
-        Some(Ask::Rows { market, ticket, interval, span, closed_before, budget })
+        let closed_before = clock
+            .at(now)
+            .map_or(span.until, |time| time.max(span.until));
+        Some(Ask::Rows {
+            market,
+            ticket,
+            interval,
+            span,
+            closed_before,
+            budget,
+        })
     }
 
     /// Takes the answer to [`Ask::Rows`]. False: it is not this lane's.
     pub fn on_rows(&mut self, ticket: u64, answer: &Result<Rows, ProviderError>, now: u64) -> bool {
-        let Some(question) = self.question.as_mut().filter(|known| known.ticket == Some(ticket)) else {
+        let Some(question) = self
+            .question
+            .as_mut()
+            .filter(|known| known.ticket == Some(ticket))
+        else {
             return false;
         };
         let is_last = !question.again(now);
@@ -258,7 +287,10 @@ impl Lane {
     fn on_quiet_rows(&mut self, rows: &Rows, is_last: bool, now: u64) {
         let Some(open) = &self.current else { return };
         let Some(known) = open.candle() else { return };
-        let sure = Sure { begin: open.has_begin, end: false };
+        let sure = Sure {
+            begin: open.has_begin,
+            end: false,
+        };
         let row = rows.of(open.open_time);
         let verdict = row.map_or(Verdict::Less, |row| compare(&known, row, sure));
         let candle = match (row, verdict) {
@@ -269,7 +301,11 @@ impl Lane {
             _ => return,
         };
         self.end(None);
-        if let Some(Ended::Candle { candle: last, doubt }) = self.ended.back_mut() {
+        if let Some(Ended::Candle {
+            candle: last,
+            doubt,
+        }) = self.ended.back_mut()
+        {
             (*last, *doubt) = (candle, None);
         }
     }
@@ -289,18 +325,27 @@ impl Lane {
 
     /// Ends what takes too long.
     pub fn expire(&mut self, now: u64) {
-        if self.question.as_ref().is_some_and(|question| question.until <= now) {
+        if self
+            .question
+            .as_ref()
+            .is_some_and(|question| question.until <= now)
+        {
             self.conclude(now);
         }
     }
 
     pub(super) fn go_on_with_seed(&mut self, is_step: bool, is_last: bool, now: u64) {
-        let Some(question) = &mut self.question else { return };
-        let About::Seed(seed) = &question.about else { return };
+        let Some(question) = &mut self.question else {
+            return;
+        };
+        let About::Seed(seed) = &question.about else {
+            return;
+        };
         if seed.is_done() {
             self.plant();
         } else if is_step {
-            (question.tries, question.due, question.until) = (0, now, now.saturating_add(TURN_NANOS));
+            (question.tries, question.due, question.until) =
+                (0, now, now.saturating_add(TURN_NANOS));
         } else if is_last {
             self.conclude(now);
         }
@@ -308,7 +353,10 @@ impl Lane {
 
     /// The question is about the current one, which is over.
     pub(super) fn drop_question_of_current(&mut self) {
-        self.question = self.question.take().filter(|known| matches!(known.about, About::Ended));
+        self.question = self
+            .question
+            .take()
+            .filter(|known| matches!(known.about, About::Ended));
     }
 
     /// Whether a question is on its way.
@@ -324,31 +372,45 @@ impl Lane {
 
     /// Whether this is the question on its way.
     pub(super) fn has_asked(&self, ticket: u64) -> bool {
-        self.question.as_ref().is_some_and(|known| known.ticket == Some(ticket))
+        self.question
+            .as_ref()
+            .is_some_and(|known| known.ticket == Some(ticket))
     }
 
     /// The question on its way was not answered well. True: it is not asked again.
     pub(super) fn is_last_try(&mut self, now: u64) -> bool {
-        self.question.as_mut().is_none_or(|question| !question.again(now))
+        self.question
+            .as_mut()
+            .is_none_or(|question| !question.again(now))
     }
 
     /// From the first ended candle that is in doubt to the last.
     fn doubtful(&self) -> Option<Span> {
         let spans = self.ended.iter().filter_map(|ended| match ended {
-            Ended::Candle { candle, doubt: Some(_) } => {
-                Some(Span { from: candle.open_time, until: candle.close_time() })
-            }
+            Ended::Candle {
+                candle,
+                doubt: Some(_),
+            } => Some(Span {
+                from: candle.open_time,
+                until: candle.close_time(),
+            }),
             Ended::Hole { span, .. } => Some(*span),
             _ => None,
         });
-        spans.reduce(|whole, next| Span { until: next.until, ..whole })
+        spans.reduce(|whole, next| Span {
+            until: next.until,
+            ..whole
+        })
     }
 
     /// Settles what these rows settle.
     fn resolve(&mut self, rows: &Rows) {
         for ended in std::mem::take(&mut self.ended) {
             match ended {
-                Ended::Candle { candle, doubt: Some(sure) } => {
+                Ended::Candle {
+                    candle,
+                    doubt: Some(sure),
+                } => {
                     let row = rows.of(candle.open_time);
                     let verdict = row.map_or(Verdict::Less, |row| compare(&candle, row, sure));
                     let (candle, doubt) = match row.filter(|_| verdict != Verdict::Less) {
@@ -368,22 +430,38 @@ impl Lane {
 
     /// What was found of it is kept until more is, or nothing more can be.
     fn keep_hole(&mut self, span: Span, rows: &Rows, reason: GapReason) {
-        let found = self.found.take().filter(|found| found.items.len() >= rows.items.len());
+        let found = self
+            .found
+            .take()
+            .filter(|found| found.items.len() >= rows.items.len());
         self.found = Some(found.unwrap_or_else(|| rows.clone()));
         self.ended.push_back(Ended::Hole { span, reason });
     }
 
     /// Tells the candles that were missed, and then that they were.
     fn fill(&mut self, span: Span, rows: &Rows, reason: GapReason, is_whole: bool) {
-        let found: Vec<_> = rows.within(span).filter(|row| self.would_come(row)).cloned().collect();
+        let found: Vec<_> = rows
+            .within(span)
+            .filter(|row| self.would_come(row))
+            .cloned()
+            .collect();
         let recovered = found.len() as u64;
         let ends = found.first().zip(found.last());
-        let ends = ends.map(|(first, last)| Span { from: first.open_time, until: last.close_time() });
+        let ends = ends.map(|(first, last)| Span {
+            from: first.open_time,
+            until: last.close_time(),
+        });
         for mut row in found {
             (row.closed, row.origin) = (true, Origin::Repair);
-            self.ended.push_back(Ended::Candle { candle: row, doubt: None });
+            self.ended.push_back(Ended::Candle {
+                candle: row,
+                doubt: None,
+            });
         }
-        let expected = self.rules.has_empty.then(|| self.rules.interval.count(span.from, span.until));
+        let expected = self
+            .rules
+            .has_empty
+            .then(|| self.rules.interval.count(span.from, span.until));
         let is_whole = is_whole && expected.is_none_or(|expected| expected == recovered);
         let missing = if is_whole { Some(recovered) } else { expected };
         if missing == Some(0) {
@@ -402,7 +480,8 @@ impl Lane {
 
     /// Everything in doubt stays so. `is_off`: since there is nobody to ask.
     pub(super) fn give_up(&mut self, is_off: bool) {
-        let is_asked = matches!(&self.question, Some(question) if matches!(question.about, About::Ended));
+        let is_asked =
+            matches!(&self.question, Some(question) if matches!(question.about, About::Ended));
         if is_asked {
             self.question = None;
         }
@@ -413,9 +492,15 @@ impl Lane {
         let ended: VecDeque<_> = std::mem::take(&mut self.ended);
         for ended in ended {
             match ended {
-                Ended::Candle { mut candle, doubt: Some(_) } => {
+                Ended::Candle {
+                    mut candle,
+                    doubt: Some(_),
+                } => {
                     candle.complete = false;
-                    self.ended.push_back(Ended::Candle { candle, doubt: None });
+                    self.ended.push_back(Ended::Candle {
+                        candle,
+                        doubt: None,
+                    });
                 }
                 Ended::Hole { span, reason } => {
                     let reason = if is_off { GapReason::RepairOff } else { reason };

@@ -31,7 +31,8 @@ impl Rows {
 
     /// Those that begin within a span.
     pub fn within(&self, span: Span) -> impl Iterator<Item = &Candle> {
-        let is_within = move |row: &&Candle| span.from <= row.open_time && row.open_time < span.until;
+        let is_within =
+            move |row: &&Candle| span.from <= row.open_time && row.open_time < span.until;
         self.items.iter().filter(is_within)
     }
 }
@@ -58,7 +59,10 @@ pub enum Verdict {
 
 /// Checks a row against what is known.
 pub fn compare(known: &Candle, row: &Candle, sure: Sure) -> Verdict {
-    let lacks_trades = known.trades.zip(row.trades).is_some_and(|(ours, theirs)| theirs < ours);
+    let lacks_trades = known
+        .trades
+        .zip(row.trades)
+        .is_some_and(|(ours, theirs)| theirs < ours);
     let lacks = row.high < known.high
         || row.low > known.low
         || row.volume < known.volume
@@ -91,9 +95,12 @@ pub fn merge(known: &Candle, row: &Candle, verdict: Verdict) -> Candle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::candles::tests::support::{at, row};
+    use crate::engine::candles::tests::support::{row, span};
 
-    const SURE: Sure = Sure { begin: true, end: true };
+    const SURE: Sure = Sure {
+        begin: true,
+        end: true,
+    };
 
     #[test]
     fn a_row_that_lacks_what_is_known_is_not_believed() {
@@ -110,13 +117,22 @@ mod tests {
         ] {
             assert_eq!(compare(&known, &row(0, theirs), SURE), verdict, "{theirs}");
         }
-        let unsure = Sure { begin: false, end: false };
-        assert_eq!(compare(&known, &row(0, "4 7 4 5 11 4"), unsure), Verdict::More);
+        let unsure = Sure {
+            begin: false,
+            end: false,
+        };
+        assert_eq!(
+            compare(&known, &row(0, "4 7 4 5 11 4"), unsure),
+            Verdict::More
+        );
     }
 
     #[test]
     fn pages_cover_a_span_only_without_a_hole_between_them() {
-        let rows = Rows { covers: vec![span(0, 60), span(60, 120), span(180, 240)], items: Vec::new() };
+        let rows = Rows {
+            covers: vec![span(0, 60), span(60, 120), span(180, 240)],
+            items: Vec::new(),
+        };
         assert!(rows.cover(span(0, 120)) && rows.cover(span(30, 90)));
         assert!(!rows.cover(span(60, 240)) && !rows.cover(span(-60, 60)));
     }

@@ -35,14 +35,21 @@ pub(super) struct Seed {
 enum Wanted {
     Nothing,
     /// Those since a moment, before the first that we have.
-    Since { mark: Timestamp, from: Timestamp, first: Trade },
+    Since {
+        mark: Timestamp,
+        from: Timestamp,
+        first: Trade,
+    },
     Had(Vec<Trade>),
 }
 
 impl Seed {
     /// Of a candle that is made of shorter ones, of which the first that we have begins at `first`.
     fn of_parts(parts: Interval, open_time: Timestamp, first: Timestamp) -> Self {
-        let span = Span { from: open_time, until: first };
+        let span = Span {
+            from: open_time,
+            until: first,
+        };
         Self {
             steps: VecDeque::from([(parts, span)]),
             rows: Vec::new(),
@@ -63,7 +70,11 @@ impl Seed {
             }
         }
         let trades = Wanted::Since { mark, from, first };
-        Self { steps, rows: Vec::new(), trades }
+        Self {
+            steps,
+            rows: Vec::new(),
+            trades,
+        }
     }
 
     pub fn is_done(&self) -> bool {
@@ -73,7 +84,10 @@ impl Seed {
     /// Where the trades begin that are to be asked for first.
     pub fn wanted_trades(&self) -> Option<TradeMark> {
         match &self.trades {
-            Wanted::Since { mark, .. } => Some(TradeMark { id: None, time: mark.plus_nanos(-1) }),
+            Wanted::Since { mark, .. } => Some(TradeMark {
+                id: None,
+                time: mark.plus_nanos(-1),
+            }),
             Wanted::Nothing | Wanted::Had(_) => None,
         }
     }
@@ -101,7 +115,9 @@ impl Seed {
         let Wanted::Since { from, first, .. } = &self.trades else {
             return false;
         };
-        let reaches = replay.newest.is_some_and(|newest| newest.id.saturating_add(1) >= first.id);
+        let reaches = replay
+            .newest
+            .is_some_and(|newest| newest.id.saturating_add(1) >= first.id);
         let is_lost = |&(_, until): &(Timestamp, Timestamp)| until >= *from;
         let lacks_id = |&(id, _): &(u64, u64)| id < first.id;
         let lacks = replay.uncovered.iter().any(is_lost) || replay.missing.iter().any(lacks_id);
@@ -145,8 +161,12 @@ impl Lane {
         now: u64,
     ) {
         let is_own = self.has_asked(ticket);
-        let Some(question) = &mut self.question else { return };
-        let About::Seed(seed) = &mut question.about else { return };
+        let Some(question) = &mut self.question else {
+            return;
+        };
+        let About::Seed(seed) = &mut question.about else {
+            return;
+        };
         let is_step = answer.is_ok_and(|replay| seed.on_trades(after, replay));
         let is_final = answer.is_err_and(|error| !error.is_retryable());
         if is_own {
@@ -160,8 +180,12 @@ impl Lane {
     /// Puts what was found before what we have.
     pub(super) fn plant(&mut self) {
         let question = self.question.take();
-        let Some(About::Seed(seed)) = question.map(|question| question.about) else { return };
-        let Some(open) = &mut self.current else { return };
+        let Some(About::Seed(seed)) = question.map(|question| question.about) else {
+            return;
+        };
+        let Some(open) = &mut self.current else {
+            return;
+        };
         let mut whole = Building::new(self.rules.market, self.rules.interval, open.open_time);
         seed.fold(&mut whole);
         if let Some(live) = open.body.candle() {

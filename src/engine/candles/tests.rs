@@ -3,4 +3,5 @@ pub mod support;
 mod midway;
 mod native;
 mod parts;
+mod properties;
 mod trades;

@@ -1,6 +1,6 @@
 //! One topic: its cadence, and what is thought of its silence.
 
-use crate::model::{Event, Origin, Price, Stream, Ticker, Timestamp};
+use crate::model::{Event, Origin, Price, Stream, Ticker, Timestamp, Trade};
 
 use super::{Answer, CEILING, PAUSES, Question, SECOND, clock_of};
 
@@ -62,6 +62,7 @@ pub(super) struct Watch {
     pub told: Told,
     is_up: bool,
     is_trades: bool,
+    is_candles: bool,
     /// When something new came last, or its line was made.
     last: u64,
     /// When its line was made.
@@ -101,6 +102,7 @@ impl Watch {
             told: Told::Nothing,
             is_up: false,
             is_trades: stream == Stream::Trades,
+            is_candles: stream.interval().is_some(),
             last: now,
             line_at: now,
             begun: None,
@@ -267,7 +269,7 @@ impl Watch {
     pub fn on_ask(&mut self, topics: u64) -> Question {
         self.is_in_doubt = false;
         self.is_doubted = self.is_frozen();
-        self.question = match self.is_trades || self.is_doubted {
+        self.question = match self.is_trades || self.is_candles || self.is_doubted {
             // Values change even while the clock does not: trades tell.
             true => Question::Trade,
             false => Question::Ticker,
@@ -303,13 +305,22 @@ impl Watch {
         if self.is_doubted && is_behind {
             return Some(Verdict::Frozen);
         }
+        if self.is_candles {
+            // A trade changes the candle at once.
+            let is_newer = is_behind || (self.clock.is_none() && self.is_newer_than_line(newest));
+            return Some(if is_newer {
+                Verdict::Newer
+            } else {
+                Verdict::Same
+            });
+        }
         if !self.is_trades {
             return Some(Verdict::Same);
         }
         let is_newer = match self.seen {
             Some(seen) => newest.id > seen,
-            // Nothing came yet. The clocks of exchange and machine differ.
-            None => self.begun.map(behind) > Some(FROZEN_BEHIND_SECONDS),
+            // Nothing came yet.
+            None => self.is_newer_than_line(newest),
         };
         if !is_newer {
             self.seen = self.seen.max(Some(newest.id));
@@ -318,6 +329,12 @@ impl Watch {
             true => Verdict::Newer,
             false => Verdict::Same,
         })
+    }
+
+    /// Whether it was traded after the line was made, for certain: the clocks of exchange and machine differ.
+    fn is_newer_than_line(&self, trade: &Trade) -> bool {
+        let begun = self.begun.map(|begun| trade.timestamp.seconds_since(begun));
+        begun > Some(FROZEN_BEHIND_SECONDS)
     }
 
     /// Some reason: it is dead, and an attempt to cure it is due.

@@ -27,12 +27,12 @@ impl Task {
         let mut by_exchange: HashMap<Exchange, Vec<Topic>> = HashMap::new();
         for topic in topics {
             let key = (topic.instrument.market, topic.stream);
-            if fresh.contains(&key) {
-                by_exchange
-                    .entry(key.0.exchange())
-                    .or_default()
-                    .push(topic.clone());
-                self.topics.insert(key, topic);
+            let wanted = match fresh.contains(&key) {
+                true => self.feed_topic(topic),
+                false => None,
+            };
+            if let Some(topic) = wanted {
+                by_exchange.entry(key.0.exchange()).or_default().push(topic);
                 continue;
             }
             let concerns = |s: &&Arc<Status>| {
@@ -69,16 +69,41 @@ impl Task {
         Ok(())
     }
 
+    /// What the feed has to bring for a topic that nobody read before; `None`: it brings it already.
+    fn feed_topic(&mut self, topic: Topic) -> Option<Topic> {
+        let market = topic.instrument.market;
+        let stream = match topic.stream {
+            Stream::Candles(interval) => {
+                let traits = self.providers.get(&market.exchange())?.traits();
+                self.candles.add(market, interval, &traits)
+            }
+            stream => stream,
+        };
+        let topic = Topic { stream, ..topic };
+        let known = self.topics.insert((market, stream), topic.clone());
+        known.is_none().then_some(topic)
+    }
+
     pub(super) fn unsubscribe(&mut self, orphans: Vec<(Market, Stream)>) {
         let mut by_exchange: HashMap<Exchange, Vec<Topic>> = HashMap::new();
-        for key in orphans {
-            if key.1 == Stream::Trades {
-                self.core.forget_trades(key.0);
+        for (market, stream) in orphans {
+            let fed_by = match stream {
+                Stream::Candles(interval) => self.candles.remove(market, interval),
+                Stream::Ticker | Stream::Trades => Some(stream),
+            };
+            let Some(stream) = fed_by.filter(|stream| !self.is_wanted(market, *stream)) else {
+                continue;
+            };
+            if stream == Stream::Trades {
+                self.core.forget_trades(market);
             }
-            self.freshness.remove(key.0, key.1);
-            self.failed.retain(|status| status.market != Some(key.0));
-            if let Some(topic) = self.topics.remove(&key) {
-                by_exchange.entry(key.0.exchange()).or_default().push(topic);
+            self.freshness.remove(market, stream);
+            self.failed.retain(|status| status.market != Some(market));
+            if let Some(topic) = self.topics.remove(&(market, stream)) {
+                by_exchange
+                    .entry(market.exchange())
+                    .or_default()
+                    .push(topic);
             }
         }
         for (exchange, topics) in by_exchange {

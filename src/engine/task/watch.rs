@@ -26,6 +26,7 @@ impl Task {
             self.core.deadline(),
             self.freshness.deadline(),
             self.failover.deadline(now),
+            self.candles.deadline(),
             awake,
         ];
         deadlines.into_iter().flatten().min()
@@ -83,12 +84,15 @@ impl Task {
             if let Event::Status(status) = event {
                 self.failover.on_status(status, now);
             }
-            self.freshness.on_event(event, now, &mut actions);
+            // What the feed brought of candles was seen when they were made.
+            if !matches!(event, Event::Candle(_)) {
+                self.freshness.on_event(event, now, &mut actions);
+            }
         }
         self.act_on(actions, out);
     }
 
-    fn act_on(&mut self, actions: Vec<Action>, out: &mut Vec<Event>) {
+    pub(super) fn act_on(&mut self, actions: Vec<Action>, out: &mut Vec<Event>) {
         for action in actions {
             match action {
                 Action::Ask(market, stream, question) => {
@@ -103,6 +107,7 @@ impl Task {
                     out.push(self.status(market, StatusState::Quiet, 0, Some(reason)));
                 }
                 Action::Stale(market, stream, why) => {
+                    self.candles.on_lost(market, stream, GapReason::Stall);
                     let reason = format!("{}: {why}", stream.name());
                     let status = self.status(market, StatusState::Stale, 1, Some(reason));
                     if let Event::Status(status) = &status {

@@ -3,6 +3,7 @@
 use super::super::*;
 use super::support::*;
 use crate::model::Interval::{D1, H1, M1, S5};
+use crate::model::Timestamp;
 
 const DAY: i64 = 86_400;
 
@@ -11,14 +12,22 @@ fn bench(interval: Interval) -> Bench {
 }
 
 fn repeated(bench: &mut Bench, id: u64, seconds: i64) {
-    let trade = Trade { replayed: true, ..trade(id, seconds, "4") };
+    let trade = Trade {
+        replayed: true,
+        ..trade(id, seconds, "4")
+    };
     bench.candles.on_replayed(&trade);
 }
 
 fn replay(trades: impl IntoIterator<Item = Trade>) -> Result<Replay, ProviderError> {
     let trades: Vec<_> = trades.into_iter().collect();
     let newest = trades.last().copied();
-    Ok(Replay { trades, uncovered: Vec::new(), missing: Vec::new(), newest })
+    Ok(Replay {
+        trades,
+        uncovered: Vec::new(),
+        missing: Vec::new(),
+        newest,
+    })
 }
 
 impl Bench {
@@ -59,9 +68,20 @@ fn the_trades_since_the_minute_began_join_by_their_ids() {
     let (ticket, after) = bench.asked_trades();
     assert_eq!(after, at(60).plus_nanos(-1));
     bench.trade(10, 71, "6");
-    let found = [trade(7, 61, "2"), trade(8, 65, "3"), trade(9, 70, "5"), trade(10, 71, "6")];
-    assert_eq!(bench.answer_trades(ticket, replay(found)), "~@60 2 6 2 6 4 4");
-    assert_eq!(bench.trade(11, 121, "7"), "@60 2 6 2 6 4 4, ~@120 7 7 7 7 1 1");
+    let found = [
+        trade(7, 61, "2"),
+        trade(8, 65, "3"),
+        trade(9, 70, "5"),
+        trade(10, 71, "6"),
+    ];
+    assert_eq!(
+        bench.answer_trades(ticket, replay(found)),
+        "~@60 2 6 2 6 4 4"
+    );
+    assert_eq!(
+        bench.trade(11, 121, "7"),
+        "@60 2 6 2 6 4 4, ~@120 7 7 7 7 1 1"
+    );
 }
 
 #[test]
@@ -98,8 +118,15 @@ fn one_answer_with_trades_serves_all_lengths() {
     let mut bench = Bench::new(&[M1, S5], &traits(&[], false));
     bench.trade(9, 74, "5");
     let (ticket, _) = bench.asked_trades();
-    let told = bench.answer_trades(ticket, replay([trade(7, 61, "2"), trade(8, 71, "3"), trade(9, 74, "5")]));
-    assert!(told.contains("5s~@70 3 5 3 5 2 2") && told.contains(", ~@60 2 5 2 5 3 3") || told.contains("~@60 2 5 2 5 3 3, "), "{told}");
+    let told = bench.answer_trades(
+        ticket,
+        replay([trade(7, 61, "2"), trade(8, 71, "3"), trade(9, 74, "5")]),
+    );
+    assert!(
+        told.contains("5s~@70 3 5 3 5 2 2") && told.contains(", ~@60 2 5 2 5 3 3")
+            || told.contains("~@60 2 5 2 5 3 3, "),
+        "{told}"
+    );
     assert!(!told.contains('?'), "{told}");
 }
 

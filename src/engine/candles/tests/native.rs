@@ -35,24 +35,33 @@ fn a_candle_closes_once_a_later_one_comes() {
 
 #[test]
 fn only_the_last_state_of_a_batch_is_told() {
-    let told = kraken().take(20, [
-        state(10, 0, "5 5 5 5 1 1"),
-        state(11, 0, "5 6 5 6 2 2"),
-        state(20, 0, "5 6 4 4 3 3"),
-    ]);
+    let told = kraken().take(
+        20,
+        [
+            state(10, 0, "5 5 5 5 1 1"),
+            state(11, 0, "5 6 5 6 2 2"),
+            state(20, 0, "5 6 4 4 3 3"),
+        ],
+    );
     assert_eq!(told, "~@0 5 6 4 4 3 3");
 }
 
 #[test]
 fn what_is_repeated_from_before_the_stream_is_not_told() {
     let mut bench = kraken();
-    let told = bench.take(130, [
-        state(130, 0, "5 5 5 5 1 1"),
-        state(130, 60, "5 6 5 6 2 2"),
-        state(130, 120, "6 6 6 6 1 1"),
-    ]);
+    let told = bench.take(
+        130,
+        [
+            state(130, 0, "5 5 5 5 1 1"),
+            state(130, 60, "5 6 5 6 2 2"),
+            state(130, 120, "6 6 6 6 1 1"),
+        ],
+    );
     assert_eq!(told, "~@120 6 6 6 6 1 1");
-    assert_eq!(bench.state(185, 180, "7 7 7 7 1 1"), "@120 6 6 6 6 1 1, ~@180 7 7 7 7 1 1");
+    assert_eq!(
+        bench.state(185, 180, "7 7 7 7 1 1"),
+        "@120 6 6 6 6 1 1, ~@180 7 7 7 7 1 1"
+    );
 }
 
 #[test]
@@ -60,11 +69,14 @@ fn what_a_repetition_after_an_outage_brings_needs_no_question() {
     let mut bench = kraken();
     bench.state(10, 0, "5 5 5 5 1 1");
     bench.lost(M1);
-    let told = bench.take(190, [
-        state(190, 0, "5 6 5 6 2 2"),
-        state(190, 60, "6 6 6 6 1 1"),
-        state(190, 180, "7 7 7 7 1 1"),
-    ]);
+    let told = bench.take(
+        190,
+        [
+            state(190, 0, "5 6 5 6 2 2"),
+            state(190, 60, "6 6 6 6 1 1"),
+            state(190, 180, "7 7 7 7 1 1"),
+        ],
+    );
     assert_eq!(told, "@0 5 6 5 6 2 2, @60 6 6 6 6 1 1, ~@180 7 7 7 7 1 1");
     assert!(bench.candles.take_asks().is_empty());
 }
@@ -79,7 +91,11 @@ fn an_outage_over_the_end_is_made_good_by_the_exchanges_rows() {
     assert_eq!(bench.state(245, 240, "8 8 8 8 1 1"), "");
     let (ticket, _, asked) = bench.asked_rows();
     assert_eq!(asked, span(0, 180));
-    let found = [row(0, "5 6 5 6 2 2"), row(60, "6 7 6 7 4 4"), row(120, "7 7 7 7 0 0")];
+    let found = [
+        row(0, "5 6 5 6 2 2"),
+        row(60, "6 7 6 7 4 4"),
+        row(120, "7 7 7 7 0 0"),
+    ];
     assert_eq!(
         bench.answer(ticket, rows(asked, found)),
         "+@0 5 6 5 6 2 2, +@60 6 7 6 7 4 4, [60..120 1/1 repaired reconnect], \
@@ -93,7 +109,10 @@ fn an_outage_within_a_candle_leaves_no_doubt_about_it() {
     bench.state(10, 0, "5 5 5 5 1 1");
     bench.lost(M1);
     bench.state(50, 0, "5 6 5 6 3 3");
-    assert_eq!(bench.state(65, 60, "7 7 7 7 1 1"), "@0 5 6 5 6 3 3, ~@60 7 7 7 7 1 1");
+    assert_eq!(
+        bench.state(65, 60, "7 7 7 7 1 1"),
+        "@0 5 6 5 6 3 3, ~@60 7 7 7 7 1 1"
+    );
 }
 
 #[test]
@@ -104,7 +123,10 @@ fn a_row_that_lacks_what_was_seen_is_asked_for_again_and_then_not_believed() {
     bench.state(70, 60, "7 7 7 7 1 1");
     for _ in 0..2 {
         let (ticket, _, asked) = bench.asked_rows();
-        assert_eq!(bench.answer(ticket, rows(asked, [row(0, "5 6 5 6 2 2")])), "");
+        assert_eq!(
+            bench.answer(ticket, rows(asked, [row(0, "5 6 5 6 2 2")])),
+            ""
+        );
     }
     let (ticket, _, asked) = bench.asked_rows();
     let told = bench.answer(ticket, rows(asked, [row(0, "5 6 5 6 2 2")]));
@@ -121,7 +143,10 @@ fn candles_that_nobody_has_leave_a_gap_and_are_not_invented() {
     let (ticket, _, asked) = bench.asked_rows();
     assert_eq!(asked, span(60, 300));
     let told = bench.answer(ticket, refused());
-    assert_eq!(told, "[60..300 0/4 unrepairable repair_off], ~@300 7 7 7 7 1 1");
+    assert_eq!(
+        told,
+        "[60..300 0/4 unrepairable repair_off], ~@300 7 7 7 7 1 1"
+    );
 }
 
 #[test]
@@ -136,7 +161,10 @@ fn what_can_be_had_of_a_hole_is_told_when_the_rest_cannot() {
         let (ticket, ..) = bench.asked_rows();
         told = bench.answer(ticket, rows(span(120, 180), [row(120, "6 6 6 6 1 1")]));
     }
-    assert_eq!(told, "+@120 6 6 6 6 1 1, [60..180 1/2 partial reconnect], ~@180 7 7 7 7 1 1");
+    assert_eq!(
+        told,
+        "+@120 6 6 6 6 1 1, [60..180 1/2 partial reconnect], ~@180 7 7 7 7 1 1"
+    );
 }
 
 #[test]
@@ -147,7 +175,10 @@ fn a_skipped_candle_is_missed_where_the_exchange_has_empty_ones() {
     let (ticket, _, asked) = bench.asked_rows();
     assert_eq!(asked, span(60, 120));
     let told = bench.answer(ticket, rows(asked, [row(60, "5 5 5 5 0 0")]));
-    assert_eq!(told, "+@60 5 5 5 5 0 0, [60..120 1/1 repaired id_hole], ~@120 7 7 7 7 1 1");
+    assert_eq!(
+        told,
+        "+@60 5 5 5 5 0 0, [60..120 1/1 repaired id_hole], ~@120 7 7 7 7 1 1"
+    );
 }
 
 #[test]
@@ -170,7 +201,10 @@ fn a_quiet_candle_is_closed_by_the_exchanges_row_and_not_by_the_clock() {
     assert!(bench.candles.take_asks().is_empty());
     let (ticket, _, asked) = bench.asked_rows();
     assert_eq!((asked, bench.now), (span(0, 60), 62_000_000_000));
-    assert_eq!(bench.answer(ticket, rows(asked, [row(0, "5 5 5 5 1 1")])), "@0 5 5 5 5 1 1");
+    assert_eq!(
+        bench.answer(ticket, rows(asked, [row(0, "5 5 5 5 1 1")])),
+        "@0 5 5 5 5 1 1"
+    );
 }
 
 #[test]
@@ -185,7 +219,10 @@ fn a_quiet_candle_of_which_the_exchange_says_nothing_stays_open_and_is_asked_abo
         assert_eq!(bench.answer(ticket, late), "");
     }
     assert_eq!(asked_at, [62, 63, 65, 80, 81, 83, 113, 114, 116]);
-    assert_eq!(bench.state(130, 120, "7 7 7 7 1 1"), "@0 5 5 5 5 1 1, ~@120 7 7 7 7 1 1");
+    assert_eq!(
+        bench.state(130, 120, "7 7 7 7 1 1"),
+        "@0 5 5 5 5 1 1, ~@120 7 7 7 7 1 1"
+    );
 }
 
 #[test]
@@ -214,12 +251,18 @@ fn nothing_is_ever_told_before_or_after_a_closed_candle_of_a_later_time() {
 
 #[test]
 fn a_source_with_its_own_clock_is_asked_nothing() {
-    let own = Traits { own_clock: true, ..traits(&[M1], true) };
+    let own = Traits {
+        own_clock: true,
+        ..traits(&[M1], true)
+    };
     let mut bench = Bench::new(&[M1], &own);
     bench.state(10, 0, "5 5 5 5 1 1");
     bench.lost(M1);
     let told = bench.state(130, 120, "7 7 7 7 1 1");
-    assert_eq!(told, "@0 5 5 5 5 1 1?, [60..120 0/1 unrepairable repair_off], ~@120 7 7 7 7 1 1");
+    assert_eq!(
+        told,
+        "@0 5 5 5 5 1 1?, [60..120 0/1 unrepairable repair_off], ~@120 7 7 7 7 1 1"
+    );
     assert!(bench.is_silent());
 }
 
@@ -229,8 +272,13 @@ fn few_markets_of_an_exchange_are_asked_about_at_once() {
     for n in 0..20 {
         let market = Market::new(Exchange::new("test"), &format!("A{n}"), "USD");
         candles.add(market, M1, &traits);
-        let Event::Candle(state) = state(10, 0, "5 5 5 5 1 1") else { panic!() };
-        let state = crate::model::Candle { market, ..(*state).clone() };
+        let Event::Candle(state) = state(10, 0, "5 5 5 5 1 1") else {
+            panic!()
+        };
+        let state = crate::model::Candle {
+            market,
+            ..(*state).clone()
+        };
         candles.absorb(&mut vec![Event::Candle(state.into())], 10_000_000_000);
     }
     let mut events = Vec::new();
@@ -240,7 +288,15 @@ fn few_markets_of_an_exchange_are_asked_about_at_once() {
     assert_eq!(asks.len(), REPAIRS_AT_ONCE);
     candles.on_timer(70_000_000_001);
     assert!(candles.take_asks().is_empty());
-    let Ask::Rows { market, ticket, span, .. } = asks[0].clone() else { panic!() };
+    let Ask::Rows {
+        market,
+        ticket,
+        span,
+        ..
+    } = asks[0].clone()
+    else {
+        panic!()
+    };
     candles.on_rows(market, ticket, &rows(span, []), 71_000_000_000);
     candles.on_timer(71_000_000_000);
     assert_eq!(candles.take_asks().len(), 1);
@@ -250,7 +306,10 @@ fn few_markets_of_an_exchange_are_asked_about_at_once() {
 fn a_lane_that_is_added_and_removed_leaves_nothing_behind() {
     let (mut candles, traits) = (Candles::default(), traits(KRAKEN, false));
     assert_eq!(candles.add(btc(), M1, &traits), Stream::Candles(M1));
-    assert_eq!(candles.add(btc(), Interval::M3, &traits), Stream::Candles(M1));
+    assert_eq!(
+        candles.add(btc(), Interval::M3, &traits),
+        Stream::Candles(M1)
+    );
     assert_eq!(candles.add(btc(), Interval::S5, &traits), Stream::Trades);
     candles.remove(btc(), M1);
     assert!(candles.is_fed_by(btc(), Stream::Candles(M1)));

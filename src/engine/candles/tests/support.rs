@@ -11,7 +11,10 @@ pub fn at(seconds: i64) -> Timestamp {
 }
 
 pub fn span(from: i64, until: i64) -> Span {
-    Span { from: at(from), until: at(until) }
+    Span {
+        from: at(from),
+        until: at(until),
+    }
 }
 
 pub fn btc() -> Market {
@@ -41,7 +44,10 @@ pub fn row(open_time: i64, values: &str) -> Candle {
 }
 
 pub fn rows(covers: Span, items: impl IntoIterator<Item = Candle>) -> Result<Rows, ProviderError> {
-    Ok(Rows { covers: vec![covers], items: items.into_iter().collect() })
+    Ok(Rows {
+        covers: vec![covers],
+        items: items.into_iter().collect(),
+    })
 }
 
 /// A trade of one unit.
@@ -94,13 +100,18 @@ impl Bench {
         for &interval in intervals {
             candles.add(btc(), interval, traits);
         }
-        Self { candles, now: 0, ahead: 0 }
+        Self {
+            candles,
+            now: 0,
+            ahead: 0,
+        }
     }
 
     /// Takes these at this exchange's time, in one batch.
     pub fn take(&mut self, seconds: i64, events: impl IntoIterator<Item = Event>) -> String {
         self.go_to(seconds);
-        self.candles.absorb(&mut events.into_iter().collect(), self.now);
+        self.candles
+            .absorb(&mut events.into_iter().collect(), self.now);
         self.told()
     }
 
@@ -147,15 +158,22 @@ impl Bench {
     /// The same, for rows: which.
     pub fn asked_rows(&mut self) -> (u64, Interval, Span) {
         match self.asked() {
-            Ask::Rows { ticket, interval, span, .. } => (ticket, interval, span),
+            Ask::Rows {
+                ticket,
+                interval,
+                span,
+                ..
+            } => (ticket, interval, span),
             other => panic!("{other:?}"),
         }
     }
 
     pub fn answer(&mut self, ticket: u64, answer: Result<Rows, ProviderError>) -> String {
         self.candles.on_rows(btc(), ticket, &answer, self.now);
+        let told = self.told();
         self.candles.on_timer(self.now);
-        self.told()
+        assert_eq!(self.told(), "");
+        told
     }
 
     /// Nothing is or will be asked, however long we wait.
@@ -187,7 +205,11 @@ pub fn show(events: &[Event]) -> String {
     let shown = events.iter().filter_map(|event| match event {
         Event::Candle(c) => Some(format!(
             "{}{}{}@{} {} {} {} {} {} {}{}",
-            if c.interval == Interval::M1 { "" } else { c.interval.name() },
+            if c.interval == Interval::M1 {
+                ""
+            } else {
+                c.interval.name()
+            },
             if c.closed { "" } else { "~" },
             if c.origin == Origin::Repair { "+" } else { "" },
             c.open_time.nanos() / SECOND as i64,
@@ -204,7 +226,8 @@ pub fn show(events: &[Event]) -> String {
             gap.from.unwrap().nanos() / SECOND as i64,
             gap.to.unwrap().nanos() / SECOND as i64,
             gap.recovered,
-            gap.missing.map_or("?".to_owned(), |missing| missing.to_string()),
+            gap.missing
+                .map_or("?".to_owned(), |missing| missing.to_string()),
             gap.state.name(),
             gap.reason.name(),
         )),

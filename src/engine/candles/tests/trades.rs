@@ -38,7 +38,10 @@ fn trades_add_up_and_the_next_minute_closes_the_one_before() {
     let mut bench = begun();
     assert_eq!(bench.trade(2, 59, "7"), "~@0 5 7 5 7 2 2");
     assert_eq!(bench.trade(3, 60, "4"), "@0 5 7 5 7 2 2, ~@60 4 4 4 4 1 1");
-    assert_eq!(bench.trade(4, 200, "4"), "@60 4 4 4 4 1 1, ~@180 4 4 4 4 1 1");
+    assert_eq!(
+        bench.trade(4, 200, "4"),
+        "@60 4 4 4 4 1 1, ~@180 4 4 4 4 1 1"
+    );
 }
 
 #[test]
@@ -47,7 +50,10 @@ fn several_lengths_share_one_stream() {
     bench.trade(1, 5, "5");
     let told = bench.trade(2, 60, "6");
     for closed in ["5s@5 5 5 5 5 1 1", "@0 5 5 5 5 1 1", "5m~@0 5 6 5 6 2 2"] {
-        assert!(told.split(", ").any(|one| one == closed), "{closed}: {told}");
+        assert!(
+            told.split(", ").any(|one| one == closed),
+            "{closed}: {told}"
+        );
     }
     assert_eq!(told.split(", ").count(), 5, "{told}");
 }
@@ -65,9 +71,15 @@ fn trades_themselves_pass_unchanged_and_candles_of_the_feed_do_not() {
 #[test]
 fn a_repaired_gap_leaves_no_doubt_and_a_loss_does() {
     let mut bench = begun();
-    bench.take(20, [gap(GapState::Repaired), Event::Trade(trade(5, 20, "6"))]);
+    bench.take(
+        20,
+        [gap(GapState::Repaired), Event::Trade(trade(5, 20, "6"))],
+    );
     assert_eq!(bench.trade(6, 61, "7"), "@0 5 6 5 6 2 2, ~@60 7 7 7 7 1 1");
-    let told = bench.take(80, [gap(GapState::Partial), Event::Trade(trade(9, 80, "7"))]);
+    let told = bench.take(
+        80,
+        [gap(GapState::Partial), Event::Trade(trade(9, 80, "7"))],
+    );
     assert_eq!(told, "~@60 7 7 7 7 2 2?");
     assert_eq!(bench.trade(10, 121, "8"), "");
     let (ticket, _, asked) = bench.asked_rows();
@@ -79,7 +91,13 @@ fn a_repaired_gap_leaves_no_doubt_and_a_loss_does() {
 #[test]
 fn minutes_lost_as_a_whole_are_fetched_and_told_as_missed() {
     let mut bench = begun();
-    bench.take(190, [gap(GapState::Unrepairable), Event::Trade(trade(9, 190, "7"))]);
+    bench.take(
+        190,
+        [
+            gap(GapState::Unrepairable),
+            Event::Trade(trade(9, 190, "7")),
+        ],
+    );
     let (ticket, _, asked) = bench.asked_rows();
     assert_eq!(asked, span(0, 180));
     let found = [row(0, "5 6 5 6 2 2"), row(120, "6 6 6 6 1 1")];
@@ -90,7 +108,10 @@ fn minutes_lost_as_a_whole_are_fetched_and_told_as_missed() {
     // what came before the first trade after the hole is not known either
     bench.trade(10, 245, "8");
     let (ticket, _, asked) = bench.asked_rows();
-    assert_eq!(bench.answer(ticket, rows(asked, [row(180, "6 7 6 7 2 2")])), "+@180 6 7 6 7 2 2, ~@240 8 8 8 8 1 1");
+    assert_eq!(
+        bench.answer(ticket, rows(asked, [row(180, "6 7 6 7 2 2")])),
+        "+@180 6 7 6 7 2 2, ~@240 8 8 8 8 1 1"
+    );
 }
 
 #[test]
@@ -113,7 +134,10 @@ fn the_exchanges_clock_may_be_years_from_ours() {
     bench.ahead = 86_400 * 365;
     let year = bench.ahead;
     bench.trade(1, year + 5, "5");
-    let newest = Sign::Newest { market: btc(), id: 1 };
+    let newest = Sign::Newest {
+        market: btc(),
+        id: 1,
+    };
     bench.pass(year + 30);
     bench.candles.on_sign(&newest, Some(1), bench.now);
     assert_eq!(bench.told(), "");
@@ -129,7 +153,10 @@ fn a_quiet_minute_is_asked_about_once_no_repair_can_run_any_more() {
     assert_eq!((asked, bench.now), (span(0, 60), 72_000_000_000));
     let mut coinbase = row(0, "5 5 5 5 1 1");
     coinbase.trades = None;
-    assert_eq!(bench.answer(ticket, rows(asked, [coinbase])), "@0 5 5 5 5 1 1");
+    assert_eq!(
+        bench.answer(ticket, rows(asked, [coinbase])),
+        "@0 5 5 5 5 1 1"
+    );
 }
 
 #[test]
@@ -143,7 +170,10 @@ fn seconds_wait_for_what_comes_next() {
 fn a_trade_of_a_closed_minute_is_counted_and_dropped() {
     let mut bench = begun();
     bench.trade(2, 60, "6");
-    let late = Event::Trade(Trade { timestamp: at(59), ..trade(3, 61, "9") });
+    let late = Event::Trade(Trade {
+        timestamp: at(59),
+        ..trade(3, 61, "9")
+    });
     assert_eq!(bench.take(61, [late]), "");
     assert_eq!(bench.candles.late, 1);
 }
@@ -151,7 +181,10 @@ fn a_trade_of_a_closed_minute_is_counted_and_dropped() {
 #[test]
 fn at_the_end_what_is_over_is_told_and_what_forms_is_not_closed() {
     let mut bench = begun();
-    bench.take(70, [gap(GapState::Unrepairable), Event::Trade(trade(9, 70, "7"))]);
+    bench.take(
+        70,
+        [gap(GapState::Unrepairable), Event::Trade(trade(9, 70, "7"))],
+    );
     let mut out = Vec::new();
     bench.candles.finish(&mut out);
     assert_eq!(show(&out), "@0 5 5 5 5 1 1?");
