@@ -254,9 +254,9 @@ fn hand_on(told: &[Event], made: &mut Lane) {
         match event {
             Event::Candle(part) => {
                 // A gap is told after what was recovered of it, and any of that may be missing before this one.
-                let in_gap = gaps.clone().find(|gap| {
-                    gap.from <= Some(part.open_time) && Some(part.open_time) < gap.to
-                });
+                let in_gap = gaps
+                    .clone()
+                    .find(|gap| gap.from <= Some(part.open_time) && Some(part.open_time) < gap.to);
                 if let Some(gap) = in_gap {
                     made.on_break(gap.reason);
                 }
