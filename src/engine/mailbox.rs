@@ -78,11 +78,14 @@ pub(crate) struct Mailbox {
     room: Notify,
 }
 
+/// What states take one another's place.
+type Key = (&'static str, Option<Stream>, Exchange, Option<Market>);
+
 #[derive(Debug, Default)]
 struct State {
     events: Vec<Event>,
     /// For [`Delivery::Latest`]: where each state lies in `events`.
-    places: HashMap<(&'static str, Option<Stream>, Exchange, Option<Market>), usize>,
+    places: HashMap<Key, usize>,
     end: Option<End>,
     lost: Vec<Lost>,
     /// When the wait for the reader ends.

@@ -200,10 +200,9 @@ impl Lanes {
 
     /// True: a new question.
     pub fn plan(&mut self, now: u64, clock: &ExchangeClock) -> bool {
-        let lanes = self.lanes.iter_mut();
-        lanes.fold(false, |is_new, member| {
-            member.lane.plan(now, clock) || is_new
-        })
+        let mut is_new = false;
+        self.each(|lane| is_new |= lane.plan(now, clock));
+        is_new
     }
 
     pub fn deadline(&self, now: u64, clock: &ExchangeClock) -> Option<u64> {
