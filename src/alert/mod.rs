@@ -62,17 +62,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bars;
 mod board;
 mod check;
 mod memory;
+mod past;
 mod policy;
 mod rule;
 mod tracker;
 mod views;
 
 pub use board::{Board, time_of};
-pub use check::{CLOCKS, Checked, Evidence, Mark, Past, Since};
+pub use check::{CLOCKS, Checked, Evidence, Mark, Since};
 pub use memory::{Memory, Suppression, Verdict};
+pub use past::{Bar, Past};
 pub use policy::{MaxFires, Policy};
 pub use rule::{Alert, Rule};
 pub use tracker::{Outcome, Tracker};

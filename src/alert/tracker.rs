@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::expression::{Reference, Truth};
-use crate::model::{Decimal, Event, Field, Market, Stream, Timestamp, Trade, fnv1a_64};
+use crate::model::{Decimal, Event, Field, Market, Stream, Timestamp, Trade, Value, fnv1a_64};
 
 use super::{Alert, Mark, Memory, Rule, Slot, Verdict, Views};
 
@@ -185,20 +185,25 @@ impl Tracker {
         out: &mut Vec<Outcome>,
     ) {
         for trade in trades {
-            // Before the trade is known: until then the old price held.
-            self.pass(views, trade.timestamp, now, out);
-            views.update(&Event::Trade(*trade), trade.timestamp);
-            if self.reads(trade.market, Stream::Trades) {
-                // The past is complete: at its own time no price in it is old.
-                self.observe(views, trade.timestamp, trade.timestamp, out);
-            }
+            self.replay_one(views, trade, out);
         }
         for outcome in out {
             outcome.alert.evaluated_at = now;
         }
     }
 
-    fn may_rearm(&self, condition: Truth, views: &Views, now: Timestamp) -> Truth {
+    pub(super) fn replay_one(&mut self, views: &mut Views, trade: &Trade, out: &mut Vec<Outcome>) {
+        let at = trade.timestamp;
+        // Before the trade is known: until then the old price held.
+        self.pass(views, at, at, out);
+        views.update(&Event::Trade(*trade), at);
+        if self.reads(trade.market, Stream::Trades) {
+            // The past is complete: at its own time no price in it is old.
+            self.observe(views, at, at, out);
+        }
+    }
+
+    pub(super) fn may_rearm(&self, condition: Truth, views: &Views, now: Timestamp) -> Truth {
         let fallen_back = match self.rule.margin {
             Some(margin) => {
                 let input = |i: usize| views.value(&self.condition[i], now);
@@ -261,8 +266,13 @@ impl Tracker {
         // Too old or not, these are the values that decided.
         let values = operands
             .zip(&self.condition)
-            .map(|(operand, slot)| (operand.text.clone(), views.value(slot, now)))
-            .collect();
+            .map(|(operand, slot)| (operand.text.clone(), views.value(slot, now)));
+        let markets = self.priced_markets().into_iter();
+        let resolution = markets
+            .filter_map(|market| views.resolution(market))
+            .max()
+            .map(|of| ("resolution".to_owned(), Value::Text(of.name().into())));
+        let values = values.chain(resolution).collect();
         let message = self.rule.message.clone().unwrap_or_else(|| {
             let (symbol, condition) = (self.market.symbol(), self.rule.condition.text());
             match price {

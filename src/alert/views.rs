@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::expression::{Operand, Reference, What};
-use crate::model::{Decimal, Event, Field, Market, Price, Stream, Ticker, Timestamp, Trade, Value};
+use crate::model::{
+    Decimal, Event, Field, Interval, Market, Price, Stream, Ticker, Timestamp, Trade, Value,
+};
 
 /// Where the value of one operand comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +79,13 @@ struct Seen {
     confirmed: Timestamp,
 }
 
+/// The newest that is known of one market.
 #[derive(Debug, Clone, Default)]
-struct View {
+pub(super) struct View {
     ticker: Option<Seen>,
     trade: Option<Seen>,
+    /// Where the price is that of a candle: how long it is.
+    resolution: Option<Interval>,
 }
 
 /// All markets of a set of rules.
@@ -102,11 +107,13 @@ impl Views {
             event: event.clone(),
             confirmed,
         });
+        let view = self.view_mut(market);
         match stream {
-            Stream::Ticker => self.view_mut(market).ticker = seen,
-            Stream::Trades => self.view_mut(market).trade = seen,
-            Stream::Candles(_) => {}
+            Stream::Ticker => view.ticker = seen,
+            Stream::Trades => view.trade = seen,
+            Stream::Candles(_) => return,
         }
+        view.resolution = None;
     }
 
     /// Where trades are replayed: the price before the first of them.
@@ -117,6 +124,44 @@ impl Views {
             ..Ticker::empty(market, at)
         };
         self.update(&Event::Ticker(Arc::new(ticker)), at);
+    }
+
+    /// Where candles are judged: a price out of one of them, and of no trade that is known.
+    pub fn put_price(&mut self, market: Market, price: Price, at: Timestamp, of: Interval) {
+        self.view_mut(market).trade = None;
+        self.seed_price(market, price, at);
+        self.view_mut(market).resolution = Some(of);
+    }
+
+    /// What is known of a market, which is forgotten.
+    pub(super) fn take(&mut self, market: Market) -> View {
+        std::mem::take(self.view_mut(market))
+    }
+
+    /// What was taken.
+    pub(super) fn put(&mut self, market: Market, view: View) {
+        *self.view_mut(market) = view;
+    }
+
+    /// As [`Views::put_price`], for as long as `look` takes.
+    pub(super) fn with_price<T>(
+        &mut self,
+        market: Market,
+        price: Price,
+        at: Timestamp,
+        of: Interval,
+        look: impl FnOnce(&Views) -> T,
+    ) -> T {
+        let before = self.take(market);
+        self.put_price(market, price, at, of);
+        let seen = look(self);
+        self.put(market, before);
+        seen
+    }
+
+    /// How long the candle is that the price comes from; `None`: it does not come from one.
+    pub fn resolution(&self, market: Market) -> Option<Interval> {
+        self.markets.get(market.index())?.resolution
     }
 
     /// The exchange has confirmed that there is nothing newer.

@@ -1,6 +1,7 @@
 //! `tickwire alert`: checks conditions, or watches them, and acts.
 
 mod actions;
+mod candles;
 mod deliver;
 mod desk;
 mod explain;

@@ -28,10 +28,10 @@ pub fn uncovered(
     pasts: &HashMap<Market, Arc<Past>>,
     marks: &HashMap<Market, Mark>,
 ) -> Option<CliError> {
-    let parts = |market: &Market, past: &Past| past.uncovered_after(marks.get(market));
-    let holes = pasts
-        .iter()
-        .map(|(market, past)| (market, parts(market, past)));
+    let holes = pasts.iter().map(|(market, past)| {
+        let parts = tracker.uncovered(*market, past, marks.get(market));
+        (market, parts)
+    });
     let (market, parts) = holes.into_iter().find(|(_, parts)| !parts.is_empty())?;
     let parts: Vec<_> = parts
         .into_iter()
