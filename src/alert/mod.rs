@@ -11,7 +11,7 @@
 //!   and gives an [`Outcome`] with the [`Alert`] for each edge.
 //! - A [`Board`] holds all trackers of a program; an event wakes those that read it.
 //! - [`Tracker::check`] is a look from time to time instead: first the trades since the [`Mark`]s of the last
-//!   check, in their order, then this moment.
+//!   check, in their order, then this moment. Where trades are not to be had, candles are judged: see [`Bar`].
 //!
 //! Invariant: a path that is cut into many runs, with memory and marks written down in between, gives the same
 //! verdicts as one run over the whole path.
