@@ -21,20 +21,22 @@ pub async fn newest(
     engine: &Engine,
     deadline: Instant,
 ) -> Known {
-    let asked = wanted.into_iter().map(|(instrument, interval, n)| async move {
-        let key = (instrument.market, interval);
-        let topic = Topic {
-            instrument,
-            stream: Stream::Candles(interval),
-        };
-        let answer = match Timeline::new(engine, vec![(topic, Past::Last(n))], None) {
-            Ok(timeline) => tokio::time::timeout_at(deadline, collect(timeline)).await,
-            Err(error) => Ok(Err(ProviderError::Setup(error.to_string()))),
-        };
-        let late = || ProviderError::Unreachable("no answer in time".into());
-        let answer = answer.unwrap_or_else(|_| Err(late()));
-        (key, answer.map(Arc::new))
-    });
+    let asked = wanted
+        .into_iter()
+        .map(|(instrument, interval, n)| async move {
+            let key = (instrument.market, interval);
+            let topic = Topic {
+                instrument,
+                stream: Stream::Candles(interval),
+            };
+            let answer = match Timeline::new(engine, vec![(topic, Past::Last(n))], None) {
+                Ok(timeline) => tokio::time::timeout_at(deadline, collect(timeline)).await,
+                Err(error) => Ok(Err(ProviderError::Setup(error.to_string()))),
+            };
+            let late = || ProviderError::Unreachable("no answer in time".into());
+            let answer = answer.unwrap_or_else(|_| Err(late()));
+            (key, answer.map(Arc::new))
+        });
     join_all(asked).await.into_iter().collect()
 }
 

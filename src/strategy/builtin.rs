@@ -60,10 +60,7 @@ pub fn usages() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// parentheses, if there were any.
 ///
 /// Errors: a sentence on what is wrong with a parameter, and how it is written right.
-pub fn conditions(
-    name: &str,
-    arguments: Option<&str>,
-) -> Option<Result<Texts, (String, String)>> {
+pub fn conditions(name: &str, arguments: Option<&str>) -> Option<Result<Texts, (String, String)>> {
     let known = BUILTINS.iter().find(|known| known.name == name)?;
     let conditions = known.values(arguments).and_then(|v| (known.conditions)(&v));
     Some(conditions.map_err(|why| (why, format!("write {}", known.usage))))

@@ -32,7 +32,8 @@ pub async fn fetch(
     deadline: Instant,
 ) -> Known {
     let wanted = wanted.into_iter();
-    let wanted = wanted.map(|((market, interval), n)| (markets.instrument(market).clone(), interval, n));
+    let wanted =
+        wanted.map(|((market, interval), n)| (markets.instrument(market).clone(), interval, n));
     candles::newest(wanted.collect(), &ctx.engine, deadline).await
 }
 
@@ -40,5 +41,7 @@ pub async fn fetch(
 pub fn bars(tracker: &Tracker, known: &Known) -> Vec<Arc<Bars>> {
     let wanted = tracker.candles().iter();
     let answers = wanted.filter_map(|(market, interval, _)| known.get(&(*market, *interval)));
-    answers.filter_map(|answer| answer.as_ref().ok().cloned()).collect()
+    answers
+        .filter_map(|answer| answer.as_ref().ok().cloned())
+        .collect()
 }

@@ -106,14 +106,12 @@ impl Computed {
         let is_before = |at: Timestamp| self.shown_from.is_none_or(|from| at < from);
         let of = |market: Market, stream: Stream| {
             let mut topics = self.candles.iter();
-            topics.any(|(i, interval, _)| {
-                i.market == market && Stream::Candles(*interval) == stream
-            })
+            topics
+                .any(|(i, interval, _)| i.market == market && Stream::Candles(*interval) == stream)
         };
         match event {
             Event::Candle(candle) if candle.origin == Origin::History && candle.closed => {
-                is_before(candle.open_time)
-                    && of(candle.market, Stream::Candles(candle.interval))
+                is_before(candle.open_time) && of(candle.market, Stream::Candles(candle.interval))
             }
             Event::Gap(gap) if gap.reason == GapReason::SourceLimit => {
                 gap.to.is_some_and(is_before) && of(gap.market, gap.stream)
@@ -155,9 +153,13 @@ impl Computed {
             let Ok(bars) = bars else {
                 continue;
             };
-            bars.closed.iter().for_each(|candle| self.series.on_candle(candle));
+            bars.closed
+                .iter()
+                .for_each(|candle| self.series.on_candle(candle));
             self.series.on_beginning(key.0, key.1);
-            bars.forming.iter().for_each(|candle| self.series.on_candle(candle));
+            bars.forming
+                .iter()
+                .for_each(|candle| self.series.on_candle(candle));
         }
     }
 
@@ -198,7 +200,9 @@ impl Computed {
         market: Market,
         input: &dyn Fn(&Self, usize) -> Value,
     ) -> Crossings {
-        let known = self.crossings.remove(&(expression.text().to_owned(), market));
+        let known = self
+            .crossings
+            .remove(&(expression.text().to_owned(), market));
         let mut crossings = known.unwrap_or_else(|| Crossings::new(expression));
         crossings.observe(&|place| input(self, place));
         crossings
@@ -223,7 +227,10 @@ pub fn moment(event: &Event) -> Option<Timestamp> {
 
 /// From when on the past is shown.
 fn begin(past: Past, settings: &Settings, now: Timestamp) -> Timestamp {
-    let lengths = settings.streams.iter().filter_map(|stream| stream.interval());
+    let lengths = settings
+        .streams
+        .iter()
+        .filter_map(|stream| stream.interval());
     match past {
         Past::Since(from, _) => from,
         Past::Last(n) => {

@@ -113,14 +113,19 @@ impl Wanted<'_> {
         let candles = self.others.computed.wanted();
         let known = candles::newest(candles, &self.ctx.engine, deadline.into()).await;
         self.others.computed.learn(&known);
-        let errors = known.into_iter().filter_map(|((market, interval), answer)| {
-            let error = answer.err()?;
-            let why = clipped(&error.to_string());
-            Some(CliError {
-                retryable: error.is_retryable(),
-                ..CliError::unknown(error.code(), format!("{market} candles of {interval}: {why}"))
-            })
-        });
+        let errors = known
+            .into_iter()
+            .filter_map(|((market, interval), answer)| {
+                let error = answer.err()?;
+                let why = clipped(&error.to_string());
+                Some(CliError {
+                    retryable: error.is_retryable(),
+                    ..CliError::unknown(
+                        error.code(),
+                        format!("{market} candles of {interval}: {why}"),
+                    )
+                })
+            });
         errors.collect()
     }
 
@@ -346,7 +351,10 @@ fn unknown_function(settings: &Settings, others: &Others, event: &Event) -> Opti
     let mut expressions = columns.filter_map(Column::expression);
     let lacking = expressions.find(|expression| others.lacks(expression, event))?;
     let market = event.market()?;
-    let message = format!("{market}: `{}` is not known: not enough candles", lacking.text());
+    let message = format!(
+        "{market}: `{}` is not known: not enough candles",
+        lacking.text()
+    );
     Some(CliError::unknown("no_data", message))
 }
 

@@ -236,7 +236,11 @@ impl Others {
     ) -> Value {
         let own = operand.of == Reference::Own;
         let Some(function) = operand.function() else {
-            return if own { operand.value(event, now) } else { self.value(operand) };
+            return if own {
+                operand.value(event, now)
+            } else {
+                self.value(operand)
+            };
         };
         let of = || self.meaning(operand).map(|instrument| instrument.market);
         let market = if own { event.market() } else { of() };
