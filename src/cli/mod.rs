@@ -13,7 +13,6 @@ mod output;
 mod signals;
 mod stand_ins;
 // Nothing but tests runs one yet.
-#[allow(dead_code, unused_imports)]
 mod strategy;
 mod symbols;
 mod usage;
