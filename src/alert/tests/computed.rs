@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::alert::{Bars, Evidence, Mark, Rule, Since, Tracker};
 use crate::expression::{Expression, Truth};
-use crate::model::{Candle, Exchange, Interval, Market, Origin, Price, Qty, Ticker, Timestamp};
+use crate::model::{Candle, Exchange, Interval, Market, Origin, Price, Qty, Ticker};
 
 use super::*;
 
