@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::expression::Truth;
 use crate::model::{Candle, Event, Market, Origin, Stream, Timestamp};
 
-use super::{Outcome, Tracker, Views};
+use super::{Bar, Mark, Outcome, Tracker, Views};
 
 /// All rules of a program. An event wakes only those that read it.
 #[derive(Debug, Default)]
@@ -137,6 +137,35 @@ impl Board {
         let (tracker, unknown) = (&mut self.trackers[place], Truth::Unknown);
         tracker.observe_as(unknown, unknown, &self.views, at, at, &mut self.found);
         self.found.drain(..).for_each(&mut on);
+    }
+
+    /// A candle of a time whose trades were missed, after what is known up to a mark.
+    pub fn apply_bar(
+        &mut self,
+        bar: &Bar,
+        known: &Mark,
+        now: Timestamp,
+        mut on: impl FnMut(usize, Outcome),
+    ) {
+        let market = bar.market();
+        let before = self.views.take(market);
+        for (place, tracker) in self.trackers.iter_mut().enumerate() {
+            if !tracker.reads(market, Stream::Trades) {
+                continue;
+            }
+            self.views.put(market, before.clone());
+            let judged = tracker.judged.get(&market).copied();
+            let mark = judged
+                .filter(|mark| mark.time > known.time)
+                .unwrap_or(*known);
+            tracker.live_through_one(&mut self.views, bar, &mark, now, &mut self.found);
+            self.found.drain(..).for_each(|outcome| on(place, outcome));
+        }
+        self.views.put(market, before);
+        if let Some(close) = bar.close() {
+            self.views
+                .put_price(market, close, bar.at(), bar.interval());
+        }
     }
 
     /// Judges the rule at this place by what is known already, before any event.

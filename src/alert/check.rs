@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::expression::Truth;
-use crate::model::{Decimal, Event, Market, Price, Ticker, Timestamp, Trade};
-use crate::sanity;
+use crate::model::{Decimal, Event, Interval, Market, Price, Ticker, Timestamp, Trade};
 
-use super::{Bars, Outcome, Slot, Tracker, Views};
+use super::past::Look;
+use super::{Bars, Outcome, Past, Slot, Tracker, Views};
 
 /// How far a rule has seen the trades of one market.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,19 +22,6 @@ pub struct Mark {
     pub time: Timestamp,
     /// The price then.
     pub price: Option<Price>,
-}
-
-/// What happened in one market since a mark.
-#[derive(Debug, Clone, Default)]
-pub struct Past {
-    /// Oldest first.
-    pub trades: Vec<Trade>,
-    /// Parts of which nothing is known: after the first time, before the second.
-    pub uncovered: Vec<(Timestamp, Timestamp)>,
-    /// The newest trade of all, also where it lies before the mark.
-    pub newest: Option<Trade>,
-    /// The newest prices of all are absurd, and not confirmed yet: they are left out, for the next check.
-    pub is_doubted: bool,
 }
 
 /// What the exchanges said for one check.
@@ -76,38 +63,6 @@ pub struct Checked {
     pub truth: Truth,
     /// What is known now.
     pub views: Views,
-}
-
-impl Past {
-    /// The same without absurd prices that nothing confirms. `before`: the price at the mark.
-    pub fn sane(mut self, before: Option<Price>) -> Self {
-        sanity::mark_suspects(&mut self.trades, before);
-        if self.trades.last().is_some_and(|trade| trade.suspect) {
-            let good = self.trades.iter().rposition(|trade| !trade.suspect);
-            self.trades.truncate(good.map_or(0, |last| last + 1));
-            self.newest = self.trades.last().copied();
-            self.is_doubted = true;
-        }
-        self.trades.retain(|trade| !trade.suspect);
-        self
-    }
-
-    /// The uncovered parts that lie after a mark: what was before it was judged, or is nobody's business.
-    pub fn uncovered_after(&self, mark: Option<&Mark>) -> Vec<(Timestamp, Timestamp)> {
-        let begin = mark.map(|mark| {
-            // Where the very next trade is at hand, nothing is missing before it.
-            let next = self
-                .trades
-                .iter()
-                .find(|trade| mark.id == trade.id.checked_sub(1));
-            next.map_or(mark.time, |trade| trade.timestamp.max(mark.time))
-        });
-        let parts = self.uncovered.iter().copied();
-        parts
-            .filter(|(_, to)| begin.is_none_or(|begin| *to > begin))
-            .map(|(from, to)| (begin.map_or(from, |begin| from.max(begin)), to))
-            .collect()
-    }
 }
 
 /// How wide the rolling 24 hours of a ticker surely are.
@@ -236,23 +191,80 @@ impl Tracker {
                 views.seed_price(*market, price, mark.time);
             }
         }
-        let trades = in_order(pasts, marks);
-        let holes = pasts
-            .iter()
-            .flat_map(|(market, past)| past.uncovered_after(marks.get(market)));
-        let mut holes: Vec<Timestamp> = holes.map(|(from, _)| from).collect();
-        holes.sort();
-        let mut rest = trades.as_slice();
-        for hole in holes {
-            let before = rest.partition_point(|trade| trade.timestamp <= hole);
-            let (before, after) = rest.split_at(before);
-            self.replay(&mut views, before, now, out);
-            // Whatever held before it cannot be said to have held all the time.
-            self.observe_as(Truth::Unknown, Truth::Unknown, &views, hole, now, out);
-            rest = after;
+        let (mut looks, mut rest) = (Vec::new(), self.steps(marks, pasts).into_iter().peekable());
+        while let Some((at, step)) = rest.next() {
+            match step {
+                Step::Bar(look) => {
+                    looks.push(look);
+                    let is_last = !matches!(rest.peek(), Some((next, Step::Bar(_))) if *next == at);
+                    if is_last {
+                        self.live_through(&mut views, &looks, out);
+                        looks.clear();
+                    }
+                }
+                Step::Trade(trade) => self.replay_one(&mut views, &trade, out),
+                // Whatever held before it cannot be said to have held all the time.
+                Step::Hole => {
+                    self.observe_as(Truth::Unknown, Truth::Unknown, &views, at, now, out);
+                }
+            }
         }
-        self.replay(&mut views, rest, now, out);
+        for outcome in out {
+            outcome.alert.evaluated_at = now;
+        }
         views
+    }
+
+    /// What happened, by time. At one time the candles that end there come first, and what is not known after it
+    /// last.
+    fn steps<'p>(
+        &self,
+        marks: &HashMap<Market, Mark>,
+        pasts: &'p HashMap<Market, Arc<Past>>,
+    ) -> Vec<(Timestamp, Step<'p>)> {
+        let (mut bars, mut holes) = (Vec::new(), Vec::new());
+        for (market, past) in pasts {
+            let mark = marks.get(market);
+            let parts = self.uncovered(*market, past, mark);
+            holes.extend(parts.iter().map(|(from, _)| (*from, Step::Hole)));
+            if self.takes_bars(*market) {
+                let looks = past.looks_after(mark);
+                bars.extend(looks.map(|look| (look.bar.at(), Step::Bar(look))));
+            }
+        }
+        bars.sort_by_key(|(at, step)| (*at, step.place()));
+        let trades = in_order(pasts, marks).into_iter();
+        let mut steps = bars;
+        steps.extend(trades.map(|(at, trade)| (at, Step::Trade(trade))));
+        steps.extend(holes);
+        // Keeps the order within each kind.
+        steps.sort_by_key(|(at, step)| (*at, step.rank()));
+        steps
+    }
+}
+
+/// One thing that happened.
+enum Step<'p> {
+    Bar(Look<'p>),
+    Trade(Trade),
+    Hole,
+}
+
+impl Step<'_> {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Bar(_) => 0,
+            Self::Trade(_) => 1,
+            Self::Hole => 2,
+        }
+    }
+
+    /// Of two candles that end together the shorter comes first, then the market decides.
+    fn place(&self) -> Option<(Interval, usize)> {
+        match self {
+            Self::Bar(look) => Some((look.bar.interval(), look.bar.market().index())),
+            Self::Trade(_) | Self::Hole => None,
+        }
     }
 }
 
@@ -316,20 +328,24 @@ fn range(ticker: &Ticker, before: Option<Price>) -> Option<(Decimal, Decimal)> {
     Some((low.decimal(), high.decimal()))
 }
 
-/// The trades after the marks, of all markets by time; within a market the order of ids is kept.
-fn in_order(pasts: &HashMap<Market, Arc<Past>>, marks: &HashMap<Market, Mark>) -> Vec<Trade> {
+/// The trades after the marks, of all markets by time; within a market the order of ids is kept, and a time that goes
+/// back is that of the trade before.
+fn in_order(
+    pasts: &HashMap<Market, Arc<Past>>,
+    marks: &HashMap<Market, Mark>,
+) -> Vec<(Timestamp, Trade)> {
     let mut keyed = Vec::new();
     for (market, past) in pasts {
         let mark = marks.get(market);
         let is_new = |trade: &&Trade| !mark.is_some_and(|mark| mark.covers(trade));
-        let mut newest = i64::MIN;
+        let mut newest = Timestamp::from_nanos(i64::MIN);
         for trade in past.trades.iter().filter(is_new) {
-            newest = newest.max(trade.timestamp.nanos());
-            keyed.push((newest, trade.market.index(), *trade));
+            newest = newest.max(trade.timestamp);
+            keyed.push((newest, *trade));
         }
     }
-    keyed.sort_by_key(|(time, index, trade)| (*time, *index, trade.id));
-    keyed.into_iter().map(|(.., trade)| trade).collect()
+    keyed.sort_by_key(|(time, trade)| (*time, trade.market.index(), trade.id));
+    keyed
 }
 
 impl Mark {
@@ -364,9 +380,7 @@ impl Mark {
 
     /// After a replay.
     pub fn after(past: &Past, before: Option<Mark>) -> Option<Mark> {
-        let newest = past.trades.last().or(past.newest.as_ref());
-        let mark = newest.map(Mark::of);
-        match (mark, before) {
+        match (past.end(), before) {
             // A newest trade from before the mark: there has been none since, or another has seen more.
             (Some(mark), Some(before)) if mark.time < before.time => Some(before),
             (mark, before) => mark.or(before),

@@ -46,9 +46,13 @@ impl Tracker {
             }
             if let Some(forming) = &bars.forming {
                 views.update(&Event::Candle(forming.clone()), now);
+                views.seed_price(forming.market, forming.close, now);
             }
         }
-        for market in bars.iter().filter_map(|bars| Some(bars.closed.last()?.market)) {
+        for market in bars
+            .iter()
+            .filter_map(|bars| Some(bars.closed.last()?.market))
+        {
             views.confirm(market, now);
         }
         for outcome in out {
@@ -75,8 +79,17 @@ impl Tracker {
     }
 
     /// How many candles of this length it wants closed before now, to be computed, and to be judged since a moment.
-    pub fn wanted(&self, market: Market, interval: Interval, since: Option<Timestamp>, now: Timestamp) -> usize {
-        let of = self.candles().iter().find(|(m, i, _)| (*m, *i) == (market, interval));
+    pub fn wanted(
+        &self,
+        market: Market,
+        interval: Interval,
+        since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> usize {
+        let of = self
+            .candles()
+            .iter()
+            .find(|(m, i, _)| (*m, *i) == (market, interval));
         let computed = of.map_or(0, |(.., n)| *n);
         let since = since.map_or(0, |since| interval.count(since, now));
         (computed + since as usize).min(CANDLES_MAX.max(computed))

@@ -11,7 +11,7 @@
 //!   and gives an [`Outcome`] with the [`Alert`] for each edge.
 //! - A [`Board`] holds all trackers of a program; an event wakes those that read it.
 //! - [`Tracker::check`] is a look from time to time instead: first the trades since the [`Mark`]s of the last
-//!   check, in their order, then this moment.
+//!   check, in their order, then this moment. Where trades are not to be had, candles are judged: see [`Bar`].
 //!
 //! Invariant: a path that is cut into many runs, with memory and marks written down in between, gives the same
 //! verdicts as one run over the whole path.
@@ -62,19 +62,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bars;
 mod board;
 mod check;
 mod computed;
 mod memory;
+mod past;
 mod policy;
 mod rule;
 mod tracker;
 mod views;
 
 pub use board::{Board, time_of};
-pub use check::{CLOCKS, Checked, Evidence, Mark, Past, Since};
+pub use check::{CLOCKS, Checked, Evidence, Mark, Since};
 pub use computed::Bars;
 pub use memory::{Memory, Suppression, Verdict};
+pub use past::{Bar, Past};
 pub use policy::{MaxFires, Policy};
 pub use rule::{Alert, Rule};
 pub use tracker::{Outcome, Tracker};

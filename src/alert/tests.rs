@@ -1,5 +1,6 @@
 //! The machine by examples and, over random paths, by what must always be true of it.
 
+mod bars;
 mod examples;
 mod holes;
 mod properties;

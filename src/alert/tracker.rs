@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::expression::{Crossings, Expression, Reference, Truth};
-use crate::model::{Decimal, Event, Field, Interval, Market, Stream, Timestamp, Trade, fnv1a_64};
+use crate::model::{
+    Decimal, Event, Field, Interval, Market, Stream, Timestamp, Trade, Value, fnv1a_64,
+};
 
 use super::views::DEFAULT_INTERVAL;
 use super::{Alert, Mark, Memory, Rule, Slot, Verdict, Views};
@@ -115,7 +117,11 @@ impl Tracker {
 
     /// Crossings see how things stand, and nothing is judged.
     pub fn look(&mut self, views: &Views, now: Timestamp) {
-        for (crossings, slots) in self.crossings.iter_mut().zip([&self.condition, &self.rearm]) {
+        for (crossings, slots) in self
+            .crossings
+            .iter_mut()
+            .zip([&self.condition, &self.rearm])
+        {
             if let Some(crossings) = crossings {
                 crossings.observe(&|i: usize| views.value(&slots[i], now));
             }
@@ -247,20 +253,25 @@ impl Tracker {
         out: &mut Vec<Outcome>,
     ) {
         for trade in trades {
-            // Before the trade is known: until then the old price held.
-            self.pass(views, trade.timestamp, now, out);
-            views.update(&Event::Trade(*trade), trade.timestamp);
-            if self.reads(trade.market, Stream::Trades) {
-                // The past is complete: at its own time no price in it is old.
-                self.observe(views, trade.timestamp, trade.timestamp, out);
-            }
+            self.replay_one(views, trade, out);
         }
         for outcome in out {
             outcome.alert.evaluated_at = now;
         }
     }
 
-    fn may_rearm(&self, condition: Truth, views: &Views, now: Timestamp) -> Truth {
+    pub(super) fn replay_one(&mut self, views: &mut Views, trade: &Trade, out: &mut Vec<Outcome>) {
+        let at = trade.timestamp;
+        // Before the trade is known: until then the old price held.
+        self.pass(views, at, at, out);
+        views.update(&Event::Trade(*trade), at);
+        if self.reads(trade.market, Stream::Trades) {
+            // The past is complete: at its own time no price in it is old.
+            self.observe(views, at, at, out);
+        }
+    }
+
+    pub(super) fn may_rearm(&self, condition: Truth, views: &Views, now: Timestamp) -> Truth {
         let fallen_back = match self.rule.margin {
             Some(margin) => {
                 let input = |i: usize| views.value(&self.condition[i], now);
@@ -330,8 +341,13 @@ impl Tracker {
         // Too old or not, these are the values that decided.
         let values = operands
             .zip(&self.condition)
-            .map(|(operand, slot)| (operand.text.clone(), views.value(slot, now)))
-            .collect();
+            .map(|(operand, slot)| (operand.text.clone(), views.value(slot, now)));
+        let markets = self.priced_markets().into_iter();
+        let resolution = markets
+            .filter_map(|market| views.resolution(market))
+            .max()
+            .map(|of| ("resolution".to_owned(), Value::Text(of.name().into())));
+        let values = values.chain(resolution).collect();
         let message = self.rule.message.clone().unwrap_or_else(|| {
             let (symbol, condition) = (self.market.symbol(), self.rule.condition.text());
             match price {
@@ -383,12 +399,17 @@ fn candles(
 ) -> Option<Vec<(Market, Interval, usize)>> {
     let mut all = Vec::<(Market, Interval, usize)>::new();
     let expressions = [Some(&rule.condition), rule.rearm.as_ref()];
-    for need in expressions.into_iter().flatten().flat_map(|e| e.needs(DEFAULT_INTERVAL)) {
+    for need in expressions
+        .into_iter()
+        .flatten()
+        .flat_map(|e| e.needs(DEFAULT_INTERVAL))
+    {
         let market = match &need.of {
             Reference::Own => own,
             reference => other(reference)?,
         };
-        let same = |known: &&mut (Market, Interval, usize)| (known.0, known.1) == (market, need.interval);
+        let same =
+            |known: &&mut (Market, Interval, usize)| (known.0, known.1) == (market, need.interval);
         match all.iter_mut().find(same) {
             Some(known) => known.2 = known.2.max(need.candles),
             None => all.push((market, need.interval, need.candles)),

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::expression::{Function, Operand, Reference, What};
+use crate::model::{
+    Decimal, Event, Field, Interval, Market, Price, Stream, Ticker, Timestamp, Trade, Value,
+};
 use crate::series::Series;
-use crate::model::{Decimal, Event, Field, Interval, Market, Price, Stream, Ticker, Timestamp, Trade, Value};
 
 /// Where the value of one operand comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +45,9 @@ impl Slot {
             market,
             what: operand.what,
             stream: match operand.field() {
-                None => operand.function().map(|function| {
-                    Stream::Candles(function.interval(DEFAULT_INTERVAL))
-                }),
+                None => operand
+                    .function()
+                    .map(|function| Stream::Candles(function.interval(DEFAULT_INTERVAL))),
                 // Times and ages are those of what else the rule reads.
                 Some(Field::Timestamp | Field::ReceivedAt | Field::Age) if of_trades(market) => {
                     Some(Stream::Trades)
@@ -85,14 +87,17 @@ struct Seen {
     confirmed: Timestamp,
 }
 
+/// The newest that is known of one market.
 #[derive(Debug, Clone, Default)]
-struct View {
+pub(super) struct View {
     ticker: Option<Seen>,
     trade: Option<Seen>,
     /// Of the default length.
     candle: Option<Seen>,
     /// When a candle was confirmed to be the newest.
     computed: Option<Timestamp>,
+    /// Where the price is that of a candle: how long it is.
+    resolution: Option<Interval>,
 }
 
 /// All markets of a set of rules.
@@ -147,8 +152,10 @@ impl Views {
                     (None, _) => {}
                 }
                 view.computed = view.computed.max(Some(confirmed));
+                return;
             }
         }
+        self.view_mut(market).resolution = None;
     }
 
     /// Where trades are replayed: the price before the first of them.
@@ -161,6 +168,44 @@ impl Views {
         self.update(&Event::Ticker(Arc::new(ticker)), at);
     }
 
+    /// Where candles are judged: a price out of one of them, and of no trade that is known.
+    pub fn put_price(&mut self, market: Market, price: Price, at: Timestamp, of: Interval) {
+        self.view_mut(market).trade = None;
+        self.seed_price(market, price, at);
+        self.view_mut(market).resolution = Some(of);
+    }
+
+    /// What is known of a market, which is forgotten.
+    pub(super) fn take(&mut self, market: Market) -> View {
+        std::mem::take(self.view_mut(market))
+    }
+
+    /// What was taken.
+    pub(super) fn put(&mut self, market: Market, view: View) {
+        *self.view_mut(market) = view;
+    }
+
+    /// As [`Views::put_price`], for as long as `look` takes.
+    pub(super) fn with_price<T>(
+        &mut self,
+        market: Market,
+        price: Price,
+        at: Timestamp,
+        of: Interval,
+        look: impl FnOnce(&Views) -> T,
+    ) -> T {
+        let before = self.take(market);
+        self.put_price(market, price, at, of);
+        let seen = look(self);
+        self.put(market, before);
+        seen
+    }
+
+    /// How long the candle is that the price comes from; `None`: it does not come from one.
+    pub fn resolution(&self, market: Market) -> Option<Interval> {
+        self.markets.get(market.index())?.resolution
+    }
+
     /// The exchange has confirmed that there is nothing newer.
     pub fn confirm(&mut self, market: Market, at: Timestamp) {
         let view = self.view_mut(market);
@@ -169,6 +214,7 @@ impl Views {
             trade,
             candle,
             computed,
+            ..
         } = view;
         for seen in [ticker, trade, candle].into_iter().flatten() {
             seen.confirmed = seen.confirmed.max(at);

@@ -2,6 +2,7 @@
 
 mod alert;
 mod args;
+mod candles;
 mod error;
 mod exit;
 mod generate;

@@ -17,7 +17,8 @@ pub const DEFAULT_CAPACITY: usize = 16_384;
 /// What happens to events that a subscriber has not taken yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// Only the newest state of each market is kept. For screens; refuses trades, which are no state.
+    /// Only the newest state of each market is kept, and closed candles. For screens; refuses trades, which are no
+    /// state.
     Latest,
     /// Every event, in order, up to `capacity` of them.
     Every {
@@ -77,9 +78,8 @@ pub(crate) struct Mailbox {
     room: Notify,
 }
 
-/// What states take one another's place: of one kind, stream, exchange and market; a closed candle only that of a closed
-/// one.
-type Key = (&'static str, Option<Stream>, Exchange, Option<Market>, bool);
+/// What states take one another's place.
+type Key = (&'static str, Option<Stream>, Exchange, Option<Market>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -199,9 +199,15 @@ impl Mailbox {
                 event.stream(),
                 event.exchange(),
                 event.market(),
-                matches!(&event, Event::Candle(candle) if candle.closed),
             );
-            match state.places.get(&key).copied() {
+            // A closed candle is the last state of its own, not of the next one.
+            let is_kept = |place: &usize| {
+                let known = &state.events[*place];
+                let is_closed = matches!(known, Event::Candle(candle) if candle.closed);
+                is_closed && state.events.len() < DEFAULT_CAPACITY
+            };
+            let place = state.places.get(&key).copied();
+            match place.filter(|place| !is_kept(place)) {
                 Some(place) => state.events[place] = event,
                 None => {
                     let place = state.events.len();
@@ -274,8 +280,6 @@ impl State {
                         None => self.events.push(event),
                     }
                 }
-                // None comes from a provider; beyond the capacity they are as few as states.
-                Event::Signal(_) => self.events.push(event),
                 Event::Gap(gap) => {
                     self.miss(
                         gap.market,
@@ -297,6 +301,8 @@ impl State {
                     self.dropped += 1;
                     self.miss(ticker.market, Stream::Ticker, (None, None), 1);
                 }
+                // None comes from a provider; beyond the capacity they are as few as states.
+                Event::Signal(_) => self.events.push(event),
                 Event::Candle(candle) => {
                     self.dropped += 1;
                     // Of a forming one the next says the same and more.

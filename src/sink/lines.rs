@@ -1,6 +1,6 @@
 //! Events as lines: JSON Lines, tab-separated values, csv.
 
-use crate::expression::{Expression, Operand};
+use crate::expression::Expression;
 use crate::model::{
     Event, Field, JsonWriter, Stream, TimeWriter, Timestamp, Value, write_decimal, yes_no,
 };
@@ -42,12 +42,15 @@ impl Column {
         }
     }
 
-    fn value(&self, event: &Event, now: Timestamp, others: &dyn Fn(&Operand) -> Value) -> Value {
+    fn value(
+        &self,
+        event: &Event,
+        now: Timestamp,
+        compute: &mut dyn FnMut(&Expression) -> Value,
+    ) -> Value {
         match self {
             Self::Field(field) => field.value(event, now),
-            Self::Computed(expression) => {
-                expression.evaluate(&expression.input(event, now, others))
-            }
+            Self::Computed(expression) => compute(expression),
         }
     }
 }
@@ -79,7 +82,9 @@ impl From<Field> for Column {
 /// let mut lines = Lines::new(Format::Csv, Some(columns));
 /// let mut out = Vec::new();
 /// lines.begin(Stream::Ticker, &mut out);
-/// lines.write(&event, now, &|_| Value::Null, &mut out);
+/// let none = |_: &_| Value::Null;
+/// let mut compute = |ten: &Expression| ten.evaluate(&ten.input(&event, now, &none));
+/// lines.write(&event, now, &mut compute, &mut out);
 /// assert_eq!(out, b"symbol,price,price * 10\nBTC/USD,61000.10,610001.00\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -118,16 +123,15 @@ impl Lines {
         }
     }
 
-    /// Appends the line of one event. `now` is for `age`; `others` gives the values of other markets that computed
-    /// columns name.
+    /// Appends the line of one event. `now` is for `age`; `compute` gives the values of computed columns.
     pub fn write(
         &mut self,
         event: &Event,
         now: Timestamp,
-        others: &dyn Fn(&Operand) -> Value,
+        compute: &mut dyn FnMut(&Expression) -> Value,
         out: &mut Vec<u8>,
     ) {
-        let value = |column: &Column| column.value(event, now, others);
+        let mut value = |column: &Column| column.value(event, now, compute);
         match (self.format, &self.columns, event.stream()) {
             // Gaps and states are never cut down to fields that they do not have.
             (Format::Json, Some(columns), Some(_)) => {
@@ -247,7 +251,9 @@ mod tests {
     fn written(mut lines: Lines, event: &Event) -> String {
         let mut out = Vec::new();
         let now = Timestamp::from_nanos(1_500_000_000);
-        lines.write(event, now, &|_| Value::Null, &mut out);
+        let none = |_: &_| Value::Null;
+        let mut compute = |e: &Expression| e.evaluate(&e.input(event, now, &none));
+        lines.write(event, now, &mut compute, &mut out);
         String::from_utf8(out).unwrap()
     }
 

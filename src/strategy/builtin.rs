@@ -8,13 +8,16 @@ use crate::model::{Decimal, Price, parse_decimal};
 /// The longest average, as in expressions.
 const COUNT_MAX: u32 = 10_000;
 
+/// When to buy, and when to sell.
+pub type Texts = (String, String);
+
 /// Name, how it is written, and what stands for its parameters where none are given.
 struct Builtin {
     name: &'static str,
     usage: &'static str,
     parameters: usize,
     default: Option<&'static [u32]>,
-    conditions: fn(&[Decimal]) -> Result<(String, String), String>,
+    conditions: fn(&[Decimal]) -> Result<Texts, String>,
 }
 
 const BUILTINS: [Builtin; 4] = [
@@ -57,10 +60,7 @@ pub fn usages() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// parentheses, if there were any.
 ///
 /// Errors: a sentence on what is wrong with a parameter, and how it is written right.
-pub fn conditions(
-    name: &str,
-    arguments: Option<&str>,
-) -> Option<Result<(String, String), (String, String)>> {
+pub fn conditions(name: &str, arguments: Option<&str>) -> Option<Result<Texts, (String, String)>> {
     let known = BUILTINS.iter().find(|known| known.name == name)?;
     let conditions = known.values(arguments).and_then(|v| (known.conditions)(&v));
     Some(conditions.map_err(|why| (why, format!("write {}", known.usage))))
@@ -87,14 +87,14 @@ impl Builtin {
     }
 }
 
-fn sma_cross(values: &[Decimal]) -> Result<(String, String), String> {
+fn sma_cross(values: &[Decimal]) -> Result<Texts, String> {
     let (fast, slow) = (Count::new(values[0])?, Count::new(values[1])?);
     ordered(fast, slow)?;
     let cross = |way| format!("crosses_{way}(sma({fast}), sma({slow}))");
     Ok((cross("above"), cross("below")))
 }
 
-fn rsi(values: &[Decimal]) -> Result<(String, String), String> {
+fn rsi(values: &[Decimal]) -> Result<Texts, String> {
     let count = Count::new(values[0])?;
     let (low, high) = (Price::from(values[1]), Price::from(values[2]));
     let bounds = Decimal::ZERO..=Decimal::ONE_HUNDRED;
@@ -107,7 +107,7 @@ fn rsi(values: &[Decimal]) -> Result<(String, String), String> {
     ))
 }
 
-fn macd(values: &[Decimal]) -> Result<(String, String), String> {
+fn macd(values: &[Decimal]) -> Result<Texts, String> {
     let (fast, slow, signal) = (
         Count::new(values[0])?,
         Count::new(values[1])?,
@@ -119,7 +119,7 @@ fn macd(values: &[Decimal]) -> Result<(String, String), String> {
     Ok((cross("above"), cross("below")))
 }
 
-fn bollinger(values: &[Decimal]) -> Result<(String, String), String> {
+fn bollinger(values: &[Decimal]) -> Result<Texts, String> {
     let (count, width) = (Count::new(values[0])?, Price::from(values[1]));
     if values[1] <= Decimal::ZERO {
         return Err(format!("{width} deviations must be more than 0"));

@@ -1,6 +1,7 @@
 //! The built binary against simulated exchanges on loopback: what scripts and people rely on.
 
 mod alert_actions;
+mod alert_bars;
 mod alert_between;
 mod alert_clock;
 mod alert_codes;

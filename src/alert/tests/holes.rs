@@ -53,7 +53,7 @@ fn due_after(hole: (i64, i64)) -> Option<Timestamp> {
         trades: Vec::new(),
         uncovered: vec![(seconds(hole.0), seconds(hole.1))],
         newest: None,
-        is_doubted: false,
+        ..Past::default()
     };
     let pasts = HashMap::from([(market(), Arc::new(past))]);
     let marks = HashMap::from([(market(), mark)]);

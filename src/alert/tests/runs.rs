@@ -100,7 +100,7 @@ fn in_runs(rule: &Arc<Rule>, trades: &[Trade], moments: &[i64]) -> (Firings, usi
                     trades: so_far.iter().filter(is_new).copied().collect(),
                     uncovered: Vec::new(),
                     newest: so_far.last().copied(),
-                    is_doubted: false,
+                    ..Past::default()
                 };
                 replays += 1;
                 Since::Replayed(HashMap::from([(market(), Arc::new(past))]))

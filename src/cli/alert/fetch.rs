@@ -10,14 +10,15 @@ use tokio::time::Instant;
 use crate::alert::{Mark, Past, Tracker};
 use crate::engine::Request;
 use crate::expression::What;
-use crate::feed::{ProviderError, Replay, TradeMark};
+use crate::feed::{Provider, ProviderError, TradeMark};
 use crate::model::{
     Clock, Event, Field, Instrument, Market, Stream, SystemClock, Ticker, Timestamp, Trade,
 };
 
 use super::super::Ctx;
+use super::super::candles::Known;
 use super::super::error::CliError;
-use super::candles::Known;
+use super::cover;
 use super::markets::Markets;
 
 /// What an exchange says, or why it does not.
@@ -63,7 +64,9 @@ pub fn needs<'a>(
         match field {
             Field::Id | Field::Size | Field::Side | Field::Origin => need.trade = true,
             _ if slot.stream.is_none() => {}
-            _ if slot.stream.is_some_and(|stream| stream.interval().is_some()) => {}
+            _ if slot
+                .stream
+                .is_some_and(|stream| stream.interval().is_some()) => {}
             field => {
                 let asked = Field::TICKER_NUMBERS.contains(&field);
                 let in_rest = !asked || traits.rest_fields.contains(&field);
@@ -221,7 +224,7 @@ async fn next_trade(instrument: &Arc<Instrument>, ctx: &Ctx) -> Option<Trade> {
     }
 }
 
-/// The trades of these markets since their marks.
+/// The trades of these markets since their marks, and candles where trades are not to be had.
 pub async fn replays(
     marks: HashMap<Market, Mark>,
     markets: &Markets,
@@ -230,30 +233,54 @@ pub async fn replays(
 ) -> HashMap<Market, Answer<Arc<Past>>> {
     let asked = marks.into_iter().map(|(market, mark)| async move {
         let answer = match ctx.engine.provider(market.exchange().name()) {
-            Ok(provider) => {
-                let (instrument, price) = (markets.instrument(market), mark.price);
-                let mark = TradeMark {
-                    id: mark.id,
-                    time: mark.time,
-                };
-                let replay = provider.trades_since(instrument, mark, deadline);
-                let bounded = tokio::time::timeout_at(deadline, replay).await;
-                let past = |replay: Replay| {
-                    let past = Past {
-                        trades: replay.trades,
-                        uncovered: replay.uncovered,
-                        newest: replay.newest,
-                        is_doubted: false,
-                    };
-                    Arc::new(past.sane(price))
-                };
-                bounded.unwrap_or_else(|_| Err(late())).map(past)
-            }
+            Ok(provider) => past(&**provider, markets.instrument(market), mark, deadline).await,
             Err(error) => Err(ProviderError::Setup(error.to_string())),
         };
-        (market, answer)
+        (market, answer.map(Arc::new))
     });
     join_all(asked).await.into_iter().collect()
+}
+
+async fn past(
+    provider: &dyn Provider,
+    of: &Arc<Instrument>,
+    mark: Mark,
+    deadline: Instant,
+) -> Answer<Past> {
+    let after = TradeMark {
+        id: mark.id,
+        time: mark.time,
+    };
+    // Many pages of trades must leave time for the candles of those that do not come.
+    let begun = Instant::now();
+    let by = begun + deadline.saturating_duration_since(begun) * 3 / 4;
+    let replay = tokio::time::timeout_at(by, provider.trades_since(of, after, by)).await;
+    let (mut past, error) = match replay.unwrap_or_else(|_| Err(late())) {
+        Ok(replay) => {
+            let past = Past {
+                trades: replay.trades,
+                uncovered: replay.uncovered,
+                newest: replay.newest,
+                ..Past::default()
+            };
+            (past, None)
+        }
+        // It has none that are so old, or none at all. Whatever else went wrong may be well at the next check.
+        Err(error @ ProviderError::Refused(_)) => {
+            let past = Past {
+                uncovered: vec![(mark.time, now())],
+                ..Past::default()
+            };
+            (past, Some(error))
+        }
+        Err(error) => return Err(error),
+    };
+    let without_candles = past.uncovered.clone();
+    cover::cover(&mut past, provider, of, now(), deadline).await;
+    match error.filter(|_| past.uncovered == without_candles) {
+        Some(error) => Err(error),
+        None => Ok(past.sane(mark.price)),
+    }
 }
 
 fn late() -> ProviderError {

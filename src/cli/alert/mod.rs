@@ -2,6 +2,7 @@
 
 mod actions;
 mod candles;
+mod cover;
 mod deliver;
 mod desk;
 mod explain;

@@ -1,5 +1,6 @@
 //! `tickwire monitor`: streams events, or answers once.
 
+mod computed;
 mod once;
 mod others;
 pub(super) mod progress;

@@ -9,13 +9,14 @@ use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
 use tokio::time::Instant;
 
 use crate::engine::{Request, Subscription};
-use crate::expression::{Expression, Operand, Reference};
+use crate::expression::{Expression, Reference};
 use crate::feed::{Provider, ProviderError, Span, Topic};
 use crate::model::{Clock, Event, Instrument, Interval, Market, StatusState, Stream, SystemClock};
 use crate::sink::lines::{Column, Lines};
 
 use super::super::Ctx;
-use super::super::error::CliError;
+use super::super::candles;
+use super::super::error::{CliError, clipped};
 use super::super::exit::Exit;
 use super::super::output;
 use super::super::signals::Signals;
@@ -47,7 +48,7 @@ pub async fn run(
 ) -> Result<Exit, CliError> {
     let request = Request::instruments(instruments.iter().cloned())
         .streams(settings.streams.iter().copied())
-        .also(others.topics());
+        .also(others.awaited());
     let mut wanted = Wanted {
         slots: slots(settings, instruments, &others, ctx)?,
         clocks: Clocks::new(instruments, ctx)?,
@@ -57,12 +58,17 @@ pub async fn run(
     };
     let subscription = ctx.engine.subscribe(request).await?;
     let written = written(instruments, texts);
-    let ended = tokio::select! {
-        ended = wanted.ask_all(subscription, &written) => ended,
+    let asked = async {
+        let unknown = wanted.learn().await;
+        (unknown, wanted.ask_all(subscription, &written).await)
+    };
+    let (unknown, ended) = tokio::select! {
+        asked = asked => asked,
         exit = signals.next() => return Ok(exit),
     };
     signals.exit_on_next();
-    let errors = missing.into_iter().chain(ended.err()).collect();
+    let errors = missing.into_iter().chain(unknown).chain(ended.err());
+    let errors = errors.collect();
     let result = wanted.print(errors).await;
     let _ = tokio::time::timeout(GOODBYE, ctx.engine.shutdown()).await;
     result
@@ -101,6 +107,28 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// Asks for the candles that columns and filter are computed from; returns why some cannot be had.
+    async fn learn(&mut self) -> Vec<CliError> {
+        let deadline = self.ctx.started + self.settings.answer_timeout;
+        let candles = self.others.computed.wanted();
+        let known = candles::newest(candles, &self.ctx.engine, deadline.into()).await;
+        self.others.computed.learn(&known);
+        let errors = known
+            .into_iter()
+            .filter_map(|((market, interval), answer)| {
+                let error = answer.err()?;
+                let why = clipped(&error.to_string());
+                Some(CliError {
+                    retryable: error.is_retryable(),
+                    ..CliError::unknown(
+                        error.code(),
+                        format!("{market} candles of {interval}: {why}"),
+                    )
+                })
+            });
+        errors.collect()
+    }
+
     /// Asks those who were meant, then for what they do not answer those who stand in for them. Each of them
     /// has its part of the time.
     ///
@@ -259,13 +287,13 @@ impl Wanted<'_> {
         // Another market's news can let pass what was left out before.
         let filter = self.settings.filter.as_ref();
         for slot in &mut self.slots {
-            slot.judge(filter, &self.others, &self.clocks);
+            slot.judge(filter, &mut self.others, &self.clocks);
         }
     }
 
     /// Prints what was answered, in the order in which it was asked for, and names what is missing, then
     /// `errors`.
-    async fn print(&self, errors: Vec<CliError>) -> Result<Exit, CliError> {
+    async fn print(&mut self, mut errors: Vec<CliError>) -> Result<Exit, CliError> {
         let (mut out, now, settings) = (Vec::new(), SystemClock.now(), self.settings);
         let missing = self
             .slots
@@ -278,6 +306,12 @@ impl Wanted<'_> {
         if names_others(settings) && missing.iter().any(|slot| !slot.shown) {
             answers.clear();
         }
+        answers.retain(|event| {
+            let unknown = unknown_function(settings, &self.others, event);
+            let is_known = unknown.is_none();
+            errors.extend(unknown);
+            is_known
+        });
         match settings.shape {
             Shape::Table => {
                 let shown = self.slots.iter().filter(|slot| slot.shown);
@@ -290,9 +324,11 @@ impl Wanted<'_> {
             Shape::Lines(format) => {
                 let mut lines = Lines::new(format, settings.columns.clone());
                 lines.begin(settings.streams[0], &mut out);
-                let others = |operand: &Operand| self.others.value(operand);
                 for event in answers {
-                    lines.write(event, self.clocks.now(event, now), &others, &mut out);
+                    let now = self.clocks.now(event, now);
+                    let others = &mut self.others;
+                    let mut compute = |e: &Expression| others.evaluate(e, event, now);
+                    lines.write(event, now, &mut compute, &mut out);
                 }
             }
         }
@@ -307,6 +343,19 @@ impl Wanted<'_> {
             None => Ok(Exit::Done),
         }
     }
+}
+
+/// A column that is computed from candles of which there are too few.
+fn unknown_function(settings: &Settings, others: &Others, event: &Event) -> Option<CliError> {
+    let columns = settings.columns.iter().flatten();
+    let mut expressions = columns.filter_map(Column::expression);
+    let lacking = expressions.find(|expression| others.lacks(expression, event))?;
+    let market = event.market()?;
+    let message = format!(
+        "{market}: `{}` is not known: not enough candles",
+        lacking.text()
+    );
+    Some(CliError::unknown("no_data", message))
 }
 
 /// Whether a column is computed from another market.

@@ -16,6 +16,7 @@ use crate::model::{
 use super::super::Ctx;
 use super::super::error::CliError;
 use super::Clocks;
+use super::computed::{Computed, moment};
 use super::resolve::resolve;
 use super::settings::Settings;
 
@@ -27,9 +28,13 @@ pub struct Others {
     /// What was asked for by its own name.
     shown: HashSet<(Market, Stream)>,
     latest: HashMap<(Market, Stream), Event>,
+    /// What is computed from candles, of any market.
+    pub computed: Computed,
     clocks: Clocks,
     confirmed: Confirmed,
     max_age: Option<Duration>,
+    /// Whether anything is read that is not shown.
+    is_beside: bool,
 }
 
 impl Others {
@@ -58,7 +63,14 @@ impl Others {
         }))
         .await?;
         let instruments: Vec<_> = meanings.iter().map(|(_, i)| i.clone()).collect();
+        let meaning = |reference: &Reference| {
+            let mut meanings = meanings.iter();
+            let found = meanings.find(|(known, _)| known == reference);
+            found.map(|(_, instrument)| instrument.clone())
+        };
+        let computed = Computed::new(settings, shown, SystemClock.now(), &meaning);
         let mut others = Self {
+            computed,
             clocks: Clocks::new(&instruments, ctx)?,
             meanings,
             needs: Vec::new(),
@@ -66,8 +78,11 @@ impl Others {
             latest: HashMap::new(),
             confirmed: ctx.engine.confirmed(),
             max_age: settings.max_age,
+            is_beside: false,
         };
         operands().for_each(|operand| others.need(operand));
+        let is_beside = others.topics().next().is_some();
+        others.is_beside = is_beside;
         Ok(others)
     }
 
@@ -108,11 +123,18 @@ impl Others {
 
     /// What is read of them.
     pub fn topics(&self) -> impl Iterator<Item = Topic> + '_ {
+        let fields = self.needs.iter().map(|(topic, _)| topic.clone());
+        fields.chain(self.computed.topics())
+    }
+
+    /// Those of which a first event is waited for.
+    pub fn awaited(&self) -> impl Iterator<Item = Topic> + '_ {
         self.needs.iter().map(|(topic, _)| topic.clone())
     }
 
     /// Takes what an event tells of them. Where the connection is lost nothing is known until it is there again.
     pub fn see(&mut self, event: &Event) {
+        self.computed.see(event);
         if self.needs.is_empty() {
             return;
         }
@@ -137,8 +159,11 @@ impl Others {
 
     /// Whether an event is about what was asked for by its own name.
     pub fn is_shown(&self, event: &Event) -> bool {
-        if self.needs.is_empty() {
+        if !self.is_beside {
             return true;
+        }
+        if self.computed.hides(event) {
+            return false;
         }
         let mut shown = self.shown.iter();
         match (event, event.market(), event.stream()) {
@@ -150,15 +175,83 @@ impl Others {
     }
 
     /// Whether an event is to be shown; not where that is unknown. `now` is for its age.
-    pub fn pass(&self, filter: Option<&Expression>, event: &Event, now: Timestamp) -> bool {
-        filter.is_none_or(|filter| {
-            let others = |operand: &Operand| self.value(operand);
-            filter.holds(&filter.input(event, now, &others)) == Truth::True
+    pub fn pass(&mut self, filter: Option<&Expression>, event: &Event, now: Timestamp) -> bool {
+        let Some(filter) = filter else {
+            return true;
+        };
+        let market = event.market().filter(|_| filter.has_crossings());
+        let truth = match market {
+            Some(market) => self.with_crossings(|computed, others| {
+                let input = |computed: &Computed, place: usize| {
+                    others.input(computed, &filter.operands()[place], event, now)
+                };
+                computed.crossing_holds(filter, market, &input)
+            }),
+            None => {
+                let operands = filter.operands();
+                filter.holds(&|place| self.input(&self.computed, &operands[place], event, now))
+            }
+        };
+        truth == Truth::True
+    }
+
+    /// What an expression comes to at an event. `now` is for its age.
+    pub fn evaluate(&mut self, expression: &Expression, event: &Event, now: Timestamp) -> Value {
+        let operands = expression.operands();
+        match event.market().filter(|_| expression.has_crossings()) {
+            Some(market) => self.with_crossings(|computed, others| {
+                let input = |computed: &Computed, place: usize| {
+                    others.input(computed, &operands[place], event, now)
+                };
+                computed.crossing_value(expression, market, &input)
+            }),
+            None => expression
+                .evaluate(&|place| self.input(&self.computed, &operands[place], event, now)),
+        }
+    }
+
+    /// Whether a function that an expression names is not known at this event.
+    pub fn lacks(&self, expression: &Expression, event: &Event) -> bool {
+        let mut operands = expression.operands().iter();
+        operands.any(|operand| {
+            operand.function().is_some()
+                && self.input(&self.computed, operand, event, SystemClock.now()) == Value::Null
         })
     }
 
+    /// Crossings change while they are looked at.
+    fn with_crossings<T>(&mut self, look: impl FnOnce(&mut Computed, &Self) -> T) -> T {
+        let mut computed = std::mem::take(&mut self.computed);
+        let found = look(&mut computed, self);
+        self.computed = computed;
+        found
+    }
+
+    fn input(
+        &self,
+        computed: &Computed,
+        operand: &Operand,
+        event: &Event,
+        now: Timestamp,
+    ) -> Value {
+        let own = operand.of == Reference::Own;
+        let Some(function) = operand.function() else {
+            return if own {
+                operand.value(event, now)
+            } else {
+                self.value(operand)
+            };
+        };
+        let of = || self.meaning(operand).map(|instrument| instrument.market);
+        let market = if own { event.market() } else { of() };
+        match market.zip(moment(event)) {
+            Some((market, at)) => computed.value(market, &function, at),
+            None => Value::Null,
+        }
+    }
+
     /// The latest value of another market's operand; `Null` where there is none, or only an old one.
-    pub fn value(&self, operand: &Operand) -> Value {
+    fn value(&self, operand: &Operand) -> Value {
         let event = self.meaning(operand).and_then(|instrument| {
             let topic = (instrument.market, stream_of(operand.field()?));
             self.latest.get(&topic)

@@ -49,7 +49,7 @@ pub async fn run(
     let mut screen = Screen::open(settings.color).map_err(terminal)?;
     let keys = Keys::read().map_err(terminal)?;
     let mut progress = Progress::new(settings.topics(instruments))
-        .beside(others.topics())
+        .beside(others.awaited())
         .patient(StandIns::new(&ctx).patience());
     let end = follow(
         settings,
@@ -100,7 +100,8 @@ async fn follow(
         .also(others.topics())
         .delivery(settings.delivery(ctx, instruments, others));
     let written = written(instruments, texts);
-    let source = Source::open(settings, instruments, written, request, Vec::new(), ctx).await;
+    let beside = others.computed.streams(settings.past_until());
+    let source = Source::open(settings, instruments, written, request, beside, ctx).await;
     let mut source = match source {
         Ok(source) => source,
         Err(error) => return End::Error(error),

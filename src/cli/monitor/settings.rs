@@ -167,6 +167,14 @@ impl Settings {
         })
     }
 
+    /// The end of the past that is asked for, where that is not now.
+    pub fn past_until(&self) -> Option<Timestamp> {
+        match self.past {
+            Some(Past::Since(_, until)) => until,
+            _ => None,
+        }
+    }
+
     /// How it ends by a signal: cut short where an end was asked for, else as it should.
     pub fn exit_on(&self, signal: Exit) -> Exit {
         let has_end =

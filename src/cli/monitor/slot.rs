@@ -92,7 +92,7 @@ impl Slot {
     }
 
     /// Offers what was taken, as far as it is to be shown by what is known now.
-    pub fn judge(&mut self, filter: Option<&Expression>, others: &Others, clocks: &Clocks) {
+    pub fn judge(&mut self, filter: Option<&Expression>, others: &mut Others, clocks: &Clocks) {
         for (source, event) in std::mem::take(&mut self.left_out) {
             let now = clocks.now(&event, SystemClock.now());
             if !self.shown || others.pass(filter, &event, now) {

@@ -65,7 +65,12 @@ impl Source {
         let mut past = beside;
         let own = settings.topics_of(instruments);
         let own = own.filter(|topic| topic.stream != Stream::Ticker);
-        past.extend(own.filter_map(|topic| Some((topic, settings.past?))));
+        for (topic, wanted) in own.filter_map(|topic| Some((topic, settings.past?))) {
+            // What is computed from reaches further back.
+            if past.iter().all(|(known, _)| *known != topic) {
+                past.push((topic, wanted));
+            }
+        }
         let feed = match live {
             Some(live) if past.is_empty() => Feed::Live(live),
             live => Feed::Timeline(Box::new(Timeline::new(&ctx.engine, past, live)?)),

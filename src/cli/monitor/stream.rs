@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::engine::{Request, SLOW_READER_PATIENCE};
-use crate::expression::Operand;
+use crate::expression::Expression;
 use crate::model::{Clock, Event, Instrument, SystemClock};
 use crate::sink::lines::{Format, Lines};
 
@@ -59,11 +59,12 @@ pub async fn run(
         .also(others.topics())
         .delivery(settings.delivery(&ctx, instruments, &others));
     let clocks = Clocks::new(instruments, &ctx)?;
+    let beside = others.computed.streams(settings.past_until());
     let mut view = View::new(settings, format, instruments, others, clocks, &ctx);
     // Opened before anything is connected.
     let output = Output::stdout();
     let written = written(instruments, texts);
-    let source = Source::open(settings, instruments, written, request, Vec::new(), &ctx).await?;
+    let source = Source::open(settings, instruments, written, request, beside, &ctx).await?;
     let end = view.follow(source, &output, signals).await;
     let finished = finish(output, view.buffer, end.patience()).await;
     if !matches!(end, End::ReaderLeft) {
@@ -118,7 +119,7 @@ impl<'a> View<'a> {
         let mut buffer = Vec::new();
         lines.begin(settings.streams[0], &mut buffer);
         let mut progress = Progress::new(settings.topics(instruments))
-            .beside(others.topics())
+            .beside(others.awaited())
             .patient(StandIns::new(ctx).patience());
         if settings.summary.is_some() {
             progress.restart_recent();
@@ -245,8 +246,9 @@ impl<'a> View<'a> {
             } else if !self.lines.takes_notices() {
                 tell(event, self.ctx.notices);
             }
-            let others = |operand: &Operand| self.others.value(operand);
-            self.lines.write(event, now, &others, &mut self.buffer);
+            let others = &mut self.others;
+            let mut compute = |expression: &Expression| others.evaluate(expression, event, now);
+            self.lines.write(event, now, &mut compute, &mut self.buffer);
         }
         self.batch = batch;
     }

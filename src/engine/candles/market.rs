@@ -160,13 +160,7 @@ impl Lanes {
             self.late += std::mem::take(&mut lane.late);
             let interval = lane.rules.interval;
             for made in made_of(&mut self.lanes[place + 1..], interval) {
-                for event in &out[from..] {
-                    match event {
-                        Event::Candle(part) => made.on_part(part),
-                        Event::Gap(gap) if gap.is_loss() => made.on_break(gap.reason),
-                        _ => {}
-                    }
-                }
+                hand_on(&out[from..], made);
             }
         }
     }
@@ -206,10 +200,9 @@ impl Lanes {
 
     /// True: a new question.
     pub fn plan(&mut self, now: u64, clock: &ExchangeClock) -> bool {
-        let lanes = self.lanes.iter_mut();
-        lanes.fold(false, |is_new, member| {
-            member.lane.plan(now, clock) || is_new
-        })
+        let mut is_new = false;
+        self.each(|lane| is_new |= lane.plan(now, clock));
+        is_new
     }
 
     pub fn deadline(&self, now: u64, clock: &ExchangeClock) -> Option<u64> {
@@ -247,6 +240,30 @@ fn feed_of(lane: &Lane) -> Option<Stream> {
         Source::Native => Some(Stream::Candles(lane.rules.interval)),
         Source::Parts(_) => None,
         Source::Trades => Some(Stream::Trades),
+    }
+}
+
+/// Hands what a lane has told to one that is made of it.
+fn hand_on(told: &[Event], made: &mut Lane) {
+    let gaps = told.iter().filter_map(|event| match event {
+        Event::Gap(gap) if gap.is_loss() => Some(gap),
+        _ => None,
+    });
+    for event in told {
+        match event {
+            Event::Candle(part) => {
+                // A gap is told after what was recovered of it, and any of that may be missing before this one.
+                let in_gap = gaps
+                    .clone()
+                    .find(|gap| gap.from <= Some(part.open_time) && Some(part.open_time) < gap.to);
+                if let Some(gap) = in_gap {
+                    made.on_break(gap.reason);
+                }
+                made.on_part(part);
+            }
+            Event::Gap(gap) if gap.is_loss() => made.on_break(gap.reason),
+            _ => {}
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 //! is everywhere the same monotonic time, in ns.
 
 mod clock;
+mod doubt;
 mod lane;
 mod market;
 mod question;

@@ -452,6 +452,41 @@ fn a_lost_line_is_not_asked_about_and_a_confirmation_is_as_good_as_data() {
 }
 
 #[test]
+fn silent_candles_are_dead_only_if_something_was_traded_well_after_their_last_state() {
+    use crate::model::{Candle, Interval};
+    let topic = (market(32), Stream::Candles(Interval::M1));
+    let mut world = World::new(&[topic]);
+    let first = trade(topic.0, 1, 3);
+    world.event(Event::Candle(Arc::new(Candle {
+        market: topic.0,
+        interval: Interval::M1,
+        open_time: Timestamp::from_nanos(0),
+        open: first.price,
+        high: first.price,
+        low: first.price,
+        close: first.price,
+        volume: first.size,
+        quote_volume: None,
+        trades: Some(1),
+        closed: false,
+        complete: true,
+        origin: Origin::Stream,
+        timestamp: Some(first.timestamp),
+        received_at: first.timestamp,
+    })));
+    let question = Action::Ask(topic.0, topic.1, Question::Trade);
+    assert_eq!(world.wait(100), slice::from_ref(&question));
+    let told = world.answer(topic, Answer::Trade(Some(&first)));
+    assert_eq!(told, [Action::Quiet(topic.0)]);
+    assert_eq!(world.wait(1_000), [question]);
+    let later = trade(topic.0, 2, 20);
+    assert!(world.answer(topic, Answer::Trade(Some(&later))).is_empty());
+    let told = world.wait(100);
+    assert!(matches!(told[0], Action::Stale(..)), "{told:?}");
+    assert_eq!(told[1..], [Action::Resubscribe(topic.0, topic.1)]);
+}
+
+#[test]
 fn an_exchange_that_does_not_answer_proves_nothing() {
     let topic = (market(11), Stream::Trades);
     let mut world = World::new(&[topic]);

@@ -132,3 +132,42 @@ async fn the_end_comes_after_everything_that_was_put_in() {
     assert_eq!(ids(&taken), [0, 1]);
     assert_eq!(mailbox.take(&mut taken).await, Err(End::Stopped));
 }
+
+#[tokio::test]
+async fn a_forming_candle_does_not_take_the_place_of_a_closed_one() {
+    use crate::model::{Candle, Interval, Origin};
+    let mailbox = Mailbox::new(Delivery::Latest);
+    let unit = "1".parse().unwrap();
+    let candle = |minute, closed| {
+        Event::Candle(std::sync::Arc::new(Candle {
+            market: Market::new(Exchange::new("test"), "BTC", "USD"),
+            interval: Interval::M1,
+            open_time: Timestamp::from_nanos(minute * Interval::M1.nanos()),
+            open: unit,
+            high: unit,
+            low: unit,
+            close: unit,
+            volume: "1".parse().unwrap(),
+            quote_volume: None,
+            trades: None,
+            closed,
+            complete: true,
+            origin: Origin::Stream,
+            timestamp: None,
+            received_at: Timestamp::from_nanos(0),
+        }))
+    };
+    let all = [
+        (0, false),
+        (0, true),
+        (1, false),
+        (1, true),
+        (2, false),
+        (2, false),
+    ];
+    mailbox.offer(&mut all.map(|(minute, closed)| candle(minute, closed)).into());
+    let mut batch = Vec::new();
+    mailbox.take(&mut batch).await.unwrap();
+    let kept = [(0, true), (1, true), (2, false)];
+    assert_eq!(batch, kept.map(|(minute, closed)| candle(minute, closed)));
+}

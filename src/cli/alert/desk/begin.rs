@@ -96,7 +96,8 @@ impl Desk<'_> {
         for market in marks.keys() {
             match &replays.get(market) {
                 Some(Ok(replay)) => {
-                    for (from, to) in replay.uncovered_after(marks.get(market)) {
+                    let tracker = &self.board.trackers()[place];
+                    for (from, to) in tracker.uncovered(*market, replay, marks.get(market)) {
                         notices.warn("uncovered", &format!("tickwire: {market}: the trades from {from} to {to} are not to be had"));
                     }
                     pasts.insert(*market, replay.clone());

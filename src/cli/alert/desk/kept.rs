@@ -84,7 +84,7 @@ impl Desk<'_> {
                 trades,
                 uncovered: Vec::new(),
                 newest: views.last_trade(*market),
-                is_doubted: false,
+                ..Past::default()
             };
             (*market, Arc::new(past))
         });

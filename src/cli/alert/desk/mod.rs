@@ -70,6 +70,8 @@ struct Repair {
 pub struct Repaired {
     market: Market,
     number: u64,
+    /// Up to where all was known.
+    from: Mark,
     answer: Answer<Arc<Past>>,
 }
 

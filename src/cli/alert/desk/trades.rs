@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use crate::alert::{Mark, Outcome};
+use crate::alert::{Mark, Outcome, Past};
 use crate::feed::ProviderError;
 use crate::model::{Event, Gap, GapState, Market, Origin, Stream, Timestamp, Trade};
 
@@ -131,12 +131,13 @@ impl Desk<'_> {
         let (markets, ctx) = (self.markets, self.run.ctx);
         self.asking.push(Box::pin(async move {
             let deadline = Instant::now() + HISTORY;
-            let from = HashMap::from([(market, from)]);
-            let mut answers = fetch::replays(from, markets, ctx, deadline).await;
+            let marks = HashMap::from([(market, from)]);
+            let mut answers = fetch::replays(marks, markets, ctx, deadline).await;
             let none = Err(ProviderError::Unreachable("no answer".into()));
             Repaired {
                 market,
                 number,
+                from,
                 answer: answers.remove(&market).unwrap_or(none),
             }
         }));
@@ -155,6 +156,7 @@ impl Desk<'_> {
         let Repaired {
             market,
             number,
+            from: known,
             answer,
         } = repaired;
         let is_this = |repair: &Repair| repair.number == number;
@@ -168,14 +170,14 @@ impl Desk<'_> {
         let mut found = Vec::new();
         match answer {
             Ok(past) => {
-                for (from, to) in &past.uncovered {
+                for (from, to) in past.uncovered_after(Some(&known)) {
                     let message = format!(
                         "tickwire: {market}: the trades from {from} to {to} are not to be had"
                     );
                     self.run.ctx.notices.warn("uncovered", &message);
-                    self.break_holds(market, *from, &mut found);
+                    self.break_holds(market, from, &mut found);
                 }
-                found.extend(self.apply_trades(&past.trades, now));
+                found.extend(self.apply_past(market, &past, &known, now));
             }
             Err(error) => {
                 let why = clipped(&error.to_string());
@@ -193,6 +195,33 @@ impl Desk<'_> {
             self.repair(market, repair.waiting, None);
         } else {
             found.extend(self.apply_trades(&repair.waiting, now));
+        }
+        found
+    }
+
+    /// Trades that were missed, and candles where they are not to be had.
+    fn apply_past(
+        &mut self,
+        market: Market,
+        past: &Past,
+        known: &Mark,
+        now: Timestamp,
+    ) -> Vec<(usize, Outcome)> {
+        let (last, mut found) = (self.board.views.last_trade(market), Vec::new());
+        let mut rest = past.trades.as_slice();
+        for bar in &past.bars {
+            let (before, after) =
+                rest.split_at(rest.partition_point(|trade| trade.timestamp < bar.at()));
+            found.extend(self.apply_trades(before, now));
+            self.board.apply_bar(bar, known, now, |place, outcome| {
+                found.push((place, outcome))
+            });
+            rest = after;
+        }
+        found.extend(self.apply_trades(rest, now));
+        // Where no trade has come after the candles, the next one is told by this one not to be the first.
+        if let (Some(last), None) = (last, self.board.views.last_trade(market)) {
+            self.board.views.update(&Event::Trade(last), now);
         }
         found
     }

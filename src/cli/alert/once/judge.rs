@@ -137,12 +137,7 @@ pub fn evidence(tracker: &Tracker, facts: &Facts, run: &Run<'_>) -> Evidence {
 }
 
 /// The values of this moment.
-pub fn current_views(
-    tracker: &mut Tracker,
-    facts: &Facts,
-    run: &Run<'_>,
-    now: Timestamp,
-) -> Views {
+pub fn current_views(tracker: &mut Tracker, facts: &Facts, run: &Run<'_>, now: Timestamp) -> Views {
     let mut views = Views::default();
     evidence(tracker, facts, run).show(tracker, &mut views, now);
     views

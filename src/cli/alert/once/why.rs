@@ -28,10 +28,10 @@ pub fn uncovered(
     pasts: &HashMap<Market, Arc<Past>>,
     marks: &HashMap<Market, Mark>,
 ) -> Option<CliError> {
-    let parts = |market: &Market, past: &Past| past.uncovered_after(marks.get(market));
-    let holes = pasts
-        .iter()
-        .map(|(market, past)| (market, parts(market, past)));
+    let holes = pasts.iter().map(|(market, past)| {
+        let parts = tracker.uncovered(*market, past, marks.get(market));
+        (market, parts)
+    });
     let (market, parts) = holes.into_iter().find(|(_, parts)| !parts.is_empty())?;
     let parts: Vec<_> = parts
         .into_iter()
@@ -79,12 +79,17 @@ pub fn unknown(tracker: &Tracker, views: &Views, facts: &Facts, now: Timestamp) 
             .get(&slot.market)
             .and_then(|answer| answer.as_ref().err()),
     ];
-    let candles = slot.stream.and_then(|stream| stream.interval()).and_then(|interval| {
-        let answer = facts.candles.get(&(slot.market, interval))?;
-        answer.as_ref().err()
-    });
+    let candles = slot
+        .stream
+        .and_then(|stream| stream.interval())
+        .and_then(|interval| {
+            let answer = facts.candles.get(&(slot.market, interval))?;
+            answer.as_ref().err()
+        });
     let what = format!("{title}: {}: `{}` is not known", slot.market, operand.text);
-    let is_computed = slot.stream.is_some_and(|stream| stream.interval().is_some());
+    let is_computed = slot
+        .stream
+        .is_some_and(|stream| stream.interval().is_some());
     match candles.or(errors.into_iter().flatten().next()) {
         Some(error) => CliError {
             retryable: error.is_retryable(),
@@ -93,10 +98,9 @@ pub fn unknown(tracker: &Tracker, views: &Views, facts: &Facts, now: Timestamp) 
                 format!("{what}: {}", clipped(&error.to_string())),
             )
         },
-        None if is_computed => CliError::unknown(
-            "no_data",
-            format!("{what}: there are not enough candles"),
-        ),
+        None if is_computed => {
+            CliError::unknown("no_data", format!("{what}: there are not enough candles"))
+        }
         None if views
             .confirmed(slot.market, slot.stream.unwrap_or(Stream::Ticker))
             .is_some() =>

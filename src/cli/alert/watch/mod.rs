@@ -12,8 +12,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
 use crate::engine::Request;
-use crate::timeline::Timeline;
 use crate::model::{Event, Market, StatusState};
+use crate::timeline::Timeline;
 
 use super::super::error::{CliError, clipped};
 use super::super::exit::Exit;
@@ -178,12 +178,7 @@ impl<'a> Watch<'a> {
         Ok(Some(Feed::Candles(Box::new(timeline))))
     }
 
-    async fn follow(
-        &mut self,
-        mut feeds: Feeds,
-        bounds: &Bounds,
-        signals: &mut Signals,
-    ) -> End {
+    async fn follow(&mut self, mut feeds: Feeds, bounds: &Bounds, signals: &mut Signals) -> End {
         let end_at = bounds.timeout.map(|timeout| Instant::now() + timeout);
         // What happened before now: live events wait in their queues meanwhile.
         let begun = tokio::select! {

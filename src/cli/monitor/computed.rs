@@ -1,0 +1,242 @@
+//! What columns and filters compute from candles: read beside what is shown, with those of before.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::expression::{Crossings, Expression, Function, Reference, Truth};
+use crate::feed::Topic;
+use crate::model::{
+    Event, GapReason, Instrument, Interval, Market, Origin, Stream, Timestamp, Value,
+};
+use crate::series::Series;
+use crate::timeline::Past;
+
+use super::super::candles::Known;
+use super::settings::Settings;
+
+/// Functions at work.
+pub struct Computed {
+    series: Series,
+    /// What it is computed from, and how many closed ones before the forming one.
+    candles: Vec<(Arc<Instrument>, Interval, usize)>,
+    /// By the text of the expression and the market that it is about.
+    crossings: HashMap<(String, Market), Crossings>,
+    /// Candles whose past is told.
+    begun: HashSet<(Market, Interval)>,
+    /// From when on the past is shown; `None`: it is only computed from.
+    shown_from: Option<Timestamp>,
+}
+
+impl Default for Computed {
+    fn default() -> Self {
+        Self {
+            series: Series::new(Interval::M1),
+            candles: Vec::new(),
+            crossings: HashMap::new(),
+            begun: HashSet::new(),
+            shown_from: None,
+        }
+    }
+}
+
+impl Computed {
+    /// `meaning` finds the markets that expressions name.
+    pub fn new(
+        settings: &Settings,
+        shown: &[Arc<Instrument>],
+        now: Timestamp,
+        meaning: &dyn Fn(&Reference) -> Option<Arc<Instrument>>,
+    ) -> Self {
+        let mut series = Series::new(settings.interval);
+        let mut instruments = HashMap::new();
+        for own in shown {
+            let of = |reference: &Reference| match reference {
+                Reference::Own => Some(own.clone()),
+                reference => meaning(reference),
+            };
+            for expression in settings.expressions() {
+                for need in expression.needs(settings.interval) {
+                    instruments.extend(of(&need.of).map(|i| (i.market, i)));
+                }
+                series.require(expression, &|reference| Some(of(reference)?.market));
+            }
+        }
+        let needs = series.needs().into_iter();
+        let candles = needs.filter_map(|(market, interval, n)| {
+            let instrument = instruments.get(&market)?.clone();
+            Some((instrument, interval, n))
+        });
+        Self {
+            candles: candles.collect(),
+            series,
+            crossings: HashMap::new(),
+            begun: HashSet::new(),
+            shown_from: settings.past.map(|past| begin(past, settings, now)),
+        }
+    }
+
+    /// What it is computed from.
+    pub fn wanted(&self) -> Vec<(Arc<Instrument>, Interval, usize)> {
+        self.candles.clone()
+    }
+
+    /// The live streams of it.
+    pub fn topics(&self) -> impl Iterator<Item = Topic> + '_ {
+        self.candles.iter().map(|(instrument, interval, _)| Topic {
+            instrument: instrument.clone(),
+            stream: Stream::Candles(*interval),
+        })
+    }
+
+    /// The same with what of their past is needed before `until`, or before what is shown.
+    pub fn streams(&self, until: Option<Timestamp>) -> Vec<(Topic, Past)> {
+        let needs = self.candles.iter().map(|(_, interval, n)| (*interval, *n));
+        let past = |(interval, n): (Interval, usize)| match self.shown_from {
+            Some(from) => {
+                let back = interval.nanos().saturating_mul(n as i64);
+                Past::Since(interval.open_of(from).plus_nanos(-back), until)
+            }
+            None => Past::Last(n),
+        };
+        self.topics().zip(needs.map(past)).collect()
+    }
+
+    /// Whether an event is only there to be computed from.
+    pub fn hides(&self, event: &Event) -> bool {
+        let is_before = |at: Timestamp| self.shown_from.is_none_or(|from| at < from);
+        let of = |market: Market, stream: Stream| {
+            let mut topics = self.candles.iter();
+            topics
+                .any(|(i, interval, _)| i.market == market && Stream::Candles(*interval) == stream)
+        };
+        match event {
+            Event::Candle(candle) if candle.origin == Origin::History && candle.closed => {
+                is_before(candle.open_time) && of(candle.market, Stream::Candles(candle.interval))
+            }
+            Event::Gap(gap) if gap.reason == GapReason::SourceLimit => {
+                gap.to.is_some_and(is_before) && of(gap.market, gap.stream)
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes what is computed from.
+    pub fn see(&mut self, event: &Event) {
+        if self.candles.is_empty() {
+            return;
+        }
+        match event {
+            Event::Candle(candle) => {
+                let key = (candle.market, candle.interval);
+                let is_past = candle.origin == Origin::History && candle.closed;
+                if !is_past && self.begun.insert(key) {
+                    // Whatever of the past has not come does not exist.
+                    self.series.on_beginning(key.0, key.1);
+                }
+                self.series.on_candle(candle);
+            }
+            Event::Gap(gap) if gap.is_loss() => {
+                if let Some(interval) = gap.stream.interval() {
+                    self.series.on_gap(gap.market, interval);
+                    if gap.reason == GapReason::SourceLimit {
+                        self.series.on_beginning(gap.market, interval);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the newest candles at once.
+    pub fn learn(&mut self, known: &Known) {
+        for (key, bars) in known {
+            let Ok(bars) = bars else {
+                continue;
+            };
+            bars.closed
+                .iter()
+                .for_each(|candle| self.series.on_candle(candle));
+            self.series.on_beginning(key.0, key.1);
+            bars.forming
+                .iter()
+                .for_each(|candle| self.series.on_candle(candle));
+        }
+    }
+
+    /// The value of a function at this time.
+    pub fn value(&self, market: Market, function: &Function, at: Timestamp) -> Value {
+        self.series.value(market, function, at)
+    }
+
+    /// Whether a condition with crossings holds at this event of a market.
+    pub fn crossing_holds(
+        &mut self,
+        expression: &Expression,
+        market: Market,
+        input: &dyn Fn(&Self, usize) -> Value,
+    ) -> Truth {
+        let crossings = self.observe(expression, market, input);
+        let truth = crossings.holds(&|place| input(self, place));
+        self.keep(market, crossings);
+        truth
+    }
+
+    /// The value of an expression with crossings at this event of a market.
+    pub fn crossing_value(
+        &mut self,
+        expression: &Expression,
+        market: Market,
+        input: &dyn Fn(&Self, usize) -> Value,
+    ) -> Value {
+        let crossings = self.observe(expression, market, input);
+        let value = crossings.evaluate(&|place| input(self, place));
+        self.keep(market, crossings);
+        value
+    }
+
+    fn observe(
+        &mut self,
+        expression: &Expression,
+        market: Market,
+        input: &dyn Fn(&Self, usize) -> Value,
+    ) -> Crossings {
+        let known = self
+            .crossings
+            .remove(&(expression.text().to_owned(), market));
+        let mut crossings = known.unwrap_or_else(|| Crossings::new(expression));
+        crossings.observe(&|place| input(self, place));
+        crossings
+    }
+
+    fn keep(&mut self, market: Market, crossings: Crossings) {
+        let text = crossings.expression().text().to_owned();
+        self.crossings.insert((text, market), crossings);
+    }
+}
+
+/// The moment of an event, at which functions are asked for.
+pub fn moment(event: &Event) -> Option<Timestamp> {
+    match event {
+        Event::Candle(candle) if candle.closed => Some(candle.close_time()),
+        Event::Candle(candle) => Some(candle.timestamp.unwrap_or(candle.open_time)),
+        Event::Trade(trade) => Some(trade.timestamp),
+        Event::Ticker(ticker) => Some(ticker.timestamp.unwrap_or(ticker.received_at)),
+        Event::Gap(_) | Event::Status(_) | Event::Signal(_) => None,
+    }
+}
+
+/// From when on the past is shown.
+fn begin(past: Past, settings: &Settings, now: Timestamp) -> Timestamp {
+    let lengths = settings
+        .streams
+        .iter()
+        .filter_map(|stream| stream.interval());
+    match past {
+        Past::Since(from, _) => from,
+        Past::Last(n) => {
+            let longest = lengths.max().unwrap_or(settings.interval);
+            let back = longest.nanos().saturating_mul(n as i64);
+            longest.open_of(now).plus_nanos(-back)
+        }
+    }
+}
