@@ -32,7 +32,7 @@ use market::Lanes;
 pub use question::Ask;
 pub use rows::Rows;
 
-/// A heartbeat may have waited so long on its way: only what ended earlier is over by it.
+/// What ended so long before a heartbeat is over by it: a trade may be stamped a little earlier than it is told.
 const HEARTBEAT_NANOS: i64 = 1_000_000_000;
 
 /// All lanes.
@@ -168,13 +168,13 @@ impl Candles {
                     self.on_lost(*market, *stream, GapReason::Reconnect);
                 }
             }
-            Sign::Newest { market, id } if last_id == Some(*id) => {
-                let clock = self.clocks.get(&market.exchange());
-                let time = clock.and_then(|clock| clock.at(now));
-                let Some(Some(lanes)) = self.markets.get_mut(market.index()) else {
-                    return;
-                };
-                if let Some(time) = time {
+            Sign::Newest {
+                market,
+                id,
+                time: Some(time),
+            } if last_id == Some(*id) => {
+                // Its own time, not that of its arrival: it can come late, and trades of meanwhile after it.
+                if let Some(lanes) = self.lanes(*market) {
                     lanes.on_known_until(time.plus_nanos(-HEARTBEAT_NANOS));
                     self.settle(*market, now);
                 }
