@@ -54,6 +54,16 @@ impl Building {
         }
     }
 
+    /// Of which market.
+    pub fn market(&self) -> Market {
+        self.market
+    }
+
+    /// How long it is.
+    pub fn interval(&self) -> Interval {
+        self.interval
+    }
+
     /// When it begins.
     pub fn open_time(&self) -> Timestamp {
         self.open_time

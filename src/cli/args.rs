@@ -47,7 +47,7 @@ pub enum Generate {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Stream prices and trades, or answer once
-    Monitor(MonitorArgs),
+    Monitor(Box<MonitorArgs>),
     /// Check a condition, or watch it and act
     Alert(Box<AlertArgs>),
     /// List what an exchange trades
@@ -150,13 +150,8 @@ pub struct MonitorArgs {
     )]
     pub list: Vec<String>,
 
-    /// What to follow: ticker, trades, candles
-    #[arg(
-        long,
-        value_name = "STREAMS",
-        value_delimiter = ',',
-        default_value = "ticker"
-    )]
+    /// What to follow: ticker, trades, candles [default: ticker; with --strategy only its signals]
+    #[arg(long, value_name = "STREAMS", value_delimiter = ',')]
     pub stream: Vec<String>,
 
     /// How long candles are, and the default of functions: 1s 5s 15s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w [default: 1m]
@@ -174,6 +169,18 @@ pub struct MonitorArgs {
     /// End here; in the past: a download
     #[arg(long, value_name = "TIME", requires = "since")]
     pub until: Option<String>,
+
+    /// Signals of a strategy at the close of each candle: sma_cross(10,30), rsi(14,30,70), macd, bollinger, or the name of one in [strategies]; over --since and --until a backtest
+    #[arg(long, value_name = "STRATEGY")]
+    pub strategy: Vec<String>,
+
+    /// What each fill of a backtest costs, as in 0.1%
+    #[arg(long, value_name = "PERCENT")]
+    pub fee: Option<String>,
+
+    /// How much worse than the open of the next candle each fill is, as in 0.05%
+    #[arg(long, value_name = "PERCENT")]
+    pub slippage: Option<String>,
 
     /// One fresh event per symbol and stream, then exit
     #[arg(short = '1', long)]

@@ -13,7 +13,6 @@ mod output;
 mod signals;
 mod stand_ins;
 // Nothing but tests runs one yet.
-#[allow(dead_code, unused_imports)]
 mod strategy;
 mod symbols;
 mod usage;
@@ -143,7 +142,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
         let ctx = context(config, notices, &cli.global, started)?;
         match command {
             Command::Alert(args) => alert::run(*args, ctx).await,
-            Command::Monitor(args) => monitor::run(args, ctx).await,
+            Command::Monitor(args) => monitor::run(*args, ctx).await,
             Command::Symbols(args) => symbols::run(args, ctx).await,
             Command::Test(args) => grade::run(args, ctx).await,
         }

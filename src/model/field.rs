@@ -49,7 +49,7 @@ fields! {
     Timestamp "timestamp", ReceivedAt "received_at", Origin "origin", Age "age",
     Interval "interval", OpenTime "open_time", CloseTime "close_time", Open "open", High "high", Low "low",
     Close "close", Volume "volume", QuoteVolume "quote_volume", Trades "trades", Closed "closed",
-    Complete "complete",
+    Complete "complete", Strategy "strategy",
 }
 
 use Field::*;
@@ -101,6 +101,9 @@ impl Field {
             ],
         }
     }
+
+    /// The columns of a signal.
+    pub const SIGNAL: &'static [Field] = &[Strategy, Exchange, Symbol, Side, Price, Timestamp];
 
     /// The numbers of a ticker, the derived ones included.
     pub const TICKER_NUMBERS: &'static [Field] = &[
@@ -215,6 +218,7 @@ impl Field {
                 _ => Value::Null,
             },
             Event::Signal(s) => match self {
+                Strategy => Value::Text(s.strategy.clone().into()),
                 Price => number(s.price.map(|p| p.decimal())),
                 Side => Value::Text(s.side.name().into()),
                 Timestamp => Value::Time(s.timestamp),

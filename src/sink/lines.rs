@@ -81,7 +81,7 @@ impl From<Field> for Column {
 /// let columns = vec![Field::Symbol.into(), Field::Price.into(), ten];
 /// let mut lines = Lines::new(Format::Csv, Some(columns));
 /// let mut out = Vec::new();
-/// lines.begin(Stream::Ticker, &mut out);
+/// lines.begin(Some(Stream::Ticker), &mut out);
 /// let none = |_: &_| Value::Null;
 /// let mut compute = |ten: &Expression| ten.evaluate(&ten.input(&event, now, &none));
 /// lines.write(&event, now, &mut compute, &mut out);
@@ -113,13 +113,15 @@ impl Lines {
         self.format == Format::Json
     }
 
-    /// Appends what stands before the first event.
-    pub fn begin(&mut self, stream: Stream, out: &mut Vec<u8>) {
-        if self.format == Format::Csv {
-            match &self.columns {
-                Some(columns) => header(columns.iter().map(Column::name), out),
-                None => header(Field::of(stream).iter().map(|field| field.name()), out),
-            }
+    /// Appends what stands before the first event; without a stream there are only signals.
+    pub fn begin(&mut self, stream: Option<Stream>, out: &mut Vec<u8>) {
+        if self.format != Format::Csv {
+            return;
+        }
+        match (&self.columns, stream) {
+            (Some(columns), Some(_)) => header(columns.iter().map(Column::name), out),
+            (None, Some(stream)) => header(Field::of(stream).iter().map(|f| f.name()), out),
+            (_, None) => header(Field::SIGNAL.iter().map(|field| field.name()), out),
         }
     }
 
@@ -132,6 +134,12 @@ impl Lines {
         out: &mut Vec<u8>,
     ) {
         let mut value = |column: &Column| column.value(event, now, compute);
+        if let (Event::Signal(_), Format::Plain | Format::Csv) = (event, self.format) {
+            let values = Field::SIGNAL.iter().map(|field| field.value(event, now));
+            cells(self.format, values, &mut self.time, out);
+            out.push(b'\n');
+            return;
+        }
         match (self.format, &self.columns, event.stream()) {
             // Gaps and states are never cut down to fields that they do not have.
             (Format::Json, Some(columns), Some(_)) => {
@@ -276,7 +284,7 @@ mod tests {
     #[test]
     fn csv_has_a_header_with_the_names_of_its_columns() {
         let mut out = Vec::new();
-        Lines::new(Format::Csv, None).begin(Stream::Trades, &mut out);
+        Lines::new(Format::Csv, None).begin(Some(Stream::Trades), &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "type,exchange,symbol,id,price,size,side,timestamp,received_at,origin\n"
@@ -321,7 +329,7 @@ mod tests {
         );
         let mut header = Vec::new();
         let mut csv = Lines::new(Format::Csv, columns());
-        csv.begin(Stream::Trades, &mut header);
+        csv.begin(Some(Stream::Trades), &mut header);
         assert_eq!(
             String::from_utf8(header).unwrap(),
             "\"max(price, 1)\",price > 1,\"'-price\",ETH/USD.price + 1,id + 1\n"

@@ -56,6 +56,7 @@ async fn what_the_trades_do_not_reach_is_not_known_once() {
         market.check(HIGH, &[]).await.exits(0);
         market.print(&["69000", "67000", "67001", "67002", "67003"]);
         market.sim.faults().rest_trades_reach = Some(2);
+        market.sim.faults().rest_candles_answers = Some(0);
         let done = market.check(HIGH, &[]).await;
         assert_eq!(done.code(), 3, "{venue:?}: {done:#?}");
         let done = done.prints_nothing().says(" UTC");
@@ -192,6 +193,7 @@ async fn the_first_check_after_the_first_knows_what_was_missed_too() {
         market.check(HIGH, &[]).await.exits(1);
         market.print(&["69000", "67000", "67001", "67002", "67003"]);
         market.sim.faults().rest_trades_reach = Some(2);
+        market.sim.faults().rest_candles_answers = Some(0);
         let done = market.check(HIGH, &[]).await;
         assert_eq!(done.code(), 3, "{venue:?}: {done:#?}");
     }

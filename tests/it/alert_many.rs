@@ -86,6 +86,7 @@ async fn trades_that_are_not_to_be_had_concern_only_the_rule_that_has_not_seen_t
         market.print(&["67001", "69000", "67002"]);
         // Back to the last one that it has seen.
         market.sim.faults().rest_trades_reach = Some(4);
+        market.sim.faults().rest_candles_answers = Some(0);
         let done = market.world.alert(&["--once"]).await;
         let names: Vec<_> = done.records().iter().map(|r| r.text("name")).collect();
         assert!(names.contains(&"rule 1".into()), "{venue:?}: {done:#?}");

@@ -41,15 +41,14 @@ pub async fn cover(
         if interval.count(span.from, span.until) > MOST {
             continue;
         }
-        let pages = pages(provider, of, interval, span, now, deadline).await;
-        let Some(begin) = begin(&pages) else {
-            continue;
-        };
+        let (pages, ended) = pages(provider, of, interval, span, now, deadline).await;
+        let begin = begin(&pages);
         let before = furthest.as_deref().and_then(self::begin);
-        if before.is_none_or(|before| begin < before) {
+        if begin.is_some() && before.is_none_or(|before| begin < Some(before)) {
             furthest = Some(pages);
         }
-        if begin <= span.from {
+        // Who does not answer about one length does not answer about another.
+        if begin.is_some_and(|begin| begin <= span.from) || ended == Ended::Unanswered {
             break;
         }
     }
@@ -65,6 +64,15 @@ pub async fn cover(
     past.cover(&candles, &known, now);
 }
 
+/// Why no more pages come.
+#[derive(PartialEq)]
+enum Ended {
+    /// There are no more.
+    All,
+    /// There was no answer, which may be another time.
+    Unanswered,
+}
+
 /// The pages that come by the deadline. An error ends them: what is not there stays uncovered, which is told.
 async fn pages(
     provider: &dyn Provider,
@@ -73,20 +81,25 @@ async fn pages(
     span: Span,
     now: Timestamp,
     deadline: Instant,
-) -> Vec<Page<Candle>> {
+) -> (Vec<Page<Candle>>, Ended) {
     let closed_before = now.plus_nanos(-(CLOCKS.as_nanos() as i64));
     let mut coming = provider.candle_history(of.clone(), interval, span, closed_before);
     let mut pages = Vec::new();
-    while let Ok(Some(page)) = timeout_at(deadline, coming.next()).await {
-        match page {
-            Ok(page) => pages.push(page),
-            Err(error) => {
+    loop {
+        match timeout_at(deadline, coming.next()).await {
+            Ok(Some(Ok(page))) => pages.push(page),
+            Ok(Some(Err(error))) => {
                 tracing::debug!(market = %of.market, %interval, %error, "candles are missing");
-                break;
+                let ended = match error.is_retryable() {
+                    true => Ended::Unanswered,
+                    false => Ended::All,
+                };
+                return (pages, ended);
             }
+            Ok(None) => return (pages, Ended::All),
+            Err(_) => return (pages, Ended::Unanswered),
         }
     }
-    pages
 }
 
 /// How far back they reach.

@@ -21,6 +21,8 @@ pub struct Computed {
     candles: Vec<(Arc<Instrument>, Interval, usize)>,
     /// By the text of the expression and the market that it is about.
     crossings: HashMap<(String, Market), Crossings>,
+    /// Candles that are read for somebody else.
+    hidden: HashSet<(Market, Interval)>,
     /// Candles whose past is told.
     begun: HashSet<(Market, Interval)>,
     /// From when on the past is shown; `None`: it is only computed from.
@@ -33,6 +35,7 @@ impl Default for Computed {
             series: Series::new(Interval::M1),
             candles: Vec::new(),
             crossings: HashMap::new(),
+            hidden: HashSet::new(),
             begun: HashSet::new(),
             shown_from: None,
         }
@@ -44,7 +47,6 @@ impl Computed {
     pub fn new(
         settings: &Settings,
         shown: &[Arc<Instrument>],
-        now: Timestamp,
         meaning: &dyn Fn(&Reference) -> Option<Arc<Instrument>>,
     ) -> Self {
         let mut series = Series::new(settings.interval);
@@ -70,8 +72,9 @@ impl Computed {
             candles: candles.collect(),
             series,
             crossings: HashMap::new(),
+            hidden: HashSet::new(),
             begun: HashSet::new(),
-            shown_from: settings.past.map(|past| begin(past, settings, now)),
+            shown_from: settings.shown_from,
         }
     }
 
@@ -105,9 +108,12 @@ impl Computed {
     pub fn hides(&self, event: &Event) -> bool {
         let is_before = |at: Timestamp| self.shown_from.is_none_or(|from| at < from);
         let of = |market: Market, stream: Stream| {
-            let mut topics = self.candles.iter();
-            topics
-                .any(|(i, interval, _)| i.market == market && Stream::Candles(*interval) == stream)
+            let own = self
+                .candles
+                .iter()
+                .map(|(i, interval, _)| (i.market, *interval));
+            let mut all = own.chain(self.hidden.iter().copied());
+            all.any(|(m, interval)| m == market && Stream::Candles(interval) == stream)
         };
         match event {
             Event::Candle(candle) if candle.origin == Origin::History && candle.closed => {
@@ -118,6 +124,13 @@ impl Computed {
             }
             _ => false,
         }
+    }
+
+    /// The past of these candles is read for somebody else.
+    pub fn hide_past_of(&mut self, topic: Topic) {
+        let market = topic.instrument.market;
+        self.hidden
+            .extend(topic.stream.interval().map(|i| (market, i)));
     }
 
     /// Takes what is computed from.
@@ -222,21 +235,5 @@ pub fn moment(event: &Event) -> Option<Timestamp> {
         Event::Trade(trade) => Some(trade.timestamp),
         Event::Ticker(ticker) => Some(ticker.timestamp.unwrap_or(ticker.received_at)),
         Event::Gap(_) | Event::Status(_) | Event::Signal(_) => None,
-    }
-}
-
-/// From when on the past is shown.
-fn begin(past: Past, settings: &Settings, now: Timestamp) -> Timestamp {
-    let lengths = settings
-        .streams
-        .iter()
-        .filter_map(|stream| stream.interval());
-    match past {
-        Past::Since(from, _) => from,
-        Past::Last(n) => {
-            let longest = lengths.max().unwrap_or(settings.interval);
-            let back = longest.nanos().saturating_mul(n as i64);
-            longest.open_of(now).plus_nanos(-back)
-        }
     }
 }

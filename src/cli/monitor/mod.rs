@@ -10,6 +10,7 @@ mod settings;
 mod slot;
 mod source;
 mod stream;
+mod tactics;
 
 use std::io::{BufRead, ErrorKind, IsTerminal};
 use std::sync::Arc;
@@ -263,7 +264,8 @@ pub(super) fn tell(event: &Event, notices: Notices) {
             tracing::info!("{}", describe(status));
         }
         Event::Status(status) => notices.say("status", &format!("tickwire: {}", describe(status))),
-        Event::Signal(signal) => notices.say("signal", &super::strategy::described(signal)),
+        // Data, as tickers and trades are.
+        Event::Signal(_) => {}
         Event::Ticker(_) | Event::Trade(_) | Event::Candle(_) => {}
     }
 }

@@ -323,7 +323,7 @@ impl Wanted<'_> {
             }
             Shape::Lines(format) => {
                 let mut lines = Lines::new(format, settings.columns.clone());
-                lines.begin(settings.streams[0], &mut out);
+                lines.begin(settings.streams.first().copied(), &mut out);
                 for event in answers {
                     let now = self.clocks.now(event, now);
                     let others = &mut self.others;

@@ -47,28 +47,15 @@ impl Others {
         ctx: &Ctx,
     ) -> Result<Self, CliError> {
         let operands = || settings.expressions().flat_map(Expression::operands);
-        let mut references: Vec<_> = operands().map(|operand| &operand.of).collect();
-        references.sort_by_key(|reference| spelling(reference));
-        references.dedup();
-        let named = references
-            .into_iter()
-            .filter_map(|reference| Some((reference, spelling(reference)?)));
-        let meanings = try_join_all(named.map(|(reference, text)| async move {
-            let found = resolve(&[text], settings.answer_timeout, ctx).await?;
-            let instrument = found.instruments.into_iter().next();
-            let unlisted = found.unlisted.into_iter().next().map(|list| list.error);
-            let lost = || CliError::failed("internal", "a symbol was lost");
-            let instrument = instrument.ok_or_else(|| unlisted.unwrap_or_else(lost))?;
-            Ok::<_, CliError>((reference.clone(), instrument))
-        }))
-        .await?;
+        let references: Vec<_> = operands().map(|operand| &operand.of).collect();
+        let meanings = reference_meaning(references.into_iter(), settings, ctx).await?;
         let instruments: Vec<_> = meanings.iter().map(|(_, i)| i.clone()).collect();
         let meaning = |reference: &Reference| {
             let mut meanings = meanings.iter();
             let found = meanings.find(|(known, _)| known == reference);
             found.map(|(_, instrument)| instrument.clone())
         };
-        let computed = Computed::new(settings, shown, SystemClock.now(), &meaning);
+        let computed = Computed::new(settings, shown, &meaning);
         let mut others = Self {
             computed,
             clocks: Clocks::new(&instruments, ctx)?,
@@ -104,6 +91,14 @@ impl Others {
         let mut meanings = self.meanings.iter();
         let meaning = meanings.find(|(reference, _)| *reference == operand.of);
         meaning.map(|(_, instrument)| instrument)
+    }
+
+    /// These are read beside what is shown, too.
+    pub fn read_beside(&mut self, topics: impl Iterator<Item = Topic>) {
+        for topic in topics {
+            self.is_beside = true;
+            self.computed.hide_past_of(topic);
+        }
     }
 
     /// Each once.
@@ -164,6 +159,10 @@ impl Others {
         }
         if self.computed.hides(event) {
             return false;
+        }
+        if self.shown.is_empty() {
+            // Only signals are wanted, and the holes and states that may concern them.
+            return event.stream().is_none();
         }
         let mut shown = self.shown.iter();
         match (event, event.market(), event.stream()) {
@@ -271,6 +270,31 @@ impl Others {
             _ => operand.value(event, now),
         }
     }
+}
+
+/// What the references of expressions mean, each once.
+///
+/// Errors: a symbol that does not exist or cannot be looked up.
+pub async fn reference_meaning<'a>(
+    references: impl Iterator<Item = &'a Reference>,
+    settings: &Settings,
+    ctx: &Ctx,
+) -> Result<Vec<(Reference, Arc<Instrument>)>, CliError> {
+    let mut references: Vec<_> = references.collect();
+    references.sort_by_key(|reference| spelling(reference));
+    references.dedup();
+    let named = references
+        .into_iter()
+        .filter_map(|reference| Some((reference, spelling(reference)?)));
+    try_join_all(named.map(|(reference, text)| async move {
+        let found = resolve(&[text], settings.answer_timeout, ctx).await?;
+        let instrument = found.instruments.into_iter().next();
+        let unlisted = found.unlisted.into_iter().next().map(|list| list.error);
+        let lost = || CliError::failed("internal", "a symbol was lost");
+        let instrument = instrument.ok_or_else(|| unlisted.unwrap_or_else(lost))?;
+        Ok::<_, CliError>((reference.clone(), instrument))
+    }))
+    .await
 }
 
 /// As a symbol is written on the command line; `None` for the own one.

@@ -9,6 +9,7 @@ use crate::expression::{ErrorKind, Expression, Operand, Reference, split_top_lev
 use crate::feed::Topic;
 use crate::model::{Clock, Field, Instrument, Interval, Market, Stream, SystemClock, Timestamp};
 use crate::sink::lines::{Column, Format};
+use crate::strategy::{Costs, Strategy};
 use crate::timeline::Past;
 
 use crate::duration::parse_moment;
@@ -16,8 +17,10 @@ use crate::duration::parse_moment;
 use super::super::args::MonitorArgs;
 use super::super::error::CliError;
 use super::super::exit::Exit;
+use super::super::strategy;
 use super::super::{ANSWER_TIMEOUT, Ctx, is_dumb};
 use super::others::Others;
+use super::tactics;
 
 /// What to do, decided.
 #[derive(Debug, Clone)]
@@ -27,6 +30,12 @@ pub struct Settings {
     pub interval: Interval,
     /// What of the past is told first.
     pub past: Option<Past>,
+    /// From when on the past is told; what is before is only computed from.
+    pub shown_from: Option<Timestamp>,
+    /// What gives signals.
+    pub strategies: Vec<Strategy>,
+    /// What each fill of a backtest costs.
+    pub costs: Costs,
     /// The past is all that is wanted.
     pub is_download: bool,
     /// Whether an end of its own was asked for by the clock.
@@ -59,9 +68,31 @@ pub enum Shape {
 impl Settings {
     /// Errors: flags that are wrong, or wrong together.
     pub fn resolve(args: &MonitorArgs, ctx: &Ctx, terminal: bool) -> Result<Self, CliError> {
-        let streams = streams(&args.stream, &args.interval)?;
+        let streams = match (args.stream.as_slice(), args.strategy.as_slice()) {
+            // Signals are what is wanted.
+            ([], [_, ..]) => Vec::new(),
+            ([], []) => vec![Stream::Ticker],
+            (names, _) => streams(names, &args.interval)?,
+        };
+        let interval = args.interval.first().copied().unwrap_or(Interval::M1);
+        let strategies = args.strategy.iter();
+        let strategies = strategies
+            .map(|text| strategy::find(text, interval, &ctx.config))
+            .collect::<Result<Vec<_>, _>>()?;
         let now = SystemClock.now();
         let (past, until) = past(args, &streams, now)?;
+        if args.once && !strategies.is_empty() {
+            return Err(
+                CliError::usage("usage", "--strategy: a single answer gives no signals")
+                    .hint("leave out -1; --since 30d --until now looks back"),
+            );
+        }
+        if strategies.is_empty() && (args.fee.is_some() || args.slippage.is_some()) {
+            return Err(
+                CliError::usage("usage", "--fee and --slippage go with --strategy")
+                    .hint("--strategy 'sma_cross(10,30)' --fee 0.1%"),
+            );
+        }
         let columns = if args.field.is_empty() {
             None
         } else {
@@ -72,17 +103,21 @@ impl Settings {
         let shape = shape(ctx.output, columns.is_some(), args.once, terminal)?;
         let is_download = until.is_some_and(|until| until <= now);
         let shape = match shape {
-            // What is over needs no screen.
-            Shape::Table if is_download => Shape::Lines(Format::Plain),
+            // What is over needs no screen, and signals are no rows.
+            Shape::Table if is_download || !strategies.is_empty() => Shape::Lines(Format::Plain),
             shape => shape,
         };
-        if shape == Shape::Lines(Format::Csv) && streams.len() > 1 {
+        let kinds = streams.len() + usize::from(!strategies.is_empty());
+        if shape == Shape::Lines(Format::Csv) && kinds > 1 {
             return Err(CliError::usage("usage", "csv takes one stream only")
                 .hint("--stream ticker, or -o json"));
         }
         Ok(Self {
+            shown_from: past.map(|past| shown_from(past, &streams, interval, now)),
             streams,
-            interval: args.interval.first().copied().unwrap_or(Interval::M1),
+            interval,
+            costs: tactics::costs(args.fee.as_deref(), args.slippage.as_deref())?,
+            strategies,
             past,
             is_download,
             has_until: until.is_some(),
@@ -218,6 +253,19 @@ fn streams(names: &[String], intervals: &[Interval]) -> Result<Vec<Stream>, CliE
     Ok(streams)
 }
 
+/// From when on the past is told.
+fn shown_from(past: Past, streams: &[Stream], interval: Interval, now: Timestamp) -> Timestamp {
+    match past {
+        Past::Since(from, _) => from,
+        Past::Last(n) => {
+            let lengths = streams.iter().filter_map(|stream| stream.interval());
+            let longest = lengths.max().unwrap_or(interval);
+            let back = longest.nanos().saturating_mul(n as i64);
+            longest.open_of(now).plus_nanos(-back)
+        }
+    }
+}
+
 /// The one that ends first.
 fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     one.into_iter().chain(other).min()
@@ -261,7 +309,7 @@ fn past(
         }
     }
     let has_past = |stream: &Stream| *stream != Stream::Ticker;
-    if !streams.iter().any(has_past) {
+    if !streams.iter().any(has_past) && args.strategy.is_empty() {
         let flag = if since.is_some() {
             "--since"
         } else {

@@ -7,8 +7,10 @@ use tokio::time::Instant;
 
 use crate::engine::{Request, SLOW_READER_PATIENCE};
 use crate::expression::Expression;
-use crate::model::{Clock, Event, Instrument, SystemClock};
+use crate::feed::Topic;
+use crate::model::{Clock, Event, Instrument, SystemClock, Value};
 use crate::sink::lines::{Format, Lines};
+use crate::timeline::Past;
 
 use super::super::Ctx;
 use super::super::error::CliError;
@@ -20,6 +22,7 @@ use super::others::Others;
 use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
 use super::source::{Source, Stop};
+use super::tactics::{Tactics, longer};
 use super::{Clocks, tell, tell_of_other, written};
 
 /// What is formatted before it is handed to the writer; beyond this nothing is taken from the engine.
@@ -50,22 +53,30 @@ pub async fn run(
     format: Format,
     instruments: &[Arc<Instrument>],
     texts: &[String],
-    others: Others,
+    mut others: Others,
     ctx: Ctx,
     signals: Signals,
 ) -> Result<Exit, CliError> {
+    let tactics = Tactics::new(settings, instruments, &ctx).await?;
+    let mut beside = tactics.streams(settings);
+    others.read_beside(beside.iter().map(|(topic, _)| topic.clone()));
     let request = Request::instruments(instruments.iter().cloned())
         .streams(settings.streams.iter().copied())
+        .also(beside.iter().map(|(topic, _)| topic.clone()))
         .also(others.topics())
         .delivery(settings.delivery(&ctx, instruments, &others));
     let clocks = Clocks::new(instruments, &ctx)?;
-    let beside = others.computed.streams(settings.past_until());
+    for (topic, past) in others.computed.streams(settings.past_until()) {
+        merge(&mut beside, topic, past);
+    }
     let mut view = View::new(settings, format, instruments, others, clocks, &ctx);
+    view.tactics = tactics;
     // Opened before anything is connected.
     let output = Output::stdout();
     let written = written(instruments, texts);
     let source = Source::open(settings, instruments, written, request, beside, &ctx).await?;
     let end = view.follow(source, &output, signals).await;
+    let outcome = view.end_tactics(&end).await;
     let finished = finish(output, view.buffer, end.patience()).await;
     if !matches!(end, End::ReaderLeft) {
         view.progress
@@ -73,8 +84,14 @@ pub async fn run(
             .lines()
             .for_each(|line| ctx.notices.say("summary", &line));
     }
+    let outcome = outcome.map(|lines| {
+        lines
+            .iter()
+            .for_each(|line| ctx.notices.say("backtest", line));
+    });
     match end {
         End::Error(error) => Err(error),
+        _ if outcome.is_err() => outcome.map(|()| Exit::Done),
         _ if finished.is_err() => finished.map(|()| Exit::Done),
         End::Signal(exit) => Ok(settings.exit_on(exit)),
         End::Done | End::TimeIsUp | End::ReaderLeft => Ok(Exit::Done),
@@ -104,6 +121,7 @@ struct View<'a> {
     batch: Vec<Event>,
     formatted: usize,
     progress: Progress,
+    tactics: Tactics,
 }
 
 impl<'a> View<'a> {
@@ -117,7 +135,7 @@ impl<'a> View<'a> {
     ) -> Self {
         let mut lines = Lines::new(format, settings.columns.clone());
         let mut buffer = Vec::new();
-        lines.begin(settings.streams[0], &mut buffer);
+        lines.begin(settings.streams.first().copied(), &mut buffer);
         let mut progress = Progress::new(settings.topics(instruments))
             .beside(others.awaited())
             .patient(StandIns::new(ctx).patience());
@@ -134,6 +152,7 @@ impl<'a> View<'a> {
             batch: Vec::new(),
             formatted: 0,
             progress,
+            tactics: Tactics::default(),
         }
     }
 
@@ -141,20 +160,14 @@ impl<'a> View<'a> {
     async fn follow(&mut self, mut source: Source, output: &Output, mut signals: Signals) -> End {
         let end = self.stream(&mut source, output, &mut signals).await;
         signals.exit_on_next();
-        if !matches!(end, End::Done) {
-            // Only the past can be gone on with.
-            let hint = source.resume().filter(|_| !matches!(end, End::Error(_)));
-            hint.iter().for_each(|hint| {
-                self.ctx
-                    .notices
-                    .say("history", &format!("tickwire: hint: {hint}"))
-            });
-        }
+        let is_cut = !matches!(end, End::Done | End::ReaderLeft) && self.cut(&mut source, &end);
         let engine = self.ctx.engine.clone();
         let stopped = tokio::spawn(async move { engine.shutdown().await });
-        let nothing_more = matches!(end, End::Error(_) | End::ReaderLeft) || self.is_full();
+        let is_lost = matches!(end, End::Error(_)) && !is_cut;
+        let nothing_more = is_lost || matches!(end, End::ReaderLeft) || self.is_full();
         if !nothing_more {
-            let drained = self.drain(&mut source, output);
+            let more = (!is_cut).then_some(&mut source);
+            let drained = self.drain(more, output);
             match end {
                 End::Done => drained.await,
                 End::TimeIsUp => drop(tokio::time::timeout(SLOW_READER_PATIENCE, drained).await),
@@ -184,18 +197,30 @@ impl<'a> View<'a> {
             if let Some(error) = self.progress.all_failed() {
                 return End::Error(error);
             }
+            let is_formatted = self.is_formatted();
             tokio::select! {
                 permit = output.ready(), if !self.buffer.is_empty() => match permit {
                     Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
                     Err(closed) => return closed.into(),
                 },
-                taken = source.next_batch(&mut batch), if self.is_formatted() && self.buffer.len() < CHUNK => {
+                taken = source.next_batch(&mut batch), if is_formatted && self.buffer.len() < CHUNK => {
                     match taken {
                         Ok(()) => {}
                         Err(Stop::Over) => return End::Done,
                         Err(Stop::Error(error)) => return End::Error(error),
                     }
                     std::mem::swap(&mut self.batch, &mut batch);
+                    self.formatted = 0;
+                    if !self.tactics.is_empty() {
+                        // A program may have to be waited for.
+                        tokio::select! {
+                            () = self.decide() => {}
+                            exit = signals.next() => return End::Signal(exit),
+                        }
+                    }
+                }
+                signal = self.tactics.next(), if is_formatted => {
+                    self.batch = vec![signal];
                     self.formatted = 0;
                 }
                 // Also while no event comes whose writing would tell.
@@ -229,6 +254,13 @@ impl<'a> View<'a> {
         while self.formatted < batch.len() && self.buffer.len() < CHUNK && !self.is_full() {
             let event = &batch[self.formatted];
             self.formatted += 1;
+            if matches!(event, Event::Signal(_)) {
+                // Where nothing else was asked for they are what is counted.
+                self.progress.printed += u64::from(self.settings.streams.is_empty());
+                self.lines
+                    .write(event, now, &mut |_| Value::Null, &mut self.buffer);
+                continue;
+            }
             self.others.see(event);
             if !self.others.is_shown(event) {
                 self.progress.see_other(event);
@@ -253,6 +285,31 @@ impl<'a> View<'a> {
         self.batch = batch;
     }
 
+    /// Puts the signals of strategies behind the events that they come of.
+    async fn decide(&mut self) {
+        let mut decided = Vec::with_capacity(self.batch.len());
+        for event in std::mem::take(&mut self.batch) {
+            let mut signals = Vec::new();
+            self.tactics.on_event(&event, &mut signals).await;
+            decided.push(event);
+            decided.append(&mut signals);
+        }
+        self.batch = decided;
+    }
+
+    /// Takes the last signals of programs, and the outcome of backtests.
+    async fn end_tactics(&mut self, end: &End) -> Result<Vec<String>, CliError> {
+        let mut last = Vec::new();
+        let outcome = std::mem::take(&mut self.tactics).finish(&mut last).await;
+        if !matches!(end, End::ReaderLeft | End::Error(_)) && !self.is_full() {
+            (self.batch, self.formatted) = (last, 0);
+            while !self.is_formatted() && !self.is_full() && self.buffer.len() < CHUNK {
+                self.format();
+            }
+        }
+        outcome
+    }
+
     fn is_formatted(&self) -> bool {
         self.formatted >= self.batch.len()
     }
@@ -271,7 +328,22 @@ impl<'a> View<'a> {
         }
     }
 
-    async fn drain(&mut self, source: &mut Source, output: &Output) {
+    /// Ends the past where it is; whether it was still being told.
+    fn cut(&mut self, source: &mut Source, end: &End) -> bool {
+        let mut last = Vec::new();
+        let Some(hint) = source.break_off(&mut last) else {
+            return false;
+        };
+        self.batch.extend(last);
+        // An error has a hint of its own.
+        if !matches!(end, End::Error(_)) {
+            let hint = format!("tickwire: hint: {hint}");
+            self.ctx.notices.say("history", &hint);
+        }
+        true
+    }
+
+    async fn drain(&mut self, mut source: Option<&mut Source>, output: &Output) {
         loop {
             self.format();
             if !self.buffer.is_empty() {
@@ -279,12 +351,24 @@ impl<'a> View<'a> {
                     Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
                     Err(_) => return,
                 }
-            } else if source.next_batch(&mut self.batch).await.is_ok() {
+            } else if !self.is_formatted() && !self.is_full() {
+                continue;
+            } else if let Some(source) = &mut source
+                && source.next_batch(&mut self.batch).await.is_ok()
+            {
                 self.formatted = 0;
             } else {
                 return;
             }
         }
+    }
+}
+
+/// Adds a stream whose past is read.
+fn merge(streams: &mut Vec<(Topic, Past)>, topic: Topic, past: Past) {
+    match streams.iter_mut().find(|(known, _)| *known == topic) {
+        Some((_, known)) => *known = longer(*known, past),
+        None => streams.push((topic, past)),
     }
 }
 

@@ -8,7 +8,7 @@ mod supervisor;
 mod tests;
 
 use crate::config::Config;
-use crate::model::{Interval, Signal};
+use crate::model::Interval;
 use crate::strategy::{Strategy, StrategyError};
 
 use super::error::CliError;
@@ -20,17 +20,4 @@ pub fn find(text: &str, default_interval: Interval, config: &Config) -> Result<S
         StrategyError::Wrong { message, hint } => CliError::usage("strategy", message).hint(hint),
         StrategyError::Expression { of, error } => CliError::expression(&of, &error),
     })
-}
-
-/// A signal as people read it.
-pub fn described(signal: &Signal) -> String {
-    let Signal {
-        strategy, market, ..
-    } = signal;
-    let at = signal.price.map(|price| format!(" at {price}"));
-    let side = signal.side.name();
-    format!(
-        "signal: {strategy}: {side} {market}{}",
-        at.unwrap_or_default()
-    )
 }

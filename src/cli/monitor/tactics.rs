@@ -1,0 +1,396 @@
+//! `--strategy`: signals out of what is streamed, and over the past what they would have brought.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::candles::Building;
+use crate::expression::{Operand, Reference};
+use crate::feed::Topic;
+use crate::model::{
+    Candle, Event, GapReason, Instrument, Interval, Market, Origin, Signal, Stream, Timestamp,
+    Value,
+};
+use crate::series::Series;
+use crate::strategy::{Backtest, Costs, Machine, Strategy};
+use crate::timeline::Past;
+
+use super::super::Ctx;
+use super::super::error::CliError;
+use super::super::strategy::{Pace, Program};
+use super::others::reference_meaning;
+use super::settings::Settings;
+
+/// All strategies of a run.
+#[derive(Default)]
+pub struct Tactics(Vec<Tactic>);
+
+/// One strategy at work over all markets.
+struct Tactic {
+    strategy: Strategy,
+    machine: Option<Machine>,
+    program: Option<Program>,
+    series: Series,
+    /// Candles of longer lengths that functions are over, put together from the strategy's own: the forming ones.
+    longer: Vec<Building>,
+    /// What other markets are called in its conditions.
+    meanings: Vec<(Reference, Arc<Instrument>)>,
+    /// The newest closed candle of each.
+    latest: HashMap<Market, Arc<Candle>>,
+    own: Vec<Arc<Instrument>>,
+    begun: HashSet<(Market, Interval)>,
+    /// Signals are given for candles from here on; those before are warm-up.
+    from: Option<Timestamp>,
+    backtest: Option<Backtest>,
+}
+
+impl Tactics {
+    /// Sets the strategies up and starts their programs.
+    ///
+    /// Errors: a strategy that is none, a symbol that does not exist, a program that cannot be started.
+    pub async fn new(
+        settings: &Settings,
+        own: &[Arc<Instrument>],
+        ctx: &Ctx,
+    ) -> Result<Self, CliError> {
+        let mut tactics = Vec::new();
+        for strategy in &settings.strategies {
+            tactics.push(Tactic::new(strategy.clone(), settings, own, ctx).await?);
+        }
+        Ok(Self(tactics))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The candles that they are looked at on or computed from, with what of the past they need. Those of other markets
+    /// come first: of candles that end together theirs are known then.
+    pub fn streams(&self, settings: &Settings) -> Vec<(Topic, Past)> {
+        let mut streams: Vec<(Topic, Past)> = Vec::new();
+        for (topic, past) in self.0.iter().flat_map(|tactic| tactic.streams(settings)) {
+            match streams.iter_mut().find(|(known, _)| *known == topic) {
+                Some((_, known)) => *known = longer(*known, past),
+                None => streams.push((topic, past)),
+            }
+        }
+        streams
+    }
+
+    /// What an event makes of them: signals, in order, after it. Over the past, programs are waited for.
+    pub async fn on_event(&mut self, event: &Event, out: &mut Vec<Event>) {
+        for tactic in &mut self.0 {
+            tactic.on_event(event, out).await;
+        }
+    }
+
+    /// The next signal of a program; for ever where there is none. Cancel safe.
+    pub async fn next(&mut self) -> Event {
+        let programs = self.0.iter_mut().filter(|tactic| tactic.program.is_some());
+        let waits: Vec<_> = programs.map(|tactic| Box::pin(tactic.next())).collect();
+        if waits.is_empty() {
+            return std::future::pending().await;
+        }
+        let (signal, ..) = futures_util::future::select_all(waits).await;
+        Event::Signal(Arc::new(signal))
+    }
+
+    /// Ends the programs, takes their last signals, and tells the outcome of backtests in lines.
+    ///
+    /// Errors: over the past, a program that failed.
+    pub async fn finish(self, out: &mut Vec<Event>) -> Result<Vec<String>, CliError> {
+        let (mut lines, mut failed) = (Vec::new(), None);
+        for mut tactic in self.0 {
+            if let Some(program) = tactic.program.take() {
+                let backtest = &mut tactic.backtest;
+                let finished = program.finish(|signal| take(signal, backtest, out)).await;
+                failed = failed.or(finished.err());
+            }
+            if let Some(backtest) = tactic.backtest {
+                lines.extend(backtest.report().lines());
+            }
+        }
+        failed.map_or(Ok(lines), Err)
+    }
+}
+
+impl Tactic {
+    async fn new(
+        strategy: Strategy,
+        settings: &Settings,
+        own: &[Arc<Instrument>],
+        ctx: &Ctx,
+    ) -> Result<Self, CliError> {
+        let conditions: Vec<_> = strategy.conditions().cloned().collect();
+        let operands = conditions.iter().flat_map(|c| c.operands());
+        let meanings = reference_meaning(operands.map(|o| &o.of), settings, ctx).await?;
+        let mut series = Series::new(strategy.interval());
+        for instrument in own {
+            let market_of = |reference: &Reference| match reference {
+                Reference::Own => Some(instrument.market),
+                other => meaning(&meanings, other).map(|i| i.market),
+            };
+            for condition in &conditions {
+                series.require(condition, &market_of);
+            }
+        }
+        let markets: Vec<_> = own.iter().map(|i| i.market).collect();
+        let pace = match settings.is_download {
+            true => Pace::Backtest,
+            false => Pace::Live,
+        };
+        let from = settings.shown_from;
+        Ok(Self {
+            machine: strategy.machine(),
+            program: Program::start(&strategy, &markets, pace, ctx.notices)?,
+            backtest: from.map(|_| Backtest::new(&strategy, settings.costs)),
+            series,
+            longer: Vec::new(),
+            meanings,
+            latest: HashMap::new(),
+            own: own.to_vec(),
+            begun: HashSet::new(),
+            from,
+            strategy,
+        })
+    }
+
+    fn streams(&self, settings: &Settings) -> Vec<(Topic, Past)> {
+        let interval = self.strategy.interval();
+        let needs = self.series.needs();
+        let count = |market: Market, interval: Interval| {
+            let of = needs
+                .iter()
+                .find(|(m, i, _)| (*m, *i) == (market, interval));
+            of.map_or(0, |(.., n)| *n)
+        };
+        let all = self
+            .meanings
+            .iter()
+            .map(|(_, other)| other)
+            .chain(&self.own);
+        let mut wanted = Vec::new();
+        for instrument in all {
+            let market = instrument.market;
+            let functions = needs
+                .iter()
+                .filter(|(m, ..)| *m == market)
+                .map(|(_, i, _)| *i);
+            for length in functions.chain([interval]) {
+                // One more, so that crossings know how things stood.
+                let n = count(market, length) + 1;
+                let past = match self.from {
+                    Some(from) => {
+                        let back = length.nanos().saturating_mul(n as i64);
+                        let from = length.open_of(from).plus_nanos(-back);
+                        Past::Since(from, settings.past_until())
+                    }
+                    None => Past::Last(n),
+                };
+                let topic = Topic {
+                    instrument: instrument.clone(),
+                    stream: Stream::Candles(length),
+                };
+                wanted.push((topic, past));
+            }
+        }
+        // The longer ones first: at their end they are over before the shorter ones are looked at.
+        wanted.sort_by_key(|(topic, _)| std::cmp::Reverse(topic.stream.interval()));
+        wanted
+    }
+
+    async fn on_event(&mut self, event: &Event, out: &mut Vec<Event>) {
+        match event {
+            Event::Candle(candle) => self.on_candle(candle, out),
+            Event::Gap(gap) if gap.is_loss() => {
+                if let Some(interval) = gap.stream.interval() {
+                    self.series.on_gap(gap.market, interval);
+                    if gap.reason == GapReason::SourceLimit {
+                        self.series.on_beginning(gap.market, interval);
+                    }
+                }
+            }
+            _ => {}
+        }
+        let is_own = |market: Market| self.own.iter().any(|own| own.market == market);
+        let is_warm_up = match event {
+            Event::Candle(candle) => self.is_before(candle),
+            _ => false,
+        };
+        let Some(program) = &mut self.program else {
+            return;
+        };
+        if is_warm_up || event.market().is_some_and(|market| !is_own(market)) {
+            return;
+        }
+        if is_past(event) {
+            while let Some(signal) = program.room().await {
+                take(signal, &mut self.backtest, &mut *out);
+            }
+        }
+        program.send(event);
+    }
+
+    fn on_candle(&mut self, candle: &Arc<Candle>, out: &mut Vec<Event>) {
+        let key = (candle.market, candle.interval);
+        let is_past = candle.origin == Origin::History && candle.closed;
+        if !is_past && self.begun.insert(key) {
+            self.series.on_beginning(key.0, key.1);
+        }
+        self.series.on_candle(candle);
+        if !candle.closed || candle.interval != self.strategy.interval() {
+            return;
+        }
+        self.latest.insert(candle.market, candle.clone());
+        if is_past {
+            self.build_longer(candle);
+        }
+        if !self.own.iter().any(|own| own.market == candle.market) {
+            return;
+        }
+        let is_warm_up = self.is_before(candle);
+        if let (Some(backtest), false) = (&mut self.backtest, is_warm_up) {
+            backtest.on_candle(candle);
+        }
+        let values =
+            |operand: &Operand| value(operand, candle, &self.series, &self.meanings, &self.latest);
+        let Some(machine) = &mut self.machine else {
+            return;
+        };
+        if is_warm_up {
+            machine.warm_up(candle, &values);
+        } else if let Some(signal) = machine.on_candle(candle, &values) {
+            take(signal, &mut self.backtest, out);
+        }
+    }
+
+    /// Whether it is only there to warm up. Without a past to look at: what was before the beginning.
+    fn is_before(&self, candle: &Candle) -> bool {
+        match self.from {
+            Some(from) => candle.open_time < from,
+            None => candle.origin == Origin::History && candle.closed,
+        }
+    }
+
+    /// Over the past only closed candles come: the forming ones of longer lengths are what the shorter ones make of
+    /// them, as they are live.
+    fn build_longer(&mut self, part: &Candle) {
+        let lengths = self.series.needs().into_iter();
+        let lengths = lengths.filter(|(market, length, _)| {
+            *market == part.market
+                && length.nanos() > part.interval.nanos()
+                && length.is_made_of(part.interval)
+        });
+        for (market, length, _) in lengths {
+            let open = length.open_of(part.open_time);
+            let same =
+                |known: &&mut Building| known.market() == market && known.interval() == length;
+            let building = match self.longer.iter_mut().find(same) {
+                Some(known) if known.open_time() == open => known,
+                Some(known) => {
+                    *known = Building::new(market, length, open);
+                    known
+                }
+                None => {
+                    self.longer.push(Building::new(market, length, open));
+                    let last = self.longer.len() - 1;
+                    &mut self.longer[last]
+                }
+            };
+            building.add_part(part);
+            if let Some(forming) = building.candle() {
+                self.series.on_candle(&forming);
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Signal {
+        let signal = match &mut self.program {
+            Some(program) => program.next().await,
+            None => None,
+        };
+        match signal {
+            Some(signal) => {
+                if let Some(backtest) = &mut self.backtest {
+                    backtest.on_signal(&signal);
+                }
+                signal
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Whether an event is of the past, which waits for everybody.
+fn is_past(event: &Event) -> bool {
+    match event {
+        Event::Candle(candle) => candle.origin == Origin::History,
+        Event::Trade(trade) => trade.origin == Origin::History,
+        _ => false,
+    }
+}
+
+/// What is asked of functions and of other markets when this candle closes.
+fn value(
+    operand: &Operand,
+    candle: &Candle,
+    series: &Series,
+    meanings: &[(Reference, Arc<Instrument>)],
+    latest: &HashMap<Market, Arc<Candle>>,
+) -> Value {
+    let at = candle.close_time();
+    let market = match &operand.of {
+        Reference::Own => Some(candle.market),
+        other => meaning(meanings, other).map(|i| i.market),
+    };
+    let Some(market) = market else {
+        return Value::Null;
+    };
+    match operand.function() {
+        Some(function) => series.value(market, &function, at),
+        None => match latest.get(&market) {
+            // Nothing that is later than this close.
+            Some(known) if known.close_time() <= at => {
+                operand.value(&Event::Candle(known.clone()), at)
+            }
+            _ => Value::Null,
+        },
+    }
+}
+
+fn meaning<'a>(
+    meanings: &'a [(Reference, Arc<Instrument>)],
+    of: &Reference,
+) -> Option<&'a Arc<Instrument>> {
+    let mut meanings = meanings.iter();
+    meanings.find(|(known, _)| known == of).map(|(_, i)| i)
+}
+
+fn take(signal: Signal, backtest: &mut Option<Backtest>, out: &mut Vec<Event>) {
+    if let Some(backtest) = backtest {
+        backtest.on_signal(&signal);
+    }
+    out.push(Event::Signal(Arc::new(signal)));
+}
+
+/// The one that reaches further back.
+pub fn longer(one: Past, other: Past) -> Past {
+    match (one, other) {
+        (Past::Since(a, until), Past::Since(b, _)) => Past::Since(a.min(b), until),
+        (Past::Last(a), Past::Last(b)) => Past::Last(a.max(b)),
+        (since @ Past::Since(..), _) | (_, since) => since,
+    }
+}
+
+/// What each fill costs.
+pub fn costs(fee: Option<&str>, slippage: Option<&str>) -> Result<Costs, CliError> {
+    let read = |flag: &str, text: Option<&str>| match text {
+        Some(text) => Costs::parse_percent(text)
+            .map_err(|why| CliError::usage("usage", format!("{flag}: {why}"))),
+        None => Ok(Costs::default().fee),
+    };
+    Ok(Costs {
+        fee: read("--fee", fee)?,
+        slippage: read("--slippage", slippage)?,
+    })
+}
