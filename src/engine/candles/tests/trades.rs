@@ -22,8 +22,8 @@ fn gap(state: GapState) -> Event {
     Event::Gap(Arc::new(Gap {
         market: btc(),
         stream: Stream::Trades,
-        from_id: Some(3),
-        to_id: Some(4),
+        from_id: Some(7),
+        to_id: Some(8),
         from: None,
         to: None,
         missing: Some(2),
@@ -31,6 +31,38 @@ fn gap(state: GapState) -> Event {
         state,
         reason: GapReason::Reconnect,
     }))
+}
+
+#[test]
+fn what_was_recovered_of_a_gap_before_it_is_told_hides_no_loss() {
+    let recovered = |id, seconds| {
+        let origin = crate::model::Origin::Repair;
+        Event::Trade(Trade {
+            origin,
+            ..trade(id, seconds, "6")
+        })
+    };
+    // 2 and 3 are lost, 4 is not: nothing is missing after it.
+    let mut bench = begun();
+    let lost = |to_id| {
+        let Event::Gap(gap) = gap(GapState::Partial) else {
+            unreachable!("a gap")
+        };
+        Event::Gap(Arc::new(Gap {
+            from_id: Some(2),
+            to_id: Some(to_id),
+            ..(*gap).clone()
+        }))
+    };
+    assert_eq!(bench.take(190, [recovered(4, 185), lost(4)]), "");
+    assert_eq!(bench.trade(5, 245, "7"), "");
+    let (ticket, _, asked) = bench.asked_rows();
+    assert_eq!(asked, span(0, 240));
+    let refused = Err(ProviderError::Refused("gone".into()));
+    assert_eq!(
+        bench.answer(ticket, refused),
+        "@0 5 5 5 5 1 1?, [60..180 0/? unrepairable repair_off], +@180 6 6 6 6 1 1?, ~@240 7 7 7 7 1 1"
+    );
 }
 
 #[test]
