@@ -12,7 +12,8 @@ use tickwire::exchange::{Live, LiveOptions};
 use tickwire::model::{Event, Interval, Stream, Timestamp};
 use tickwire::net::AnyDial;
 use tickwire::sim::{
-    self, LedgerCandle, Proxy, Script, ScriptLimits, Sim, SimConfig, SimDial, TokioClock, Venue,
+    self, Cut, LedgerCandle, Proxy, Script, ScriptLimits, Sim, SimConfig, SimDial, TokioClock,
+    Venue,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -284,6 +285,8 @@ enum What {
     Lag(usize),
     Late(usize),
     Refused,
+    /// The lines break, and REST is down until the end of it.
+    Down,
     Unclosed(u8),
     Mute(String),
 }
@@ -297,7 +300,10 @@ struct Fault {
 
 impl Fault {
     fn hinders_rest(&self) -> bool {
-        matches!(self.what, What::Lag(_) | What::Late(_) | What::Refused)
+        matches!(
+            self.what,
+            What::Lag(_) | What::Late(_) | What::Refused | What::Down
+        )
     }
 }
 
@@ -333,10 +339,11 @@ fn faults(rng: &mut fastrand::Rng, venue: Venue, symbols: &[String]) -> Vec<Faul
         .map(|_| {
             let from = rng.u64(0..length);
             let to = (from + rng.u64(1..60_000)).min(length);
-            let what = match rng.u8(0..5) {
+            let what = match rng.u8(0..6) {
                 0 => What::Lag(rng.usize(1..40)),
                 1 => What::Late(rng.usize(1..3)),
                 2 => What::Refused,
+                5 => What::Down,
                 _ if venue == Venue::Kraken => What::Late(3),
                 3 => What::Unclosed(rng.u8(1..100)),
                 _ => What::Mute(symbols[rng.usize(..symbols.len())].clone()),
@@ -369,6 +376,12 @@ impl What {
             Self::Lag(n) => sim.faults().rest_candles_lag = if on { *n } else { 0 },
             Self::Late(n) => sim.faults().rest_candles_late = if on { *n } else { 0 },
             Self::Refused => sim.faults().rest_candles_answers = on.then_some(0),
+            Self::Down => {
+                sim.faults().rest_status = on.then(|| (503, "{}".to_owned()));
+                if on {
+                    sim.cut_all(Cut::Reset);
+                }
+            }
             Self::Unclosed(percent) => {
                 sim.faults().drop_closed_percent = if on { *percent } else { 0 };
             }

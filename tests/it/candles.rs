@@ -33,33 +33,28 @@ pub fn market(venue: Venue) -> String {
 /// Whether a candle is told as it is in the ledger; what the exchange does not tell may be null.
 pub fn equals(told: &Record, truth: &LedgerCandle) -> bool {
     let at = |field| {
-        told.text(field)
-            .parse::<Timestamp>()
-            .unwrap()
-            .as_nanosecond()
+        let time = told.text(field).parse::<Timestamp>();
+        time.unwrap().as_nanosecond()
     };
-    let same = |field, truth: &str| same_number(told.raw(field), truth);
-    let same_or_null =
-        |field, truth: &str| told.raw(field) == "null" || same_number(told.raw(field), truth);
+    let same = |field, truth: &str| same_number(&pointed(told.raw(field)), &pointed(truth));
+    let same_or_null = |field, truth: &str| told.raw(field) == "null" || same(field, truth);
     at("open_time") == i128::from(truth.open_time_ns)
         && at("close_time") == i128::from(truth.close_time_ns)
         && same("open", &truth.open)
         && same("high", &truth.high)
         && same("low", &truth.low)
         && same("close", &truth.close)
-        && same_volume(told.raw("volume"), &truth.volume)
-        && (told.raw("quote_volume") == "null"
-            || same_volume(told.raw("quote_volume"), &truth.quote_volume))
+        && same("volume", &truth.volume)
+        && same_or_null("quote_volume", &truth.quote_volume)
         && same_or_null("trades", &truth.trades.to_string())
 }
 
-/// A whole number is told with or without a point.
-fn same_volume(told: &str, truth: &str) -> bool {
-    let pointed = |text: &str| match text.contains('.') {
-        true => text.to_owned(),
-        false => format!("{text}.0"),
-    };
-    same_number(&pointed(told), &pointed(truth))
+/// A number with a point: some are told without, and end in zeros that count.
+pub fn pointed(number: &str) -> String {
+    match number.contains('.') {
+        true => number.to_owned(),
+        false => format!("{number}.0"),
+    }
 }
 
 /// An exchange where a minute takes a second, with a trade of BTC in each of its seconds.
@@ -125,7 +120,7 @@ async fn each_closes_once_as_the_ledger_has_it_and_forms_before() {
                 }
             }
             assert!(
-                closed >= 2 && forming >= 2,
+                closed >= 2 && forming >= 1,
                 "{venue:?} {interval}: {closed} {forming}"
             );
         }
@@ -246,10 +241,12 @@ async fn minutes_that_were_quiet_and_minutes_that_were_lost_are_told_apart() {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         trade(7, 5);
         trade(8, 5);
-        let gap = running
-            .until(|record| record.is("gap") && record.text("stream") == "candles")
-            .await;
-        assert_eq!(gap.text("state"), "unrepairable", "{venue:?} {gap:?}");
+        let mut gap = None;
+        // Kraken repeats its newest candles on subscribing, so that nothing is lost there.
+        if venue != Venue::Kraken {
+            let is_loss = |record: &Record| record.is("gap") && record.text("stream") == "candles";
+            gap = Some(running.until(is_loss).await);
+        }
         sim.faults().rest_status = None;
         trade(9, 5);
         running
@@ -261,25 +258,30 @@ async fn minutes_that_were_quiet_and_minutes_that_were_lost_are_told_apart() {
         let of = |wanted: i64| closed.iter().find(|record| minute(record) == wanted);
         // With trades.
         for traded in [0, 2] {
-            assert_eq!(
-                of(traded).unwrap().raw("complete"),
-                "true",
-                "{venue:?} {closed:?}"
-            );
+            let told = of(traded).unwrap();
+            assert_eq!(told.raw("complete"), "true", "{venue:?} {closed:?}");
         }
         // Without: a flat one where the exchange sends it, else none.
         match venue {
             Venue::Binance => assert_eq!(of(1).unwrap().raw("trades"), "0"),
             Venue::Coinbase | Venue::Kraken => assert!(of(1).is_none(), "{venue:?} {closed:?}"),
         }
+        let Some(gap) = gap else {
+            let truth = sim.candles(&symbol, 60);
+            for told in &closed {
+                let truth = &truth[minute(told) as usize];
+                assert!(equals(told, truth), "{told:?} is {truth:?}");
+            }
+            assert!((2..=6).all(|minute| of(minute).is_some()), "{closed:?}");
+            return;
+        };
         // Lost: within the gap, and nowhere else.
+        assert_eq!(gap.text("state"), "unrepairable", "{venue:?} {gap:?}");
         let moment = |field| gap.text(field).parse::<Timestamp>().unwrap().as_second();
         let lost = (moment("from") - begin) / 60..(moment("to") - begin) / 60;
         for missing in 4..=5 {
-            assert!(
-                lost.contains(&missing) && of(missing).is_none(),
-                "{venue:?}: {gap:?}"
-            );
+            assert!(lost.contains(&missing), "{venue:?}: {gap:?}");
+            assert!(of(missing).is_none(), "{venue:?}: {closed:?}");
         }
         assert!(!lost.contains(&1) && !lost.contains(&2));
         // What was cut in two is not complete.
