@@ -57,7 +57,14 @@ complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "symbols" -d 'List
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "test" -d 'Grade a feed from A to F'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s s -l symbols -d 'The same, separated by commas' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l stream -d 'What to follow: ticker, trades' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l stream -d 'What to follow: ticker, trades, candles [default: ticker; with --strategy only its signals]' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l interval -d 'How long candles are, and the default of functions: 1s 5s 15s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w [default: 1m]' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l history -d 'First so many of the past, then live' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l since -d 'First the past from this time on, then live: 2026-01-31, 2026-01-31T14:00:00Z, or 2d for two days ago' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l until -d 'End here; in the past: a download' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l strategy -d 'Signals of a strategy at the close of each candle: sma_cross(10,30), rsi(14,30,70), macd, bollinger, or the name of one in [strategies]; over --since and --until a backtest' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l fee -d 'What each fill of a backtest costs, as in 0.1%' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l slippage -d 'How much worse than the open of the next candle each fill is, as in 0.05%' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s n -l count -d 'Exit after so many events, all symbols together' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s d -l duration -d 'Exit after so long' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l refresh -d 'How often the screen is redrawn; nothing with -1' -r
