@@ -58,7 +58,7 @@ impl Tracker {
             let has = |expression: &&Expression| expression.has_crossings();
             expression.filter(has).map(Crossings::new)
         });
-        let candles = candles(&rule, market, other)?;
+        let candles = candles(&rule, [&condition, &rearm], market, other)?;
         Some(Self {
             crossings,
             candles,
@@ -391,28 +391,34 @@ impl Tracker {
     }
 }
 
-/// `None`: a market cannot be found.
+/// What a rule is computed from: by market and length how many closed ones. `None`: a market cannot be found.
 fn candles(
     rule: &Rule,
+    slots: [&[Slot]; 2],
     own: Market,
     other: &dyn Fn(&Reference) -> Option<Market>,
 ) -> Option<Vec<(Market, Interval, usize)>> {
     let mut all = Vec::<(Market, Interval, usize)>::new();
+    let mut want = |market: Market, interval: Interval, n: usize| {
+        let mut known = all.iter_mut();
+        match known.find(|known| (known.0, known.1) == (market, interval)) {
+            Some(known) => known.2 = known.2.max(n),
+            None => all.push((market, interval, n)),
+        }
+    };
     let expressions = [Some(&rule.condition), rule.rearm.as_ref()];
-    for need in expressions
-        .into_iter()
-        .flatten()
-        .flat_map(|e| e.needs(DEFAULT_INTERVAL))
-    {
+    let needs = expressions.into_iter().flatten();
+    for need in needs.flat_map(|e| e.needs(DEFAULT_INTERVAL)) {
         let market = match &need.of {
             Reference::Own => own,
             reference => other(reference)?,
         };
-        let same =
-            |known: &&mut (Market, Interval, usize)| (known.0, known.1) == (market, need.interval);
-        match all.iter_mut().find(same) {
-            Some(known) => known.2 = known.2.max(need.candles),
-            None => all.push((market, need.interval, need.candles)),
+        want(market, need.interval, need.candles);
+    }
+    for slot in slots.into_iter().flatten() {
+        if let Some(interval) = slot.stream.and_then(|stream| stream.interval()) {
+            // Fields of candles: where none is forming, the last one is the newest.
+            want(slot.market, interval, 1);
         }
     }
     Some(all)

@@ -80,6 +80,19 @@ fn stream_of(field: Field) -> Option<Stream> {
     }
 }
 
+/// Whether a field of a candle is wrong as long as a trade in it is not counted.
+fn is_of_all(field: Field) -> bool {
+    matches!(
+        field,
+        Field::Open
+            | Field::High
+            | Field::Low
+            | Field::Volume
+            | Field::QuoteVolume
+            | Field::Trades
+    )
+}
+
 /// One event and when it was last confirmed to be the newest, by our clock.
 #[derive(Debug, Clone)]
 struct Seen {
@@ -280,6 +293,7 @@ impl Views {
         match (field, &seen.event) {
             // A number in expressions, and nothing is allocated.
             (Field::Id, Event::Trade(trade)) => Value::Number(trade.id.into()),
+            (field, Event::Candle(candle)) if !candle.complete && is_of_all(field) => Value::Null,
             (field, event) => field.value(event, now),
         }
     }

@@ -47,7 +47,7 @@ pub enum Generate {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Stream prices and trades, or answer once
-    Monitor(MonitorArgs),
+    Monitor(Box<MonitorArgs>),
     /// Check a condition, or watch it and act
     Alert(Box<AlertArgs>),
     /// List what an exchange trades

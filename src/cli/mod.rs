@@ -142,7 +142,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
         let ctx = context(config, notices, &cli.global, started)?;
         match command {
             Command::Alert(args) => alert::run(*args, ctx).await,
-            Command::Monitor(args) => monitor::run(args, ctx).await,
+            Command::Monitor(args) => monitor::run(*args, ctx).await,
             Command::Symbols(args) => symbols::run(args, ctx).await,
             Command::Test(args) => grade::run(args, ctx).await,
         }

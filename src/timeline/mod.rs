@@ -110,6 +110,8 @@ pub struct Timeline {
     arriving: Vec<Event>,
     count: Arc<AtomicU64>,
     is_past: bool,
+    /// The moment of the past that was handed over last.
+    handed: Option<Timestamp>,
     /// Questions; they end with this.
     tasks: JoinSet<()>,
 }
@@ -178,6 +180,7 @@ impl Timeline {
             arriving: Vec::new(),
             count,
             is_past: true,
+            handed: None,
             tasks,
         })
     }
@@ -191,9 +194,8 @@ impl Timeline {
                 self.tell_past();
             }
             if !self.ready.is_empty() {
-                let n = self.ready.len().min(BATCH);
                 batch.clear();
-                batch.extend(self.ready.drain(..n));
+                self.hand_over(batch, BATCH);
                 return Ok(());
             }
             if self.is_past && self.lanes.iter().all(Lane::is_told) {
@@ -233,10 +235,32 @@ impl Timeline {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// From which moment a stream's past is not told yet.
-    pub fn told_until(&self) -> Option<Timestamp> {
-        let lanes = self.lanes.iter().filter(|_| self.is_past);
-        lanes.map(|lane| lane.joint.until()).min()
+    /// Breaks the past off: hands over what belongs to the moment that was handed over last, and says from which
+    /// one on asking anew goes on. `None`: the past is told, and nothing is broken off.
+    pub fn break_off(&mut self, batch: &mut Vec<Event>) -> Option<Timestamp> {
+        batch.clear();
+        if !self.is_past {
+            return None;
+        }
+        let Some(last) = self.handed else {
+            return self.lanes.iter().map(|lane| lane.from).min();
+        };
+        self.tell_past();
+        let same = self.ready.iter().take_while(|event| order(event) <= last);
+        let n = same.count();
+        self.hand_over(batch, n);
+        Some(last)
+    }
+
+    fn hand_over(&mut self, batch: &mut Vec<Event>, most: usize) {
+        let n = self.ready.len().min(most);
+        batch.extend(self.ready.drain(..n));
+        if self.is_past {
+            // States of the lines are of now.
+            let is_data = |event: &&Event| !matches!(event, Event::Status(_));
+            let data = batch.iter().filter(is_data);
+            self.handed = data.map(order).max().max(self.handed);
+        }
     }
 
     async fn next(&mut self) -> Result<News, Ended> {
@@ -288,7 +312,7 @@ impl Timeline {
                 return Err(Ended::Failed {
                     market: lane.topic.instrument.market,
                     stream: lane.topic.stream,
-                    from: failed.from,
+                    from: self.handed.unwrap_or(failed.from),
                     error: failed.error,
                 });
             }

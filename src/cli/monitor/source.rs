@@ -124,16 +124,16 @@ impl Source {
         }
     }
 
-    /// What to write to go on where this has ended.
-    pub fn resume(&self) -> Option<String> {
-        let Feed::Timeline(timeline) = &self.feed else {
+    /// Breaks the past off. `batch`: the last of it that is to be told, so that asking anew from the moment in the
+    /// returned hint goes on without a hole or a double. `None`: it is told already.
+    pub fn break_off(&mut self, batch: &mut Vec<Event>) -> Option<String> {
+        let Feed::Timeline(timeline) = &mut self.feed else {
             return None;
         };
+        let from = timeline.break_off(batch)?;
+        self.told?;
         self.bar.finish_and_clear();
-        Some(format!(
-            "--since {} goes on from there",
-            timeline.told_until()?
-        ))
+        Some(format!("--since {from} goes on from there"))
     }
 
     fn pace(&self, count: u64) -> String {

@@ -160,20 +160,14 @@ impl<'a> View<'a> {
     async fn follow(&mut self, mut source: Source, output: &Output, mut signals: Signals) -> End {
         let end = self.stream(&mut source, output, &mut signals).await;
         signals.exit_on_next();
-        if !matches!(end, End::Done) {
-            // Only the past can be gone on with.
-            let hint = source.resume().filter(|_| !matches!(end, End::Error(_)));
-            hint.iter().for_each(|hint| {
-                self.ctx
-                    .notices
-                    .say("history", &format!("tickwire: hint: {hint}"))
-            });
-        }
+        let is_cut = !matches!(end, End::Done | End::ReaderLeft) && self.cut(&mut source, &end);
         let engine = self.ctx.engine.clone();
         let stopped = tokio::spawn(async move { engine.shutdown().await });
-        let nothing_more = matches!(end, End::Error(_) | End::ReaderLeft) || self.is_full();
+        let is_lost = matches!(end, End::Error(_)) && !is_cut;
+        let nothing_more = is_lost || matches!(end, End::ReaderLeft) || self.is_full();
         if !nothing_more {
-            let drained = self.drain(&mut source, output);
+            let more = (!is_cut).then_some(&mut source);
+            let drained = self.drain(more, output);
             match end {
                 End::Done => drained.await,
                 End::TimeIsUp => drop(tokio::time::timeout(SLOW_READER_PATIENCE, drained).await),
@@ -334,7 +328,22 @@ impl<'a> View<'a> {
         }
     }
 
-    async fn drain(&mut self, source: &mut Source, output: &Output) {
+    /// Ends the past where it is; whether it was still being told.
+    fn cut(&mut self, source: &mut Source, end: &End) -> bool {
+        let mut last = Vec::new();
+        let Some(hint) = source.break_off(&mut last) else {
+            return false;
+        };
+        self.batch.extend(last);
+        // An error has a hint of its own.
+        if !matches!(end, End::Error(_)) {
+            let hint = format!("tickwire: hint: {hint}");
+            self.ctx.notices.say("history", &hint);
+        }
+        true
+    }
+
+    async fn drain(&mut self, mut source: Option<&mut Source>, output: &Output) {
         loop {
             self.format();
             if !self.buffer.is_empty() {
@@ -342,7 +351,11 @@ impl<'a> View<'a> {
                     Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
                     Err(_) => return,
                 }
-            } else if source.next_batch(&mut self.batch).await.is_ok() {
+            } else if !self.is_formatted() && !self.is_full() {
+                continue;
+            } else if let Some(source) = &mut source
+                && source.next_batch(&mut self.batch).await.is_ok()
+            {
                 self.formatted = 0;
             } else {
                 return;

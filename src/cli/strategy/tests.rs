@@ -12,7 +12,7 @@ use super::*;
 use crate::cli::exit::Exit;
 use crate::cli::notices::Notices;
 use crate::model::{
-    Candle, Event, Exchange, Market, Origin, Price, Qty, SignalSide, Timestamp, Value,
+    Candle, Event, Exchange, Market, Origin, Price, Qty, Signal, SignalSide, Timestamp, Value,
 };
 use crate::strategy::Definition;
 
