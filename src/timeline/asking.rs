@@ -142,6 +142,15 @@ impl Asking {
                 closed_before = time.map_or(closed_before, |time| time.time);
                 continue;
             }
+            if is_short && !progress.has_page {
+                // Not even an empty page: all of it is older than what can be had.
+                let part = Part {
+                    events: vec![self.gap(progress.until, wanted, GapReason::SourceLimit)],
+                    until: wanted,
+                    forming: None,
+                };
+                let _ = self.parts.send(Ok(part)).await;
+            }
             return Ok(());
         }
     }
@@ -475,6 +484,7 @@ struct Progress {
     until: Timestamp,
     failures: usize,
     asked_time: bool,
+    has_page: bool,
 }
 
 impl Progress {
@@ -483,11 +493,13 @@ impl Progress {
             until: from,
             failures: 0,
             asked_time: false,
+            has_page: false,
         }
     }
 
     fn answered(&mut self) {
         self.failures = 0;
+        self.has_page = true;
     }
 
     /// Once.
