@@ -113,6 +113,8 @@ pub enum Sign {
         market: Market,
         /// Its id.
         id: u64,
+        /// The exchange's time of the heartbeat, where it says so: by then there was no later one.
+        time: Option<Timestamp>,
     },
 }
 

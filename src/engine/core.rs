@@ -136,7 +136,7 @@ impl Core {
                     self.with(market, |sequence| sequence.on_subscribed(at, now));
                 }
             }
-            Sign::Newest { market, id } => {
+            Sign::Newest { market, id, .. } => {
                 self.with(*market, |sequence| sequence.on_newest(*id, now));
             }
         }

@@ -316,6 +316,14 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
+    /// The most memory it has had so far; `None` once it has ended.
+    pub fn peak_kib(&self) -> Option<u64> {
+        let status = format!("/proc/{}/status", self.child.id()?);
+        let status = std::fs::read_to_string(status).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
     /// Stops reading for good.
     pub fn close_stdout(&mut self) {
         self.stdout = None;

@@ -18,6 +18,8 @@ pub(super) struct Lanes {
     repeated: Vec<Trade>,
     /// The time of the newest trade that was told; a hole after it is not known.
     last: Option<Timestamp>,
+    /// The id of the newest trade that was told.
+    last_id: Option<u64>,
     /// Whether it waits to tell what forms.
     pub is_touched: bool,
     closed: u64,
@@ -38,6 +40,7 @@ impl Lanes {
             lanes: Vec::new(),
             repeated: Vec::new(),
             last: None,
+            last_id: None,
             is_touched: false,
             closed: 0,
             late: 0,
@@ -115,6 +118,18 @@ impl Lanes {
             self.last
                 .map_or(trade.timestamp, |last| last.max(trade.timestamp)),
         );
+        self.last_id = Some(trade.id);
+    }
+
+    /// Whether this is the id after that of the newest trade.
+    pub fn follows(&self, id: u64) -> bool {
+        self.last_id
+            .is_some_and(|last| last.checked_add(1) == Some(id))
+    }
+
+    /// Whether the trade with this id, or one after it, was told.
+    pub fn is_past(&self, id: Option<u64>) -> bool {
+        id.is_some_and(|id| self.last_id.is_some_and(|last| last >= id))
     }
 
     /// The newest state of candles as the feed has sent it.

@@ -32,7 +32,7 @@ use market::Lanes;
 pub use question::Ask;
 pub use rows::Rows;
 
-/// A heartbeat may have waited so long on its way: only what ended earlier is over by it.
+/// What ended so long before a heartbeat is over by it: a trade may be stamped a little earlier than it is told.
 const HEARTBEAT_NANOS: i64 = 1_000_000_000;
 
 /// All lanes.
@@ -126,11 +126,35 @@ impl Candles {
     /// Takes everything that the core has told. It comes back, with candles in the place of what the feed sent of them,
     /// from [`Candles::take_ready`].
     pub fn absorb(&mut self, events: &mut Vec<Event>, now: u64) {
-        for event in events.drain(..) {
-            self.on_event(&event, now);
-            if !matches!(event, Event::Candle(_)) {
-                self.ready.push(event);
+        for place in 0..events.len() {
+            self.look_ahead(events, place);
+            self.on_event(&events[place], now);
+        }
+        let others = |event: &Event| !matches!(event, Event::Candle(_));
+        self.ready.extend(events.drain(..).filter(others));
+    }
+
+    /// A gap is told after what was recovered of it: where that begins or goes on behind what stays missing, it is
+    /// known too late.
+    fn look_ahead(&mut self, events: &[Event], place: usize) {
+        let Event::Trade(trade) = &events[place] else {
+            return;
+        };
+        let Some(lanes) = self.lanes(trade.market) else {
+            return;
+        };
+        if trade.origin != Origin::Repair || lanes.follows(trade.id) {
+            return;
+        }
+        let reason = events[place + 1..].iter().find_map(|event| match event {
+            Event::Gap(gap) if gap.market == trade.market && gap.stream == Stream::Trades => {
+                let holds = gap.from_id <= Some(trade.id) && Some(trade.id) <= gap.to_id;
+                (gap.is_loss() && holds).then_some(gap.reason)
             }
+            _ => None,
+        });
+        if let Some(reason) = reason {
+            lanes.on_break(Stream::Trades, reason);
         }
     }
 
@@ -152,7 +176,9 @@ impl Candles {
         }
         match event {
             Event::Trade(trade) => lanes.on_trade(trade),
-            Event::Gap(gap) if gap.is_loss() => lanes.on_break(Stream::Trades, gap.reason),
+            Event::Gap(gap) if gap.is_loss() && !lanes.is_past(gap.to_id) => {
+                lanes.on_break(Stream::Trades, gap.reason);
+            }
             Event::Candle(state) => lanes.on_state(state, clock.at(now)),
             _ => return,
         }
@@ -168,13 +194,13 @@ impl Candles {
                     self.on_lost(*market, *stream, GapReason::Reconnect);
                 }
             }
-            Sign::Newest { market, id } if last_id == Some(*id) => {
-                let clock = self.clocks.get(&market.exchange());
-                let time = clock.and_then(|clock| clock.at(now));
-                let Some(Some(lanes)) = self.markets.get_mut(market.index()) else {
-                    return;
-                };
-                if let Some(time) = time {
+            Sign::Newest {
+                market,
+                id,
+                time: Some(time),
+            } if last_id == Some(*id) => {
+                // Its own time, not that of its arrival: it can come late, and trades of meanwhile after it.
+                if let Some(lanes) = self.lanes(*market) {
                     lanes.on_known_until(time.plus_nanos(-HEARTBEAT_NANOS));
                     self.settle(*market, now);
                 }

@@ -57,7 +57,7 @@ impl Task {
         let (topics, is_up) = match sign {
             Sign::Subscribed(topics) => (topics, true),
             Sign::Lost(topics) => (topics, false),
-            Sign::Newest { market, id } => {
+            Sign::Newest { market, id, .. } => {
                 self.freshness.on_newest(*market, *id, now);
                 // However it came, it is the newest.
                 if self.core.last_id(*market) == Some(*id) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::exchange::protocol::{DecodeError, Frame, Message, Output, Protocol, Reply};
 use crate::feed::{Sign, Topic};
-use crate::model::{Event, Market, Origin, Stream};
+use crate::model::{Event, Market, Origin, Stream, Timestamp};
 
 use super::normalise;
 use super::wire::{ErrorMessage, Head, Heartbeat, Match, Subscriptions, TickerMessage};
@@ -153,6 +153,7 @@ impl CoinbaseProtocol {
             (Some(product), Some(id)) if id > 0 => out.signs.push(Sign::Newest {
                 market: product.market,
                 id,
+                time: wire.time.and_then(|time| Timestamp::parse(&time)),
             }),
             _ => out.ignored += 1,
         }

@@ -70,6 +70,8 @@ pub(super) struct Heartbeat<'a> {
     /// A number, or one in quotes: ids have come both ways.
     #[serde(borrow)]
     pub last_trade_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub time: Option<Cow<'a, str>>,
 }
 
 /// The answer to every accepted request: all subscriptions that there are now.

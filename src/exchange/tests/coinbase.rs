@@ -6,7 +6,7 @@ use super::support::*;
 use crate::exchange::coinbase::{Coinbase, EXCHANGE};
 use crate::exchange::protocol::{Adapter, Reply};
 use crate::feed::{ProviderError, Sign, Topic};
-use crate::model::{Event, Instrument, Stream};
+use crate::model::{Event, Instrument, Stream, Timestamp};
 
 pub fn instrument(base: &str) -> Arc<Instrument> {
     Arc::new(Instrument::new(
@@ -102,14 +102,24 @@ fn a_heartbeat_names_the_newest_trade_where_trades_are_subscribed() {
         )
     };
     let market = instrument("BTC").market;
-    let newest = [Sign::Newest { market, id: 91 }];
+    let newest = |time| {
+        [Sign::Newest {
+            market,
+            id: 91,
+            time,
+        }]
+    };
+    let time = Timestamp::parse("2026-09-21T14:13:21.000000Z");
     let mut protocol = Coinbase.protocol();
     protocol.subscribe(&topics(&[instrument("BTC")]));
     for id in ["91", r#""91""#] {
-        assert_eq!(good(&mut *protocol, &beat("BTC-USD", id)).signs, newest);
+        assert_eq!(
+            good(&mut *protocol, &beat("BTC-USD", id)).signs,
+            newest(time)
+        );
     }
     let otherwise = r#"{"last_trade_id":91,"product_id":"BTC-USD","type":"heartbeat"}"#;
-    assert_eq!(good(&mut *protocol, otherwise).signs, newest);
+    assert_eq!(good(&mut *protocol, otherwise).signs, newest(None));
     for (product, id) in [
         ("BTC-USD", "0"),
         ("BTC-USD", "null"),

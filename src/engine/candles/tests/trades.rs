@@ -22,8 +22,8 @@ fn gap(state: GapState) -> Event {
     Event::Gap(Arc::new(Gap {
         market: btc(),
         stream: Stream::Trades,
-        from_id: Some(3),
-        to_id: Some(4),
+        from_id: Some(7),
+        to_id: Some(8),
         from: None,
         to: None,
         missing: Some(2),
@@ -31,6 +31,38 @@ fn gap(state: GapState) -> Event {
         state,
         reason: GapReason::Reconnect,
     }))
+}
+
+#[test]
+fn what_was_recovered_of_a_gap_before_it_is_told_hides_no_loss() {
+    let recovered = |id, seconds| {
+        let origin = crate::model::Origin::Repair;
+        Event::Trade(Trade {
+            origin,
+            ..trade(id, seconds, "6")
+        })
+    };
+    // 2 and 3 are lost, 4 is not: nothing is missing after it.
+    let mut bench = begun();
+    let lost = |to_id| {
+        let Event::Gap(gap) = gap(GapState::Partial) else {
+            unreachable!("a gap")
+        };
+        Event::Gap(Arc::new(Gap {
+            from_id: Some(2),
+            to_id: Some(to_id),
+            ..(*gap).clone()
+        }))
+    };
+    assert_eq!(bench.take(190, [recovered(4, 185), lost(4)]), "");
+    assert_eq!(bench.trade(5, 245, "7"), "");
+    let (ticket, _, asked) = bench.asked_rows();
+    assert_eq!(asked, span(0, 240));
+    let refused = Err(ProviderError::Refused("gone".into()));
+    assert_eq!(
+        bench.answer(ticket, refused),
+        "@0 5 5 5 5 1 1?, [60..180 0/? unrepairable repair_off], +@180 6 6 6 6 1 1?, ~@240 7 7 7 7 1 1"
+    );
 }
 
 #[test]
@@ -114,16 +146,22 @@ fn minutes_lost_as_a_whole_are_fetched_and_told_as_missed() {
     );
 }
 
+fn newest(id: u64, seconds: i64) -> Sign {
+    let time = Some(at(seconds));
+    let market = btc();
+    Sign::Newest { market, id, time }
+}
+
 #[test]
 fn a_heartbeat_that_names_the_last_trade_closes_what_is_over_for_a_second() {
     let mut bench = begun();
-    let newest = |id| Sign::Newest { market: btc(), id };
-    for (seconds, id, last_id) in [(60, 1, 1), (62, 2, 1)] {
+    // What came late says nothing of what happened since it was sent.
+    for (seconds, sent, id) in [(60, 60, 1), (62, 62, 2), (62, 59, 1)] {
         bench.pass(seconds);
-        bench.candles.on_sign(&newest(id), Some(last_id), bench.now);
+        bench.candles.on_sign(&newest(id, sent), Some(1), bench.now);
         assert_eq!(bench.told(), "");
     }
-    bench.candles.on_sign(&newest(1), Some(1), bench.now);
+    bench.candles.on_sign(&newest(1, 62), Some(1), bench.now);
     assert_eq!(bench.told(), "@0 5 5 5 5 1 1");
     assert_eq!(bench.trade(2, 61 + 60, "6"), "~@120 6 6 6 6 1 1");
 }
@@ -134,14 +172,14 @@ fn the_exchanges_clock_may_be_years_from_ours() {
     bench.ahead = 86_400 * 365;
     let year = bench.ahead;
     bench.trade(1, year + 5, "5");
-    let newest = Sign::Newest {
-        market: btc(),
-        id: 1,
-    };
-    bench.pass(year + 30);
-    bench.candles.on_sign(&newest, Some(1), bench.now);
-    assert_eq!(bench.told(), "");
+    for seconds in [30, 60] {
+        bench.pass(year + seconds);
+        let newest = newest(1, year + seconds);
+        bench.candles.on_sign(&newest, Some(1), bench.now);
+        assert_eq!(bench.told(), "");
+    }
     bench.pass(year + 61);
+    let newest = newest(1, year + 61);
     bench.candles.on_sign(&newest, Some(1), bench.now);
     assert_eq!(bench.told(), format!("@{year} 5 5 5 5 1 1"));
 }

@@ -165,7 +165,9 @@ impl World {
             Happening::Subscribed => self.core.on_sign(&Sign::Subscribed(topics()), now, at),
             Happening::Newest(id) => {
                 let market = market();
-                self.core.on_sign(&Sign::Newest { market, id }, now, at);
+                let time = None;
+                let newest = Sign::Newest { market, id, time };
+                self.core.on_sign(&newest, now, at);
             }
             Happening::Answer(ticket, answer) => {
                 let out = &mut self.out;

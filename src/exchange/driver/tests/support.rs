@@ -313,7 +313,7 @@ impl Feed {
     /// The newest trades that heartbeats told of since the last call.
     pub fn newest(&mut self) -> Vec<(Market, u64)> {
         let newest = |sign: &Sign| match sign {
-            Sign::Newest { market, id } => Some((*market, *id)),
+            Sign::Newest { market, id, .. } => Some((*market, *id)),
             _ => None,
         };
         let told = self.signs.iter().filter_map(newest).collect();
