@@ -345,7 +345,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__monitor)
-            opts="-s -1 -n -d -p -c -o -q -v -h --symbols --stream --once --count --duration --refresh --summary --field --where --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
+            opts="-s -1 -n -d -p -c -o -q -v -h --symbols --stream --interval --history --since --until --strategy --fee --slippage --once --count --duration --refresh --summary --field --where --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -360,6 +360,34 @@ _tickwire() {
                     return 0
                     ;;
                 --stream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --history)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --strategy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fee)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --slippage)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -57,12 +57,19 @@ complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "symbols" -d 'List
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "test" -d 'Grade a feed from A to F'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s s -l symbols -d 'The same, separated by commas' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l stream -d 'What to follow: ticker, trades' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l stream -d 'What to follow: ticker, trades, candles [default: ticker; with --strategy only its signals]' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l interval -d 'How long candles are; the first is what functions and strategies are over unless they say: 1s 5s 15s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w [default: 1m]' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l history -d 'First the newest so many closed candles, or trades, of each symbol and interval, then live' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l since -d 'First the past from this time on, then live: 2026-01-31, 2026-01-31T14:00:00Z, or 2d for two days ago' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l until -d 'End here; in the past, or now: a download' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l strategy -d 'Signals of a strategy at the close of each candle: sma_cross(10,30), rsi(14,30,70), macd, bollinger, or the name of one in [strategies]; over --since and --until a backtest' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l fee -d 'What each fill of a backtest costs, as in 0.1%' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l slippage -d 'How much worse than the open of the next candle each fill is, as in 0.05%' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s n -l count -d 'Exit after so many events, all symbols together' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s d -l duration -d 'Exit after so long' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l refresh -d 'How often the screen is redrawn; nothing with -1' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l summary -d 'A market summary on stderr that often, told after the table is left; nothing with -1' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l field -d 'Only these fields (price, bid, ask, spread, volume_24h, timestamp and more) or what is computed from them' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l field -d 'Only these fields (price, bid, ask, spread, volume_24h, timestamp and more), indicators, or what is computed from them' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l where -d 'Only events for which this holds, as in price > 50000 and spread_bps < 5' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
@@ -95,7 +102,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l hysteresis -
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l for -d 'Fire only when the condition has held so long' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l max-fires -d 'At most so many firings in such a time: 3/1d' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l rearm -d 'What must be true before it can fire again; default: the opposite of the condition' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l since-last -d 'Whether a named rule looks at the trades since its last check' -r -f -a "on\t'They are judged, in their order'
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l since-last -d 'Whether a named rule looks at the trades, or candles, since its last check' -r -f -a "on\t'They are judged, in their order'
 off\t'Only the moment of the check counts'"
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l webhook -d 'Do one of the [actions] of the configuration, or post to an address' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l reset -d 'Forget what a named rule remembers' -r

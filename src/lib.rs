@@ -1,5 +1,5 @@
-//! Live crypto market data: tickers and trades from several exchanges, as one ordered stream of events with
-//! exact decimals. The `tickwire` binary is a thin layer over this crate.
+//! Crypto market data: tickers, trades and candles from several exchanges, live and of the past, as one ordered
+//! stream of events with exact decimals. The `tickwire` binary is a thin layer over this crate.
 //!
 //! Providers feed an [`engine::Engine`], the engine feeds [`engine::Subscription`]s. The mock needs no network:
 //!
@@ -28,7 +28,8 @@
 //!
 //! For real data take `Live::new(Kraken, LiveOptions::default())?` from [`exchange`] in place of the mock;
 //! nothing else changes. [`engine::Engine::on_event`] calls functions instead; an [`exchange::Adapter`] of your
-//! own adds an exchange without any code for sockets.
+//! own adds an exchange without any code for sockets. Candles are a stream like others,
+//! [`model::Stream::Candles`]; a [`timeline::Timeline`] puts the past before it.
 //!
 //! # Layers
 //!

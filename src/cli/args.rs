@@ -134,7 +134,10 @@ Examples:
   tickwire monitor BTC --stream trades | jq     JSON Lines
   tickwire monitor BTC --stream trades --where 'price * size > 100000'
   tickwire monitor BTC --stream candles --interval 5m --history 100
-  tickwire monitor BTC --stream candles --since 2026-01-01 --until 2026-02-01 -o csv > btc.csv
+  tickwire monitor BTC --stream candles --interval 1d --since 2026-01-01 --until 2026-02-01 -o csv > btc.csv
+  tickwire monitor BTC -1 --field 'rsi(14,1h)'  an indicator
+  tickwire monitor BTC --strategy 'sma_cross(10,30)' --interval 1h --since 30d --until now --fee 0.1%
+                                                a backtest
   tickwire monitor BTC ETH -p mock              without any exchange")]
 pub struct MonitorArgs {
     /// Symbols in any spelling: BTC, btc-usd, BTC/USD, BTCUSDT, kraken:BTC/USD; - reads them from stdin
@@ -154,11 +157,11 @@ pub struct MonitorArgs {
     #[arg(long, value_name = "STREAMS", value_delimiter = ',')]
     pub stream: Vec<String>,
 
-    /// How long candles are, and the default of functions: 1s 5s 15s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w [default: 1m]
+    /// How long candles are; the first is what functions and strategies are over unless they say: 1s 5s 15s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w [default: 1m]
     #[arg(long, value_name = "INTERVALS", value_delimiter = ',')]
     pub interval: Vec<crate::model::Interval>,
 
-    /// First so many of the past, then live
+    /// First the newest so many closed candles, or trades, of each symbol and interval, then live
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["since", "until", "once"])]
     pub history: Option<u64>,
 
@@ -166,7 +169,7 @@ pub struct MonitorArgs {
     #[arg(long, value_name = "TIME", conflicts_with = "once")]
     pub since: Option<String>,
 
-    /// End here; in the past: a download
+    /// End here; in the past, or now: a download
     #[arg(long, value_name = "TIME", requires = "since")]
     pub until: Option<String>,
 
@@ -202,7 +205,7 @@ pub struct MonitorArgs {
     #[arg(long, value_name = "DUR", value_parser = crate::duration::parse)]
     pub summary: Option<Duration>,
 
-    /// Only these fields (price, bid, ask, spread, volume_24h, timestamp and more) or what is computed from them
+    /// Only these fields (price, bid, ask, spread, volume_24h, timestamp and more), indicators, or what is computed from them
     #[arg(long, value_name = "A,B")]
     pub field: Vec<String>,
 
@@ -308,11 +311,16 @@ Examples:
                                                      for cron: once each time it becomes true
   tickwire alert BTC 'price > open_24h * 102%' --explain
                                                      what it means and fetches, the values now
+  tickwire alert BTC 'rsi(14, 1h) < 30 and price > sma(200, 1d)' --once
+                                                     from one or two requests per interval
   tickwire alert --once                              every [[alert]] of the configuration
 
 Conditions:
   fields     price, bid, ask, spread, spread_bps, age, change_percent_24h, volume_24h, size, side …
-  elsewhere  ETH/USD.price, kraken:BTC/USD.bid
+  functions  sma(n), ema(n), rsi(n), macd(f, s, n), macd_signal(f, s, n), bb_upper(n, k), bb_middle(n, k),
+             bb_lower(n, k), atr(n), vwap(n), highest(n), lowest(n) over candles of 1m, or of an interval
+             that comes last: rsi(14, 1h); pct_change(15m), crosses_above(a, b), crosses_below(a, b)
+  elsewhere  ETH/USD.price, kraken:BTC/USD.bid, ETH/USD.sma(20)
   operators  or, and, not; < <= > >= == !=; + - * /; abs(x), min(a, b), max(a, b)
   values     50_000, 0.5, 30s, 15m, buy, 'BTC/USD'; 4% (4 beside a percentage, 0.04 anywhere else)
 
@@ -373,7 +381,7 @@ pub struct AlertArgs {
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     pub rearm: Option<String>,
 
-    /// Whether a named rule looks at the trades since its last check
+    /// Whether a named rule looks at the trades, or candles, since its last check
     #[arg(long, value_name = "WHEN", default_value = "on")]
     pub since_last: SinceLast,
 

@@ -26,6 +26,8 @@ const PAUSES: [Duration; 5] = [
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// How far the clocks of an exchange and of this machine may be apart.
 const CLOCKS: i64 = 60_000_000_000;
+/// Until what has just ended can be asked for.
+const JUST_ENDED: Duration = Duration::from_secs(6);
 /// The newest so many candles are looked for until that many are found: some exchanges tell none for an interval
 /// without trades.
 const LAST_MAX: usize = 10_000;
@@ -73,7 +75,12 @@ pub(super) struct Asking {
 
 impl Asking {
     /// Asks for the past until its end. An error is the last that is told.
-    pub async fn run(self, past: Past) {
+    pub async fn run(mut self, past: Past) {
+        if self.provider.traits().own_clock
+            && let Ok(time) = self.provider.server_time().await
+        {
+            self.now = time.time;
+        }
         let result = match (past, self.topic.stream) {
             (Past::Last(n), Stream::Candles(interval)) if n <= LAST_MAX => {
                 self.last_candles(n, interval).await
@@ -140,6 +147,10 @@ impl Asking {
                 until.is_some_and(|until| progress.until < interval.open_of(until.min(self.now)));
             // Nothing was traded after the last ones: only the exchange's clock tells that they are over.
             if is_short && progress.asks_time() {
+                if wanted.plus_nanos(CLOCKS) >= self.now {
+                    // REST may not have yet what has only just ended.
+                    tokio::time::sleep(JUST_ENDED).await;
+                }
                 let time = self.provider.server_time().await;
                 closed_before = time.map_or(closed_before, |time| time.time);
                 continue;

@@ -7,8 +7,9 @@ use crate::model::{Event, Timestamp, Trade};
 #[derive(Debug)]
 pub(super) struct Joint {
     contiguous: bool,
-    /// Candles: what begins before this is told. Trades: what happened before it, where no id says more.
-    until: Timestamp,
+    /// Candles: what begins before this is told. Trades: what happened before it, where no id says more. `None`:
+    /// nothing has been told yet, and it is not known where it begins.
+    until: Option<Timestamp>,
     last: Option<Trade>,
     is_joined: bool,
 }
@@ -34,8 +35,8 @@ pub(super) enum Missing {
 }
 
 impl Joint {
-    /// Nothing is told yet; the past begins at `from`.
-    pub fn new(from: Timestamp, contiguous: bool) -> Self {
+    /// Nothing is told yet; the past begins at `from`, where that is known.
+    pub fn new(from: Option<Timestamp>, contiguous: bool) -> Self {
         Self {
             contiguous,
             until: from,
@@ -46,7 +47,7 @@ impl Joint {
 
     /// Everything before this moment is told, or told as missing.
     pub fn reach(&mut self, until: Timestamp) {
-        self.until = self.until.max(until);
+        self.until = self.until.max(Some(until));
     }
 
     /// Takes what the past tells.
@@ -59,9 +60,9 @@ impl Joint {
     }
 
     /// Up to where everything is told.
-    pub fn until(&self) -> Timestamp {
-        let after = |last: Trade| last.timestamp.plus_nanos(1);
-        self.until.max(self.last.map_or(self.until, after))
+    pub fn until(&self) -> Option<Timestamp> {
+        let last = self.last.map(|last| last.timestamp.plus_nanos(1));
+        self.until.max(last)
     }
 
     /// What was between is told, or told as missing: the next live event follows.
@@ -72,35 +73,37 @@ impl Joint {
     /// Where the live stream begins.
     pub fn on_live(&mut self, event: &Event) -> Step {
         match event {
-            Event::Candle(candle) if candle.open_time < self.until && !self.is_joined => {
-                Step::Known
-            }
-            Event::Candle(candle) if !self.is_joined && candle.open_time > self.until => {
-                Step::Ask(Missing::Candles(Span {
-                    from: self.until,
-                    until: candle.open_time,
-                }))
-            }
-            Event::Trade(trade) => self.on_trade(trade),
-            Event::Candle(_) => {
-                self.is_joined = true;
-                Step::Tell
-            }
+            Event::Candle(candle) if !self.is_joined => self.on_candle(candle.open_time),
+            Event::Trade(trade) if !self.is_joined => self.on_trade(trade),
             _ => Step::Tell,
         }
     }
 
-    fn on_trade(&mut self, trade: &Trade) -> Step {
-        if self.is_joined {
-            return Step::Tell;
+    fn on_candle(&mut self, open_time: Timestamp) -> Step {
+        match self.until {
+            Some(until) if open_time < until => Step::Known,
+            Some(until) if open_time > until => Step::Ask(Missing::Candles(Span {
+                from: until,
+                until: open_time,
+            })),
+            _ => {
+                self.is_joined = true;
+                Step::Tell
+            }
         }
+    }
+
+    fn on_trade(&mut self, trade: &Trade) -> Step {
         let Some(last) = self.last else {
             // Nothing was traded until then; whether something was since, nobody has said.
-            let after = TradeMark {
-                id: None,
-                time: self.until,
+            let after = self.until.map(|time| TradeMark { id: None, time });
+            return match after {
+                Some(after) => Step::Ask(Missing::Trades(after, trade.id)),
+                None => {
+                    self.is_joined = true;
+                    Step::Tell
+                }
             };
-            return Step::Ask(Missing::Trades(after, trade.id));
         };
         if trade.id <= last.id {
             return Step::Known;
@@ -170,7 +173,7 @@ mod tests {
 
     #[test]
     fn candles_that_the_past_has_told_are_not_told_again() {
-        let mut joint = Joint::new(at(0), true);
+        let mut joint = Joint::new(Some(at(0)), true);
         joint.told(&candle(4, true));
         assert_eq!(joint.on_live(&candle(4, false)), Step::Known);
         assert_eq!(joint.on_live(&candle(4, true)), Step::Known);
@@ -185,7 +188,7 @@ mod tests {
 
     #[test]
     fn candles_between_the_past_and_the_first_live_one_are_asked_for() {
-        let mut joint = Joint::new(at(0), true);
+        let mut joint = Joint::new(Some(at(0)), true);
         joint.reach(at(5));
         let between = Span {
             from: at(5),
@@ -197,14 +200,14 @@ mod tests {
         );
         joint.told(&candle(7, true));
         assert_eq!(joint.on_live(&candle(8, false)), Step::Tell);
-        let mut given_up = Joint::new(at(5), true);
+        let mut given_up = Joint::new(Some(at(5)), true);
         given_up.join();
         assert_eq!(given_up.on_live(&candle(8, false)), Step::Tell);
     }
 
     #[test]
     fn trades_are_joined_by_their_ids() {
-        let mut joint = Joint::new(at(0), true);
+        let mut joint = Joint::new(Some(at(0)), true);
         joint.told(&trade(5));
         assert_eq!(joint.on_live(&trade(4)), Step::Known);
         let after = TradeMark {
@@ -221,7 +224,7 @@ mod tests {
             Step::Tell,
             "that is the engine's to know"
         );
-        let mut sparse = Joint::new(at(0), false);
+        let mut sparse = Joint::new(Some(at(0)), false);
         sparse.told(&trade(5));
         assert_eq!(sparse.on_live(&trade(8)), Step::Tell);
     }

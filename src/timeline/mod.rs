@@ -164,7 +164,7 @@ impl Timeline {
                 provider,
                 from,
                 until,
-                joint: Joint::new(from, contiguous),
+                joint: Joint::new(past.begin(), contiguous),
                 parts: Some(parts),
                 past: VecDeque::new(),
                 forming: None,
@@ -216,7 +216,8 @@ impl Timeline {
         }
         let share = |lane: &Lane| {
             let whole = lane.until.seconds_since(lane.from);
-            let told = lane.joint.until().seconds_since(lane.from);
+            let until = lane.joint.until().unwrap_or(lane.from);
+            let told = until.seconds_since(lane.from);
             if whole > 0.0 {
                 (told / whole).clamp(0.0, 1.0)
             } else {
@@ -474,6 +475,14 @@ impl Lane {
 }
 
 impl Past {
+    /// Where it begins, if that is known before it is asked for.
+    fn begin(self) -> Option<Timestamp> {
+        match self {
+            Self::Since(from, _) => Some(from),
+            Self::Last(_) => None,
+        }
+    }
+
     fn span(self, topic: &Topic, now: Timestamp) -> (Timestamp, Timestamp) {
         match (self, topic.stream) {
             (Self::Since(from, until), _) => (from, until.unwrap_or(now).min(now)),

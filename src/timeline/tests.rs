@@ -174,6 +174,9 @@ impl Provider for Script {
         if let Some(error) = self.failures.lock().unwrap().pop() {
             return stream::iter([Err(error)]).boxed();
         }
+        if at(self.reach) >= span.until {
+            return stream::empty().boxed();
+        }
         let over = (self.clock.now().nanos() - self.lag).div_euclid(MINUTE);
         let first = Interval::M1.first_from(span.from).nanos() / MINUTE;
         let first = first.max(self.reach);
@@ -333,6 +336,20 @@ async fn where_the_exchange_s_history_ends_is_said() {
     let past = Past::Since(at(3), Some(at(9)));
     let (words, _) = told(script, vec![(STREAM, past)], false).await;
     assert_eq!(words, ["gap 3..7 source_limit", "7", "8"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_span_of_which_nothing_can_be_had_is_a_gap() {
+    let script = Script {
+        reach: 50,
+        ..script(100 * MINUTE)
+    };
+    let past = Past::Since(at(3), Some(at(9)));
+    let (words, ended) = told(script, vec![(STREAM, past)], false).await;
+    assert_eq!(
+        (words, ended),
+        (vec!["gap 3..9 source_limit".to_string()], Ended::Over)
+    );
 }
 
 #[tokio::test(start_paused = true)]

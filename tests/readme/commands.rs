@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::blocks::{Block, Line, blocks, commands, unquoted};
+use crate::blocks::{Block, Line, blocks, blocks_of, commands, unquoted};
 use crate::root;
 use crate::stage::Stage;
 
@@ -58,6 +58,7 @@ fn commands_end_as_told_and_print_what_is_shown() {
         .filter(|(_, block)| block.language == "sh")
     {
         stage.reset();
+        configure(&stage);
         let mut last = None;
         for mut line in commands(block) {
             line.text = as_installed(&line.text);
@@ -98,6 +99,18 @@ fn commands_end_as_told_and_print_what_is_shown() {
     }
     assert!(ran >= 30, "README has lost its commands: {ran}");
     assert!(compared >= 12, "README has lost its outputs: {compared}");
+}
+
+/// With the strategies that README defines.
+fn configure(stage: &Stage) {
+    let shown = blocks_of("toml");
+    let strategies = shown
+        .iter()
+        .find(|block| block.section == "Strategies")
+        .expect("README defines strategies");
+    let folder = stage.home().join(".config/tickwire");
+    fs::create_dir_all(&folder).expect("the folder is ours");
+    fs::write(folder.join("config.toml"), &strategies.text).expect("the folder is ours");
 }
 
 /// Whether a command prints nothing on stdout.

@@ -37,6 +37,8 @@ impl Stage {
         ] {
             let config = SimConfig {
                 rate: 10.0,
+                // Ten years: README has dates that do not move.
+                candle_history: 5_256_000,
                 ..SimConfig::new(venue)
             };
             let sim = runtime.block_on(Sim::start(config)).expect("a port");
@@ -69,8 +71,11 @@ impl Stage {
             let _ = fs::remove_dir_all(&path);
             fs::create_dir(path).expect("the folder is ours");
         }
-        let file = "config.example.toml";
-        fs::copy(root().join(file), self.work().join(file)).expect("a file of the checkout");
+        let strategies = "examples/strategies";
+        fs::create_dir_all(self.work().join(strategies)).expect("the folder is ours");
+        for file in ["config.example.toml", "examples/strategies/model.py"] {
+            fs::copy(root().join(file), self.work().join(file)).expect("a file of the checkout");
+        }
     }
 
     /// An exchange, to make it misbehave.
@@ -163,6 +168,7 @@ fn is_endless(command: &str) -> bool {
         "--count",
         "-d",
         "--duration",
+        "--until",
         "|",
         "--help",
     ];

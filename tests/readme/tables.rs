@@ -11,8 +11,8 @@ use tickwire::exchange::{Adapter, Profile};
 use tickwire::feed::Provider;
 use tickwire::grade::RULES;
 use tickwire::model::{
-    Event, Exchange, Field, Gap, GapReason, GapState, JsonWriter, Market, Status, StatusState,
-    Stream, Timestamp,
+    Event, Exchange, Field, Gap, GapReason, GapState, Interval, JsonWriter, Market, Status,
+    StatusState, Stream, Timestamp,
 };
 
 use crate::blocks::Line;
@@ -80,7 +80,7 @@ fn the_exit_codes_are_those_of_the_help() {
 }
 
 #[test]
-fn ticker_and_trade_have_the_fields_that_are_listed() {
+fn ticker_trade_and_candle_have_the_fields_that_are_listed() {
     let text = readme();
     let names = |stream| -> Vec<String> {
         Field::of(stream)
@@ -89,7 +89,11 @@ fn ticker_and_trade_have_the_fields_that_are_listed() {
             .collect()
     };
     let stage = Stage::new();
-    for (stream, kind) in [(Stream::Ticker, "ticker"), (Stream::Trades, "trade")] {
+    for (stream, kind) in [
+        (Stream::Ticker, "ticker"),
+        (Stream::Trades, "trade"),
+        (Stream::Candles(Interval::M1), "candle"),
+    ] {
         let listed = fields_below(&text, &format!("`{kind}`: "));
         assert_eq!(listed, names(stream));
         let outcome = stage.run(&Line::new(format!(
@@ -103,9 +107,8 @@ fn ticker_and_trade_have_the_fields_that_are_listed() {
         assert_eq!(keys(printed), listed);
     }
     for field in Field::ALL {
-        let listed = Stream::PLAIN
-            .iter()
-            .any(|&stream| Field::of(stream).contains(field));
+        let listed = Stream::all().any(|stream| Field::of(stream).contains(field))
+            || Field::SIGNAL.contains(field);
         let extra = text
             .lines()
             .skip_while(|line| !line.starts_with("Two more fields"))
@@ -121,7 +124,8 @@ fn gap_and_status_have_the_fields_that_are_listed() {
     let market = Market::new(Exchange::new("kraken"), "BTC", "USD");
     let gap = Event::Gap(Arc::new(Gap {
         market,
-        stream: Stream::Trades,
+        // The one that has all of them.
+        stream: Stream::Candles(Interval::M1),
         from_id: None,
         to_id: None,
         from: None,
@@ -211,6 +215,45 @@ fn an_alert_has_the_fields_that_are_listed() {
     let outcome = Stage::new().run(&Line::new("tickwire alert BTC 'price > 1' --once -p mock"));
     let listed = fields_below(&readme(), "`alert`: ");
     assert_eq!(keys(outcome.stdout.trim_end()), listed);
+}
+
+#[test]
+fn a_signal_has_the_fields_that_are_listed() {
+    let outcome = Stage::new().run(&Line::new(
+        "tickwire monitor BTC -p mock --strategy macd --since 1d --until now -n 1",
+    ));
+    let listed = fields_below(&readme(), "`signal`: ");
+    assert_eq!(keys(outcome.stdout.trim_end()), listed);
+}
+
+#[test]
+fn the_lengths_of_candles_are_those_of_the_adapters() {
+    let profiles = [Kraken.profile(), Binance.profile(), Coinbase.profile()];
+    let text = readme();
+    let rows = table(&text, "| provider | lengths it streams |");
+    assert_eq!(rows.len(), profiles.len() + 1);
+    let lengths = |all: &[Interval]| match all {
+        [] => "none".to_string(),
+        all => all.iter().map(|i| i.name()).collect::<Vec<_>>().join(" "),
+    };
+    for (row, profile) in rows.iter().zip(profiles) {
+        let candles = profile.candles;
+        let reach = candles.reach.map_or("all".into(), |rows| {
+            format!("the newest {rows} rows of a length")
+        });
+        assert_eq!(
+            row[1..],
+            [
+                lengths(candles.streams),
+                lengths(candles.history),
+                candles.page.to_string(),
+                reach
+            ]
+        );
+    }
+    assert!(Mock::default().traits().candles.is_empty());
+    let all = lengths(&Interval::ALL);
+    assert!(text.replace('\n', " ").contains(&all), "{all}");
 }
 
 #[test]

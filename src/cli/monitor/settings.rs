@@ -271,10 +271,10 @@ fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     one.into_iter().chain(other).min()
 }
 
-/// How long it is until then; `None` where that is over.
+/// How long it is until then; `None` where that is over, or now.
 fn time_until(moment: Timestamp, now: Timestamp) -> Option<Duration> {
     let nanos = u64::try_from(moment.nanos() - now.nanos()).ok()?;
-    Some(Duration::from_nanos(nanos))
+    (nanos > 0).then(|| Duration::from_nanos(nanos))
 }
 
 /// What of the past is wanted, and when the end is.

@@ -16,7 +16,8 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::time::Instant;
 
 use crate::feed::{
-    Answer, Command, FeedIo, FeedStats, Pages, Provider, ProviderError, Span, Topic, Traits,
+    Answer, Command, FeedIo, FeedStats, Pages, Provider, ProviderError, ServerTime, Span, Topic,
+    Traits,
 };
 use crate::model::{
     Candle, Clock, Event, Exchange, Field, Instrument, Interval, Stream, SystemClock, Ticker,
@@ -276,6 +277,18 @@ impl Provider for Mock {
             Some(past) => stream::iter(past.pages(interval, span).map(Ok)).boxed(),
             None => refused(format!("{} is not listed", of.market)),
         }
+    }
+
+    /// Only where its clock is not this machine's.
+    fn server_time(&self) -> BoxFuture<'_, Result<ServerTime, ProviderError>> {
+        let now = self.clock.now();
+        let time = self.start.map(|time| ServerTime {
+            time,
+            sent_at: now,
+            received_at: now,
+        });
+        let none = || ProviderError::Refused(format!("{EXCHANGE} tells no time of its own"));
+        Box::pin(std::future::ready(time.ok_or_else(none)))
     }
 
     fn run(self: Arc<Self>, io: FeedIo) -> BoxFuture<'static, ()> {
