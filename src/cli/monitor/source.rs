@@ -155,11 +155,21 @@ impl From<Ended> for Stop {
                 error,
             } => {
                 let why = clipped(&error.to_string());
-                let message = format!("{market} {}: told until {from}: {why}", stream.name());
-                Self::Error(CliError {
-                    retryable: error.is_retryable(),
-                    ..CliError::unknown(error.code(), message)
-                        .hint(format!("--since {from} goes on from there"))
+                // What is refused is refused again.
+                let is_retryable = error.is_retryable();
+                let told = match is_retryable {
+                    true => format!(": told until {from}"),
+                    false => String::new(),
+                };
+                let message = format!("{market} {}{told}: {why}", stream.name());
+                let error = CliError::unknown(error.code(), message);
+                let hint = format!("--since {from} goes on from there");
+                Self::Error(match is_retryable {
+                    true => error.hint(hint),
+                    false => CliError {
+                        retryable: false,
+                        ..error
+                    },
                 })
             }
         }
