@@ -121,9 +121,11 @@ impl Tracker {
         let bars: Vec<&Bars> = evidence.bars.iter().map(|bars| &**bars).collect();
         if self.is_computed() {
             let counts = !matches!(evidence.since, Since::Nothing);
-            let mark = marks.get(&self.market).filter(|_| counts);
-            let since = mark.map(|mark| mark.time);
-            self.follow(&bars, since, &mut views, now, &mut outcomes);
+            let since = |market: Market| {
+                let mark = marks.get(&market).filter(|_| counts);
+                mark.map(|mark| mark.time)
+            };
+            self.follow(&bars, &since, &mut views, now, &mut outcomes);
         }
         evidence.put_into(&mut views, now);
         let at = evidence.time_of(self.market, now);
@@ -141,7 +143,10 @@ impl Tracker {
         if truth != Truth::Unknown {
             self.pass(&views, now, now, &mut outcomes);
         }
-        for market in self.priced_markets() {
+        let followed = self.followed(&bars);
+        let is_followed = |market: &Market| followed.iter().any(|(known, _)| known == market);
+        let priced = self.priced_markets().into_iter();
+        for market in priced.filter(|market| !is_followed(market)) {
             let before = marks.get(&market).copied();
             let steady = matches!(evidence.since, Since::Steady(..));
             let after = match (pasts.get(&market), evidence.trades.get(&market)) {
@@ -156,15 +161,13 @@ impl Tracker {
                 marks.insert(market, after);
             }
         }
-        for (market, last) in self.followed(&bars) {
+        for (market, last) in &followed {
             let mark = Mark {
                 id: None,
                 time: last.close_time(),
                 price: Some(last.close),
             };
-            if !self.priced_markets().contains(&market) {
-                marks.insert(market, mark);
-            }
+            marks.insert(*market, mark);
         }
         Checked {
             outcomes,
@@ -273,7 +276,7 @@ impl Evidence {
     pub fn show(&self, tracker: &mut Tracker, views: &mut Views, now: Timestamp) {
         let bars: Vec<&Bars> = self.bars.iter().map(|bars| &**bars).collect();
         if tracker.is_computed() {
-            tracker.follow(&bars, None, views, now, &mut Vec::new());
+            tracker.follow(&bars, &|_| None, views, now, &mut Vec::new());
         }
         self.put_into(views, now);
         tracker.look(views, now);

@@ -16,12 +16,13 @@ pub struct Bars {
 }
 
 impl Tracker {
-    /// Takes the candles that it is computed from, in the order of time. Those that ended after `since` are judged as
-    /// they were at their end; the others, and the forming ones, are only looked at.
+    /// Takes the candles that it is computed from, in the order of time. Those that ended after the moment that `since`
+    /// gives for their market are judged as things were at their end; the others, and the forming ones, are only looked
+    /// at.
     pub fn follow(
         &mut self,
         bars: &[&Bars],
-        since: Option<Timestamp>,
+        since: &dyn Fn(Market) -> Option<Timestamp>,
         views: &mut Views,
         now: Timestamp,
         out: &mut Vec<Outcome>,
@@ -34,7 +35,7 @@ impl Tracker {
             self.pass(views, at.min(now), now, out);
             views.update(&Event::Candle(candle.clone()), at);
             views.seed_price(candle.market, candle.close, at);
-            match since {
+            match since(candle.market) {
                 Some(since) if at > since && at <= now => self.observe(views, at, at, out),
                 _ => self.look(views, at),
             }

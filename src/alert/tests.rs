@@ -1,6 +1,7 @@
 //! The machine by examples and, over random paths, by what must always be true of it.
 
 mod bars;
+mod computed;
 mod examples;
 mod holes;
 mod properties;

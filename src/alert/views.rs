@@ -84,12 +84,7 @@ fn stream_of(field: Field) -> Option<Stream> {
 fn is_of_all(field: Field) -> bool {
     matches!(
         field,
-        Field::Open
-            | Field::High
-            | Field::Low
-            | Field::Volume
-            | Field::QuoteVolume
-            | Field::Trades
+        Field::Open | Field::High | Field::Low | Field::Volume | Field::QuoteVolume | Field::Trades
     )
 }
 

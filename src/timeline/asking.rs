@@ -95,7 +95,9 @@ impl Asking {
     }
 
     fn before_now(&self, interval: Interval, n: usize) -> Timestamp {
-        let back = interval.nanos().saturating_mul(n as i64);
+        let back = interval
+            .nanos()
+            .saturating_mul(i64::try_from(n).unwrap_or(i64::MAX));
         interval.open_of(self.now).plus_nanos(-back)
     }
 
@@ -142,6 +144,10 @@ impl Asking {
                 closed_before = time.map_or(closed_before, |time| time.time);
                 continue;
             }
+            if is_short {
+                let until = interval.open_of(wanted.min(self.now));
+                self.tell_missing(progress.until, until).await;
+            }
             return Ok(());
         }
     }
@@ -155,82 +161,93 @@ impl Asking {
         };
         let mut found = Newest::default();
         let mut length = n.max(1) as i64;
-        for _ in 0..LOOKS {
-            let page = self.whole(interval, span, self.closed_before()).await?;
-            let covers = page.covers;
-            let nothing = page.items.is_empty() && found.pages > 0;
-            found.add_before(page);
-            if covers.from > span.from {
-                found.limit = Some(Span {
-                    from: span.from,
-                    until: covers.from,
-                });
+        for look in 0..LOOKS {
+            let pages = self.whole(interval, span, self.closed_before()).await?;
+            let begin = pages.first().map_or(span.until, |page| page.covers.from);
+            let nothing = look > 0 && pages.iter().all(|page| page.items.is_empty());
+            found.add_before(self.told(
+                pages,
+                Span {
+                    from: begin,
+                    ..span
+                },
+            ));
+            if begin > span.from {
+                let begin = begin.min(interval.open_of(self.now));
+                found.limit =
+                    (begin > span.from).then(|| self.gap(span.from, begin, GapReason::SourceLimit));
+                break;
             }
-            if found.candles.len() >= n || covers.from > span.from || nothing {
+            if found.count >= n || nothing {
                 break;
             }
             length = length.saturating_mul(4);
+            let back = interval.nanos().saturating_mul(-length);
             span = Span {
-                from: span
-                    .from
-                    .plus_nanos(interval.nanos().saturating_mul(-length)),
+                from: span.from.plus_nanos(back),
                 until: span.from,
             };
         }
-        let surplus = found.candles.len().saturating_sub(n);
-        found.candles.drain(..surplus);
-        let mut events: Vec<Event> = Vec::with_capacity(found.candles.len() + 1);
-        if let (true, Some(limit)) = (found.candles.len() < n, found.limit) {
-            events.push(self.gap(limit.from, limit.until, GapReason::SourceLimit));
-        }
-        events.extend(found.candles.into_iter().map(candle_event));
-        self.count.fetch_add(events.len() as u64, Ordering::Relaxed);
+        found.keep(n);
+        let limit = found.limit.take().filter(|_| found.count < n);
+        let mut events: Vec<Event> = Vec::with_capacity(found.events.len() + 1);
+        events.extend(limit);
+        events.extend(found.events);
+        self.count.fetch_add(found.count as u64, Ordering::Relaxed);
         let part = Part {
             events,
             until: found.until.unwrap_or(span.from),
-            forming: found.forming.map(candle_event),
+            forming: found.forming,
         };
         let _ = self.parts.send(Ok(part)).await;
         Ok(())
     }
 
-    /// All pages of a span as one.
+    /// What pages tell of a span: their candles, and gaps for what lies between them.
+    fn told(&self, pages: Vec<Page<Candle>>, span: Span) -> Told {
+        let mut told = Told {
+            events: Vec::new(),
+            until: span.from,
+            forming: None,
+        };
+        for page in pages {
+            let begin = page.covers.from.min(span.until);
+            if begin > told.until {
+                told.events
+                    .push(self.gap(told.until, begin, GapReason::SourceLimit));
+            }
+            told.events.extend(page.items.into_iter().map(candle_event));
+            told.until = told.until.max(page.covers.until.min(span.until));
+            told.forming = page.forming.map(candle_event);
+        }
+        told
+    }
+
+    /// All pages of a span.
     async fn whole(
         &self,
         interval: Interval,
         span: Span,
         closed_before: Timestamp,
-    ) -> Result<Page<Candle>, Failed> {
+    ) -> Result<Vec<Page<Candle>>, Failed> {
         let mut progress = Progress::new(span.from);
         'again: loop {
             let of = self.topic.instrument.clone();
             let mut pages = self
                 .provider
                 .candle_history(of, interval, span, closed_before);
-            let mut whole: Option<Page<Candle>> = None;
+            let mut whole = Vec::new();
             while let Some(page) = pages.next().await {
-                match (page, &mut whole) {
-                    (Ok(page), None) => whole = Some(page),
-                    (Ok(page), Some(whole)) => {
-                        whole.covers.until = page.covers.until;
-                        whole.items.extend(page.items);
-                        whole.forming = page.forming;
-                    }
-                    (Err(error), _) => {
+                match page {
+                    Ok(page) => whole.push(page),
+                    Err(error) => {
                         drop(pages);
                         progress.wait_after(error).await?;
                         continue 'again;
                     }
                 }
             }
-            return Ok(whole.unwrap_or(Page {
-                covers: Span {
-                    from: span.until,
-                    until: span.until,
-                },
-                items: Vec::new(),
-                forming: None,
-            }));
+            return Ok(whole);
         }
     }
 
@@ -246,10 +263,27 @@ impl Asking {
             let of = self.topic.instrument.clone();
             let pages = self.provider.trade_history(of, span);
             match self.pages(pages, wanted, &mut progress).await {
-                Ok(_) => return Ok(()),
+                Ok(Ended::ReaderLeft) => return Ok(()),
+                Ok(Ended::All) => {
+                    let over = wanted.min(self.closed_before());
+                    if until.is_some() && progress.until < over {
+                        self.tell_missing(progress.until, over).await;
+                    }
+                    return Ok(());
+                }
                 Err(error) => progress.wait_after(error).await?,
             }
         }
+    }
+
+    /// The end of a span that the exchange has not told.
+    async fn tell_missing(&self, from: Timestamp, until: Timestamp) {
+        let part = Part {
+            events: vec![self.gap(from, until, GapReason::SourceLimit)],
+            until,
+            forming: None,
+        };
+        let _ = self.parts.send(Ok(part)).await;
     }
 
     /// The newest `n` trades, as many of them as one answer has.
@@ -327,13 +361,10 @@ impl Asking {
             let left = Span { from, ..span };
             // A later one has come: all of these are over.
             match self.whole(interval, left, span.until).await {
-                Ok(page) => {
-                    let begins = page.covers.from.min(span.until);
-                    if begins > from {
-                        events.push(self.gap(from, begins, GapReason::SourceLimit));
-                    }
-                    events.extend(page.items.into_iter().map(candle_event));
-                    from = begins.max(page.covers.until.min(span.until));
+                Ok(pages) => {
+                    let told = self.told(pages, left);
+                    events.extend(told.events);
+                    from = told.until;
                 }
                 Err(failed) => {
                     tracing::debug!(error = %failed.error, "candles at the seam are missing");
@@ -368,7 +399,9 @@ impl Asking {
             }
         };
         let trades: Vec<Trade> = trades.into_iter().filter(|t| t.id < before).collect();
-        let (mut events, mut next) = (Vec::new(), after.id.map_or(0, |id| id + 1));
+        // Without an id nothing tells that something is missing before the first.
+        let first = trades.first().map_or(before, |trade| trade.id);
+        let (mut events, mut next) = (Vec::new(), after.id.map_or(first, |id| id + 1));
         let mut from = after.time;
         for trade in trades {
             if trade.id > next {
@@ -516,27 +549,53 @@ impl Progress {
     }
 }
 
+/// What some pages tell.
+struct Told {
+    events: Vec<Event>,
+    /// Everything before this is told.
+    until: Timestamp,
+    forming: Option<Event>,
+}
+
 /// The newest candles, found page by page backwards.
 #[derive(Default)]
 struct Newest {
-    candles: VecDeque<Candle>,
-    forming: Option<Candle>,
+    /// Candles, and gaps between them.
+    events: VecDeque<Event>,
+    /// How many candles.
+    count: usize,
+    forming: Option<Event>,
     until: Option<Timestamp>,
     /// What could not be had.
-    limit: Option<Span>,
-    pages: usize,
+    limit: Option<Event>,
 }
 
 impl Newest {
-    /// Adds the page before those that were added.
-    fn add_before(&mut self, page: Page<Candle>) {
-        if self.pages == 0 {
-            self.forming = page.forming;
-            self.until = Some(page.covers.until);
+    /// Adds what lies before all that was added.
+    fn add_before(&mut self, told: Told) {
+        if self.until.is_none() {
+            self.forming = told.forming;
+            self.until = Some(told.until);
         }
-        self.pages += 1;
-        for candle in page.items.into_iter().rev() {
-            self.candles.push_front(candle);
+        for event in told.events.into_iter().rev() {
+            self.count += usize::from(is_candle(&event));
+            self.events.push_front(event);
         }
     }
+
+    /// Drops the oldest, down to so many candles.
+    fn keep(&mut self, n: usize) {
+        while self.count > n {
+            let dropped = self.events.pop_front();
+            self.count -= usize::from(dropped.as_ref().is_some_and(is_candle));
+        }
+        // What lies before the first of them was not asked for.
+        while n > 0 && self.count == n && !self.events.front().is_some_and(is_candle) {
+            self.events.pop_front();
+        }
+    }
+}
+
+fn is_candle(event: &Event) -> bool {
+    matches!(event, Event::Candle(_))
 }

@@ -91,8 +91,16 @@ impl Joint {
     }
 
     fn on_trade(&mut self, trade: &Trade) -> Step {
-        let Some(last) = self.last.filter(|_| !self.is_joined) else {
+        if self.is_joined {
             return Step::Tell;
+        }
+        let Some(last) = self.last else {
+            // Nothing was traded until then; whether something was since, nobody has said.
+            let after = TradeMark {
+                id: None,
+                time: self.until,
+            };
+            return Step::Ask(Missing::Trades(after, trade.id));
         };
         if trade.id <= last.id {
             return Step::Known;

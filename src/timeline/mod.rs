@@ -266,10 +266,12 @@ impl Timeline {
     async fn next(&mut self) -> Result<News, Ended> {
         let is_told = self.is_past || self.live.is_none();
         let (live, arriving) = (&mut self.live, &mut self.arriving);
+        // Beyond this the engine waits, and tells what it drops.
+        let has_room = self.waiting.len() < WAITING_TRADES;
         let live = async move {
             match live {
-                Some(live) => live.next_batch(arriving).await,
-                None => std::future::pending().await,
+                Some(live) if has_room => live.next_batch(arriving).await,
+                _ => std::future::pending().await,
             }
         };
         let asked = self
@@ -476,7 +478,9 @@ impl Past {
         match (self, topic.stream) {
             (Self::Since(from, until), _) => (from, until.unwrap_or(now).min(now)),
             (Self::Last(n), Stream::Candles(interval)) => {
-                let back = interval.nanos().saturating_mul(n as i64);
+                let back = interval
+                    .nanos()
+                    .saturating_mul(i64::try_from(n).unwrap_or(i64::MAX));
                 (interval.open_of(now).plus_nanos(-back), now)
             }
             (Self::Last(_), _) => (now, now),
@@ -496,10 +500,11 @@ fn keep_newest(waiting: &mut Vec<Event>, event: Event) {
                 _ => false,
             }
     };
-    waiting.retain(|known| !replaces(known));
-    if waiting.len() < WAITING_TRADES {
-        waiting.push(event);
+    // Trades are a flow: only states take one another's place.
+    if !matches!(event, Event::Trade(_)) {
+        waiting.retain(|known| !replaces(known));
     }
+    waiting.push(event);
 }
 
 /// By what the past of several streams is sorted: when it was known.

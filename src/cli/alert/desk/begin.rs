@@ -82,8 +82,10 @@ impl Desk<'_> {
         from.retain(|market, _| has_past(ctx, *market));
         tracker.memory = memory;
         tracker.judged = from.clone();
+        // Trades alone do not tell what is computed from candles.
+        let is_replayed = !tracker.is_computed();
         self.places[place].generation = Some(known.generation);
-        (self.run.since_last == SinceLast::On).then_some((place, from))
+        (is_replayed && self.run.since_last == SinceLast::On).then_some((place, from))
     }
 
     fn catch_up(

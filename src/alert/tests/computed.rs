@@ -1,0 +1,167 @@
+//! Rules over functions: many checks against one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use crate::alert::{Bars, Evidence, Mark, Rule, Since, Tracker};
+use crate::expression::{Expression, Truth};
+use crate::model::{Candle, Exchange, Interval, Market, Origin, Price, Qty, Ticker};
+
+use super::*;
+
+const MINUTE: i64 = 60_000_000_000;
+/// A full hour.
+const START: i64 = 1_000_000 * 60 * MINUTE;
+
+fn market() -> Market {
+    Market::new(Exchange::new("computed-test"), "BTC", "USD")
+}
+
+fn minute(n: usize, close: u32) -> Arc<Candle> {
+    let close = Price::from(rust_decimal::Decimal::from(close));
+    let open_time = at(START + n as i64 * MINUTE);
+    Arc::new(Candle {
+        market: market(),
+        interval: Interval::M1,
+        open_time,
+        open: close,
+        high: close,
+        low: close,
+        close,
+        volume: Qty::from(rust_decimal::Decimal::ONE),
+        quote_volume: None,
+        trades: None,
+        closed: true,
+        complete: true,
+        origin: Origin::History,
+        timestamp: None,
+        received_at: open_time,
+    })
+}
+
+fn tracker(condition: &str) -> Tracker {
+    let rule = Rule {
+        name: Some("computed".into()),
+        condition: Expression::parse_condition(condition).unwrap(),
+        rearm: None,
+        margin: None,
+        policy: Policy::default(),
+        message: None,
+    };
+    Tracker::new(Arc::new(rule), market(), &|_| None).unwrap()
+}
+
+/// Checks after so many minutes each, a while after a close, when the price is another one. Firings as moment and
+/// price.
+fn in_checks(condition: &str, closes: &[u32], checks: &[(usize, u32)]) -> Vec<(i64, String)> {
+    let mut marks = HashMap::<Market, Mark>::new();
+    let (mut tracker, mut firings) = (tracker(condition), Vec::new());
+    for (i, &(minutes, price)) in checks.iter().enumerate() {
+        let now = at(START + minutes as i64 * MINUTE + 30_000_000_000);
+        let closed = closes[..minutes].iter().enumerate();
+        let bars = Bars {
+            closed: closed.map(|(n, close)| minute(n, *close)).collect(),
+            forming: None,
+        };
+        let ticker = Ticker {
+            price: Some(Price::from(rust_decimal::Decimal::from(price))),
+            ..Ticker::empty(market(), now)
+        };
+        let evidence = Evidence {
+            tickers: HashMap::from([(market(), Arc::new(ticker))]),
+            bars: vec![Arc::new(bars)],
+            since: match i {
+                0 => Since::Nothing,
+                _ => Since::Replayed(HashMap::new()),
+            },
+            ..Evidence::default()
+        };
+        let checked = tracker.check(marks, &evidence, now);
+        marks = checked.marks;
+        let fired = checked.outcomes.into_iter();
+        let fired = fired.filter(|outcome| outcome.verdict.is_fired());
+        firings.extend(fired.map(|outcome| {
+            let price = outcome.alert.price.map(|price| price.to_string());
+            (
+                (outcome.alert.timestamp.nanos() - START) / MINUTE,
+                price.unwrap_or_default(),
+            )
+        }));
+    }
+    firings
+}
+
+#[test]
+fn what_was_true_at_a_close_between_two_checks_fires_and_only_once() {
+    let closes = [10, 10, 10, 14, 9, 9, 9];
+    let rule = "close > sma(2)";
+    // The price at a check is that of the ticker; this rule reads closes only.
+    assert_eq!(
+        in_checks(rule, &closes, &[(3, 10), (6, 9), (7, 9)]),
+        [(4, "14".into())]
+    );
+    // Judged before: a check right behind the close, and a later one at which it is false.
+    assert_eq!(
+        in_checks(rule, &closes, &[(3, 10), (4, 14), (5, 9), (6, 9), (7, 9)]),
+        [(4, "14".into())]
+    );
+}
+
+#[test]
+fn a_rule_over_the_price_too_is_judged_at_closes_and_at_the_moment_of_each_check() {
+    let closes = [10, 10, 10, 10, 10];
+    // Below the mean at every close, above it at the second check alone.
+    let told = in_checks("price > sma(2)", &closes, &[(3, 10), (4, 12), (5, 10)]);
+    assert_eq!(told, [(4, "12".into())]);
+}
+
+#[test]
+fn crossings_see_the_candles_of_before() {
+    let mut first = tracker("crosses_above(close, 11)");
+    let evidence = |closes: &[u32]| Evidence {
+        bars: vec![Arc::new(Bars {
+            closed: (closes.iter().enumerate())
+                .map(|(n, close)| minute(n, *close))
+                .collect(),
+            forming: None,
+        })],
+        ..Evidence::default()
+    };
+    let now = at(START + 3 * MINUTE);
+    let mut views = Views::default();
+    evidence(&[10, 12]).show(&mut first, &mut views, now);
+    assert_eq!(
+        first.holds(&views, now),
+        Truth::False,
+        "nothing has changed since that close"
+    );
+    let mut views = Views::default();
+    let mut none = tracker("crosses_above(close, 11)");
+    evidence(&[]).show(&mut none, &mut views, now);
+    assert_eq!(none.holds(&views, now), Truth::Unknown);
+}
+
+proptest! {
+    /// With a price that is the last close, where checks lie does not matter.
+    #[test]
+    fn many_checks_fire_as_one_does(
+        closes in prop::collection::vec(8u32..13, 4..30),
+        gaps in prop::collection::vec(1usize..6, 1..10),
+        condition in prop::sample::select(vec!["close > sma(2)", "price > sma(3)", "crosses_above(sma(2), sma(3))"]),
+    ) {
+        let mut ends = vec![3];
+        for gap in gaps {
+            let next = ends[ends.len() - 1] + gap;
+            if next <= closes.len() {
+                ends.push(next);
+            }
+        }
+        let last = ends[ends.len() - 1];
+        let price = |end: usize| (end, closes[end - 1]);
+        let many: Vec<_> = ends.iter().map(|end| price(*end)).collect();
+        let few = vec![price(3), price(last)];
+        prop_assert_eq!(in_checks(condition, &closes, &many), in_checks(condition, &closes, &few));
+    }
+}
