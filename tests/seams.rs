@@ -27,7 +27,7 @@ const ALLOWED: [(&str, &str, &str); 4] = [
         "it is the wall clock",
     ),
     (
-        "src/sim/core.rs",
+        "src/sim/clock.rs",
         "SystemTime::now",
         "the exchanges' wall clock, unless a test gives one",
     ),

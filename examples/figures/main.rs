@@ -7,10 +7,11 @@
 //! cargo run --release --features sim --example figures -- A1 --minutes 10
 //! ```
 //!
-//! Everything runs on loopback or in virtual time. A1 and A16 start the built program, the others use the library.
+//! Everything runs on loopback or in virtual time. A1, A16 and H1 start the built program, the others use the library.
 
 #[path = "../../tests/malformed/broken.rs"]
 mod broken;
+mod history;
 mod line;
 // The tests read more of it.
 #[allow(dead_code)]
@@ -22,7 +23,9 @@ mod virtual_time;
 
 use serde_json::{Value, json};
 
-const ALL: [&str; 9] = ["A1", "A2", "A3", "A4", "A5", "A6", "A11", "A12", "A16"];
+const ALL: [&str; 10] = [
+    "A1", "A2", "A3", "A4", "A5", "A6", "A11", "A12", "A16", "H1",
+];
 
 /// One figure.
 pub struct Figure {
@@ -82,6 +85,7 @@ fn measure(name: &str, minutes: u64) -> Figure {
         "A6" => virtual_time::malformed(10_000),
         "A11" => virtual_time::flap(50),
         "A12" => virtual_time::obedience(),
+        "H1" => stage::real_time(history::year()),
         _ => stage::real_time(process::signals(20)),
     }
 }

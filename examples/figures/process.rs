@@ -14,7 +14,7 @@ use super::Figure;
 use super::stage::listings;
 
 /// Next to this example's folder.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("a path of this program");
     let built = own
         .ancestors()
@@ -64,6 +64,14 @@ pub fn resident(process: u32) -> u64 {
         .nth(1)
         .and_then(|pages| pages.parse::<u64>().ok());
     pages.unwrap_or(0) * 4_096
+}
+
+/// The most KiB of memory that a process has held so far.
+pub fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    kib.unwrap_or(0)
 }
 
 fn open_files(process: u32) -> usize {

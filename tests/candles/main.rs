@@ -14,7 +14,7 @@ use judge::Verdict;
 use play::{Played, play};
 
 /// Seeds per run where nothing else is asked for.
-const SEEDS: u64 = 45;
+const SEEDS: u64 = 30;
 /// Failures that are printed in full.
 const SHOWN: usize = 3;
 

@@ -45,7 +45,7 @@ async fn answers_by_its_exit_code() {
         (&["BTC", "prise > 1", "--once"], 2, "price"),
         (&["BTC", "price", "--once"], 2, "yes/no"),
         (&["BTC", "price + 1", "--once"], 2, "yes/no"),
-        (&["BTC", "rsi(14) < 30", "--once"], 2, "not available yet"),
+        (&["BTC", "rsi(14, 7m) < 30", "--once"], 2, "no interval"),
         (&[LOW, "--once"], 2, "no symbol"),
         (&["NOPE", LOW, "--once"], 2, "NOPE"),
         (

@@ -83,7 +83,13 @@ async fn a_name_picks_one_rule() {
 #[tokio::test]
 async fn every_wrong_rule_is_named() {
     let mut market = Market::open(Venue::Kraken, "67000").await;
-    let conditions = ["price > 1", "price >", "price", "prise > 1", "rsi(14) < 30"];
+    let conditions = [
+        "price > 1",
+        "price >",
+        "price",
+        "prise > 1",
+        "rsi(14, 7m) < 30",
+    ];
     let keys = |i: usize| format!("symbols = [\"BTC\"]\ncondition = \"{}\"", conditions[i]);
     market.world = market.world.config(&rules(conditions.len(), keys));
     let mut done = market

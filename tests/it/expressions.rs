@@ -207,8 +207,8 @@ async fn a_wrong_expression_is_refused_before_anything_is_asked() {
         ),
         (
             "--field",
-            "rsi(14, 1h)",
-            "tickwire: error: --field: `rsi(14, 1h)`: column 1: `rsi` is not available yet\n  rsi(14, 1h)\n  ^^^\n",
+            "rsi(14, 7m)",
+            "tickwire: error: --field: `rsi(14, 7m)`: column 9: `7m` is no interval\n  rsi(14, 7m)\n          ^^\nhint: there are 1s 5s 15s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w\n",
         ),
     ] {
         let done = run(&world, "monitor BTC", &[flag, text])

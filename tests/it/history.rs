@@ -443,7 +443,6 @@ async fn candles_of_the_past_can_be_filtered_and_cut_down_to_fields() {
 
 /// Half a minute in a debug build on two slow cores.
 #[tokio::test]
-#[ignore = "takes long in a debug build"]
 async fn a_year_of_minutes_is_downloaded_in_bounded_memory() {
     const YEAR: i64 = 525_600;
     const MOST_KIB: u64 = 64 * 1_024;

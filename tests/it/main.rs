@@ -7,6 +7,7 @@ mod alert_clock;
 mod alert_codes;
 mod alert_config;
 mod alert_crash;
+mod alert_functions;
 mod alert_many;
 mod alert_memory;
 mod alert_parallel;
