@@ -4,7 +4,7 @@ mod candles;
 mod feeds;
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -106,6 +106,8 @@ pub(crate) struct Task {
     stuck: Option<Stuck>,
     /// Time spent so.
     blocked: Duration,
+    /// Markets that were said to be silent.
+    quiet: HashSet<Market>,
     /// What is given up: told also to those who come later.
     failed: Vec<Arc<Status>>,
 }
@@ -152,6 +154,7 @@ impl Task {
             started: Instant::now(),
             stuck: None,
             blocked: Duration::ZERO,
+            quiet: HashSet::new(),
             failed: Vec::new(),
         }
     }

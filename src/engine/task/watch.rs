@@ -102,6 +102,8 @@ impl Task {
                         self.probes.ask(provider.clone(), topic, question);
                     }
                 }
+                // Of several streams of a market the first says it for all.
+                Action::Quiet(market) if !self.quiet.insert(market) => {}
                 Action::Quiet(market) => {
                     let reason = "the exchange has nothing newer".to_owned();
                     out.push(self.status(market, StatusState::Quiet, 0, Some(reason)));
@@ -115,7 +117,9 @@ impl Task {
                     }
                     out.push(status);
                 }
+                Action::Cured(market, _, 0) if !self.quiet.remove(&market) => {}
                 Action::Cured(market, _, attempts) => {
+                    self.quiet.remove(&market);
                     let status = self.status(market, StatusState::Connected, attempts, None);
                     if let Event::Status(status) = &status {
                         self.failover.on_status(status, self.now());
