@@ -162,7 +162,7 @@ pub struct MonitorArgs {
     pub interval: Vec<crate::model::Interval>,
 
     /// First the newest so many closed candles, or trades, of each symbol and interval, then live
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["since", "until", "once"])]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), allow_hyphen_values = true, conflicts_with_all = ["since", "until", "once"])]
     pub history: Option<u64>,
 
     /// First the past from this time on, then live: 2026-01-31, 2026-01-31T14:00:00Z, or 2d for two days ago
@@ -178,11 +178,11 @@ pub struct MonitorArgs {
     pub strategy: Vec<String>,
 
     /// What each fill of a backtest costs, as in 0.1%
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
     pub fee: Option<String>,
 
     /// How much worse than the open of the next candle each fill is, as in 0.05%
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
     pub slippage: Option<String>,
 
     /// One fresh event per symbol and stream, then exit

@@ -175,7 +175,9 @@ impl Asking {
         for look in 0..LOOKS {
             let pages = self.whole(interval, span, self.closed_before()).await?;
             let begin = pages.first().map_or(span.until, |page| page.covers.from);
-            let nothing = look > 0 && pages.iter().all(|page| page.items.is_empty());
+            let is_empty = pages.iter().all(|page| page.items.is_empty());
+            // A market that is traded all the time was not listed yet where there is nothing.
+            let nothing = is_empty && (look > 1 || found.is_dense(interval, self.now));
             found.add_before(self.told(
                 pages,
                 Span {
@@ -192,7 +194,8 @@ impl Asking {
             if found.count >= n || nothing {
                 break;
             }
-            length = length.saturating_mul(4);
+            // Where the market is young there is nothing: the first look beyond is a short one.
+            length = length.saturating_mul(if look == 0 { 1 } else { 4 });
             let back = interval.nanos().saturating_mul(-length);
             span = Span {
                 from: span.from.plus_nanos(back),
@@ -592,6 +595,16 @@ impl Newest {
             self.count += usize::from(is_candle(&event));
             self.events.push_front(event);
         }
+    }
+
+    /// Whether hardly a candle is missing from the first one on.
+    fn is_dense(&self, interval: Interval, now: Timestamp) -> bool {
+        let first = self.events.iter().find_map(|event| match event {
+            Event::Candle(candle) => Some(candle.open_time),
+            _ => None,
+        });
+        let expected = first.map(|first| interval.count(first, now));
+        expected.is_some_and(|expected| self.count as u64 * 10 >= expected * 9)
     }
 
     /// Drops the oldest, down to so many candles.

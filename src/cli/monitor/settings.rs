@@ -22,6 +22,9 @@ use super::super::{ANSWER_TIMEOUT, Ctx, is_dumb};
 use super::others::Others;
 use super::tactics;
 
+/// Trades in one answer of every exchange.
+const TRADES_MAX: u64 = 1_000;
+
 /// What to do, decided.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -307,6 +310,11 @@ fn past(
             let error = wrong(format!("--until: it is not after --since, {since}"));
             return Err(error.hint("--since 2026-01-01 --until 2026-02-01"));
         }
+    }
+    let trades = streams.contains(&Stream::Trades);
+    if let Some(n) = args.history.filter(|n| trades && *n > TRADES_MAX) {
+        let message = format!("--history: {n} trades are more than one answer has, {TRADES_MAX}");
+        return Err(wrong(message).hint("--since 1h goes further back"));
     }
     let has_past = |stream: &Stream| *stream != Stream::Ticker;
     if !streams.iter().any(has_past) && args.strategy.is_empty() {

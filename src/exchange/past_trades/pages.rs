@@ -11,6 +11,11 @@ pub(super) const PAGE: u64 = 1_000;
 /// Times over REST can be rounded: pages that begin at a moment overlap by so much, and what comes twice is dropped
 /// by its id.
 const OVERLAP_NANOS: i64 = 1_000_000;
+/// After so many pages with room for more the end is reached, if what they end with was traded just now.
+const SHORT: u32 = 3;
+/// And after so many whatever the clocks.
+const SHORT_MAX: u32 = 5;
+const JUST_NOW_NANOS: i64 = 60_000_000_000;
 /// Times of aggregates are in milliseconds.
 const AGGREGATE_NANOS: i64 = 1_000_000;
 
@@ -54,6 +59,8 @@ pub(super) struct TradePages {
     /// Until when the last aggregate of several trades reaches.
     hole_until: Timestamp,
     ready: VecDeque<Page<Trade>>,
+    /// Pages in a row that had room for more.
+    short: u32,
     is_done: bool,
 }
 
@@ -67,6 +74,7 @@ impl TradePages {
             carried: Vec::new(),
             hole_until: span.from,
             ready: VecDeque::new(),
+            short: 0,
             is_done: span.from >= span.until,
         }
     }
@@ -133,6 +141,14 @@ impl TradePages {
         if reaches_end {
             trades.retain(|trade| trade.timestamp < self.span.until);
             self.tell(self.span.until, trades);
+            self.is_done = true;
+            return way;
+        }
+        self.short = if is_full { 0 } else { self.short + 1 };
+        let is_now = edge >= asked_at.plus_nanos(-JUST_NOW_NANOS);
+        if self.short >= SHORT && is_now || self.short >= SHORT_MAX {
+            // Nothing follows but what is being traded now: a busy market would be followed for ever.
+            self.tell(edge.plus_nanos(1), trades);
             self.is_done = true;
             return way;
         }
