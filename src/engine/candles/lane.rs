@@ -14,6 +14,12 @@ use super::seed::First;
 /// Ended candles that wait for the exchange's answer; more are told as they are.
 pub const WAITING: usize = 1_024;
 
+/// So many usual pauses between trades at the end of a candle are odd, if they are longer than this.
+const ODD_PAUSES: i64 = 10;
+const ODD_NANOS: i64 = 2_000_000_000;
+/// Fewer trades in a candle say nothing of what is usual.
+const ODD_TRADES: u64 = 5;
+
 /// What candles are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -291,7 +297,9 @@ impl Lane {
         let is_unsaid = self.rules.source == Source::Native
             && (self.says_closed || self.rules.has_empty)
             && !open.part.as_ref().is_some_and(|part| part.closed);
-        let has_hole = open.has_hole || broken.is_some() || is_unsaid;
+        let is_inferred = self.rules.source == Source::Native && self.rules.can_ask;
+        let is_odd = is_inferred && open.part.as_ref().is_some_and(ends_oddly);
+        let has_hole = open.has_hole || broken.is_some() || is_unsaid || is_odd;
         candle.closed = true;
         let is_whole = candle.complete && !has_hole;
         // Which of its parts is not complete is not known.
@@ -373,6 +381,18 @@ impl Open {
         candle.complete &= !self.has_hole && !self.is_midway;
         Some(candle)
     }
+}
+
+/// Whether the last state of a candle is from so long before its end that others should have come: a stream can lose
+/// them without losing its line.
+fn ends_oddly(last: &Candle) -> bool {
+    let (Some(time), Some(trades), false) = (last.timestamp, last.trades, last.closed) else {
+        return false;
+    };
+    let silence = last.close_time().nanos().saturating_sub(time.nanos());
+    let before = time.nanos().saturating_sub(last.open_time.nanos()).max(0);
+    let pause = before / i64::try_from(trades.max(1)).unwrap_or(i64::MAX);
+    trades >= ODD_TRADES && silence > ODD_PAUSES.saturating_mul(pause).max(ODD_NANOS)
 }
 
 /// Whether a state of a candle comes after another. The volume of a candle only grows.

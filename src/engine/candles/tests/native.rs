@@ -34,6 +34,15 @@ fn a_candle_closes_once_a_later_one_comes() {
 }
 
 #[test]
+fn a_busy_candle_whose_last_seconds_brought_nothing_is_asked_about() {
+    let mut bench = kraken();
+    bench.state(45, 0, "5 6 5 6 2 90");
+    assert_eq!(bench.state(61, 60, "7 7 7 7 1 1"), "");
+    let (_, interval, span) = bench.asked_rows();
+    assert_eq!((interval, span.from, span.until), (M1, at(0), at(60)));
+}
+
+#[test]
 fn only_the_last_state_of_a_batch_is_told() {
     let told = kraken().take(
         20,
