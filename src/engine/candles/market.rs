@@ -87,8 +87,14 @@ impl Lanes {
             .any(|member| feed_of(&member.lane) == Some(stream))
     }
 
+    pub fn forget_trades(&mut self) {
+        self.repeated.clear();
+        (self.last, self.last_id) = (None, None);
+    }
+
     pub fn on_replayed(&mut self, trade: &Trade) {
-        if self.last.is_some() || self.repeated.len() == REPEATED {
+        let is_full = self.repeated.len() == REPEATED;
+        if self.last.is_some() || is_full || !self.is_fed_by(Stream::Trades) {
             return;
         }
         if let Err(at) = self

@@ -110,6 +110,13 @@ impl Candles {
         Some(feed)
     }
 
+    /// The feed brings no more trades of this market: those that it brings anew follow upon none.
+    pub fn forget_trades(&mut self, market: Market) {
+        if let Some(lanes) = self.lanes(market) {
+            lanes.forget_trades();
+        }
+    }
+
     /// Whether a lane is fed by this stream.
     pub fn is_fed_by(&self, market: Market, stream: Stream) -> bool {
         let lanes = self.markets.get(market.index()).and_then(Option::as_ref);
