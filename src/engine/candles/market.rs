@@ -204,7 +204,7 @@ impl Lanes {
 
     pub fn finish(&mut self, out: &mut Vec<Event>) {
         for place in 0..self.lanes.len() {
-            self.lanes[place].lane.give_up(false);
+            self.lanes[place].lane.give_up(None, false);
             self.settle(out);
         }
     }

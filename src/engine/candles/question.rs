@@ -72,6 +72,8 @@ pub struct Question {
     until: u64,
     /// It is on its way.
     ticket: Option<u64>,
+    /// Until when it was about, the first time: what ended later was asked less often.
+    asked_until: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,7 @@ impl Question {
             due: now,
             until: now.saturating_add(TURN_NANOS),
             ticket: None,
+            asked_until: None,
         }
     }
 
@@ -207,7 +210,9 @@ impl Lane {
             }
             About::Seed(_) => return self.ask_for_seed(ticket, now, clock),
         };
-        let budget = self.question.as_mut()?.begin(ticket, now);
+        let question = self.question.as_mut()?;
+        question.asked_until.get_or_insert(span.until);
+        let budget = question.begin(ticket, now);
         Some(Ask::Rows {
             market,
             ticket,
@@ -268,7 +273,7 @@ impl Lane {
                 if self.doubtful().is_none() {
                     self.question = None;
                 } else if is_final {
-                    self.give_up(true);
+                    self.give_up(None, true);
                 } else if is_last {
                     self.conclude(now);
                 }
@@ -311,14 +316,16 @@ impl Lane {
 
     /// Its time is up, or it was asked often enough.
     pub(super) fn conclude(&mut self, now: u64) {
-        match self.question.take().map(|question| question.about) {
-            Some(About::Ended) => self.give_up(false),
-            Some(About::Quiet) => {
+        let Some(question) = self.question.take() else {
+            return;
+        };
+        match question.about {
+            About::Ended => self.give_up(question.asked_until, false),
+            About::Quiet => {
                 let (_, pause) = self.quiet;
                 self.quiet = (now.saturating_add(pause), (pause * 2).min(QUIET_PAUSE_MAX));
             }
-            Some(About::Seed(_)) => self.first = None,
-            None => {}
+            About::Seed(_) => self.first = None,
         }
     }
 

@@ -168,6 +168,27 @@ fn what_can_be_had_of_a_hole_is_told_when_the_rest_cannot() {
 }
 
 #[test]
+fn only_what_was_asked_for_as_often_as_can_be_is_given_up() {
+    let mut bench = binance();
+    bench.state(58, 0, "5 5 5 5 1 1");
+    bench.state(62, 60, "7 7 7 7 1 1");
+    let late = || Err(ProviderError::Unreachable("no answer".into()));
+    for _ in 0..2 {
+        let (ticket, ..) = bench.asked_rows();
+        assert_eq!(bench.answer(ticket, late()), "");
+    }
+    let (ticket, _, asked) = bench.asked_rows();
+    assert_eq!(asked, span(0, 60));
+    // while the third question is on its way
+    assert_eq!(bench.state(122, 120, "8 8 8 8 1 1"), "");
+    assert_eq!(bench.answer(ticket, late()), "@0 5 5 5 5 1 1?");
+    let (ticket, _, asked) = bench.asked_rows();
+    assert_eq!(asked, span(60, 120));
+    let told = bench.answer(ticket, rows(asked, [row(60, "7 7 7 7 1 1")]));
+    assert_eq!(told, "@60 7 7 7 7 1 1, ~@120 8 8 8 8 1 1");
+}
+
+#[test]
 fn a_skipped_candle_is_missed_where_the_exchange_has_empty_ones() {
     let mut bench = binance();
     bench.state(60, 0, "5 5 5 5 1 1.");
