@@ -4,7 +4,7 @@ use crate::model::{Candle, Event, GapReason, Interval, Market, Stream, Timestamp
 
 use super::clock::ExchangeClock;
 use super::lane::{Lane, Rules, Source};
-use super::question::Ask;
+use super::question::{Ask, Turn};
 
 /// Repeated trades that are kept until the first new one comes.
 const REPEATED: usize = 256;
@@ -237,8 +237,14 @@ impl Lanes {
         self.lanes.iter().any(|member| member.lane.is_asking())
     }
 
+    pub fn is_asking_quiet(&self) -> bool {
+        self.lanes
+            .iter()
+            .any(|member| member.lane.is_asking_quiet())
+    }
+
     /// The lane whose turn it is to ask.
-    pub fn turn(&self, now: u64) -> Option<((bool, u64), usize)> {
+    pub fn turn(&self, now: u64) -> Option<(Turn, usize)> {
         let lanes = self.lanes.iter().enumerate();
         let turns = lanes.filter_map(|(place, member)| Some((member.lane.turn(now)?, place)));
         turns.min()

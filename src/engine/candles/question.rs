@@ -32,6 +32,10 @@ const QUIET_OF_TRADES_NANOS: i64 = 12_000_000_000;
 pub const QUIET_PAUSE: u64 = 15 * SECOND;
 const QUIET_PAUSE_MAX: u64 = 240 * SECOND;
 
+/// Between two questions of an exchange that only close quiet candles: where many markets are quiet at the end of a
+/// minute, the others keep half of the slowest exchange's one request per second.
+pub const QUIET_APART: u64 = 2 * SECOND;
+
 /// What is to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
@@ -86,6 +90,30 @@ pub(super) enum About {
     Seed(Seed),
 }
 
+/// What is smaller comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Ended candles wait for it.
+    Ended,
+    /// It completes a running candle.
+    Seed,
+    /// It only closes a candle sooner.
+    Quiet,
+}
+
+/// How urgent it is, and since when it is due.
+pub type Turn = (Urgency, u64);
+
+impl About {
+    fn urgency(&self) -> Urgency {
+        match self {
+            Self::Ended => Urgency::Ended,
+            Self::Seed(_) => Urgency::Seed,
+            Self::Quiet => Urgency::Quiet,
+        }
+    }
+}
+
 impl Question {
     fn new(about: About, now: u64) -> Self {
         Self {
@@ -102,9 +130,9 @@ impl Question {
         self.ticket.is_some()
     }
 
-    fn turn(&self, now: u64) -> Option<(bool, u64)> {
+    fn turn(&self, now: u64) -> Option<Turn> {
         let is_due = self.ticket.is_none() && self.due <= now;
-        is_due.then_some((!matches!(self.about, About::Ended), self.due))
+        is_due.then_some((self.about.urgency(), self.due))
     }
 
     fn deadline(&self, now: u64) -> u64 {
@@ -370,9 +398,14 @@ impl Lane {
         self.question.as_ref().is_some_and(Question::is_asked)
     }
 
-    /// Its turn, where it has something to be asked now: those before which ended candles wait come first, the
-    /// oldest first.
-    pub fn turn(&self, now: u64) -> Option<(bool, u64)> {
+    /// Whether the question on its way only closes a quiet candle.
+    pub fn is_asking_quiet(&self) -> bool {
+        let is_quiet = |question: &Question| matches!(question.about, About::Quiet);
+        self.is_asking() && self.question.as_ref().is_some_and(is_quiet)
+    }
+
+    /// Its turn, where it has something to be asked now: the most urgent comes first, then the oldest.
+    pub fn turn(&self, now: u64) -> Option<Turn> {
         self.question.as_ref()?.turn(now)
     }
 

@@ -1,7 +1,11 @@
 //! Candles that the exchange streams in the wanted length.
 
+use std::sync::Arc;
+
 use super::super::*;
 use super::support::*;
+use crate::feed::Span;
+use crate::model::Candle;
 use crate::model::Interval::M1;
 
 fn kraken() -> Bench {
@@ -239,7 +243,7 @@ fn a_quiet_candle_of_which_the_exchange_says_nothing_stays_open_and_is_asked_abo
         let late = Err(ProviderError::Unreachable("no answer".into()));
         assert_eq!(bench.answer(ticket, late), "");
     }
-    assert_eq!(asked_at, [62, 63, 65, 80, 81, 83, 113, 114, 116]);
+    assert_eq!(asked_at, [62, 64, 66, 81, 83, 85, 115, 117, 119]);
     assert_eq!(
         bench.state(130, 120, "7 7 7 7 1 1"),
         "@0 5 5 5 5 1 1, ~@120 7 7 7 7 1 1"
@@ -287,40 +291,82 @@ fn a_source_with_its_own_clock_is_asked_nothing() {
     assert!(bench.is_silent());
 }
 
-#[test]
-fn few_markets_of_an_exchange_are_asked_about_at_once() {
-    let (mut candles, traits) = (Candles::default(), traits(KRAKEN, false));
+/// Many markets, each with these states.
+fn many(traits: &Traits, states: &[Event]) -> Candles {
+    let mut candles = Candles::default();
     for n in 0..20 {
         let market = Market::new(Exchange::new("test"), &format!("A{n}"), "USD");
-        candles.add(market, M1, &traits);
-        let Event::Candle(state) = state(10, 0, "5 5 5 5 1 1") else {
-            panic!()
-        };
-        let state = crate::model::Candle {
-            market,
-            ..(*state).clone()
-        };
-        candles.absorb(&mut vec![Event::Candle(state.into())], 10_000_000_000);
+        candles.add(market, M1, traits);
+        let states = states.iter().map(|state| match state {
+            Event::Candle(state) => Event::Candle(Arc::new(Candle {
+                market,
+                ..(**state).clone()
+            })),
+            other => panic!("{other:?}"),
+        });
+        candles.absorb(&mut states.collect(), 62_000_000_000);
     }
-    let mut events = Vec::new();
-    candles.take_ready(10_000_000_000, &mut events);
+    candles.take_ready(62_000_000_000, &mut Vec::new());
+    candles
+}
+
+fn asked_rows(ask: &Ask) -> (Market, u64, Span) {
+    match ask {
+        Ask::Rows {
+            market,
+            ticket,
+            span,
+            ..
+        } => (*market, *ticket, *span),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn few_markets_of_an_exchange_are_asked_about_at_once() {
+    let states = [state(10, 0, "5 5 5 5 1 1"), state(62, 60, "5 5 5 5 1 1")];
+    let mut candles = many(&traits(&[M1], true), &states);
     candles.on_timer(70_000_000_000);
     let asks = candles.take_asks();
     assert_eq!(asks.len(), REPAIRS_AT_ONCE);
     candles.on_timer(70_000_000_001);
     assert!(candles.take_asks().is_empty());
-    let Ask::Rows {
-        market,
-        ticket,
-        span,
-        ..
-    } = asks[0].clone()
-    else {
-        panic!()
-    };
+    let (market, ticket, span) = asked_rows(&asks[0]);
     candles.on_rows(market, ticket, &rows(span, []), 71_000_000_000);
     candles.on_timer(71_000_000_000);
     assert_eq!(candles.take_asks().len(), 1);
+}
+
+#[test]
+fn many_quiet_markets_are_asked_about_one_by_one_and_after_all_else() {
+    let mut candles = many(&traits(KRAKEN, false), &[state(58, 0, "5 5 5 5 1 1")]);
+    let mut asked = std::collections::BTreeSet::new();
+    let mut now = 70_000_000_000;
+    while asked.len() < 20 {
+        candles.on_timer(now);
+        let asks = candles.take_asks();
+        assert_eq!(asks.len(), 1);
+        let (market, ticket, span) = asked_rows(&asks[0]);
+        assert!(asked.insert(market.index()));
+        let row = Candle {
+            market,
+            ..row(0, "5 5 5 5 1 1")
+        };
+        let is_slow = asked.len() == 1;
+        if is_slow {
+            now += QUIET_APART;
+            candles.on_timer(now);
+            assert!(candles.take_asks().is_empty());
+        }
+        candles.on_rows(market, ticket, &rows(span, [row]), now);
+        if !is_slow && asked.len() < 20 {
+            candles.on_timer(now);
+            assert!(candles.take_asks().is_empty());
+            assert_eq!(candles.deadline(), Some(now + QUIET_APART));
+            now += QUIET_APART;
+        }
+    }
+    assert_eq!(candles.closed, 20);
 }
 
 #[test]
