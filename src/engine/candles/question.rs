@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::feed::{ProviderError, Span, TradeMark};
+use crate::feed::{ProviderError, REST_LAG_NANOS, Span, TradeMark};
 use crate::model::{Interval, Market, Timestamp};
 
 use super::clock::ExchangeClock;
@@ -20,7 +20,7 @@ pub const BUDGET_NANOS: u64 = 10 * SECOND;
 const TURN_NANOS: u64 = 60 * SECOND;
 
 /// Before the second time and before the third: its REST side may lag behind its stream.
-const RETRY_NANOS: [u64; 2] = [SECOND, 2 * SECOND];
+const RETRY_NANOS: [u64; 2] = [SECOND, 3 * SECOND];
 /// An answer is wanted so long before the budget ends.
 const ANSWER_NANOS: u64 = SECOND / 2;
 /// So long after its end a candle counts as oddly open. One of shorter ones later, since their own questions come
@@ -241,14 +241,17 @@ impl Lane {
         let question = self.question.as_mut()?;
         question.asked_until.get_or_insert(span.until);
         let budget = question.begin(ticket, now);
+        // By then it is over for long enough, whatever this clock, which only goes by messages, says.
+        let sure = match question.tries as usize > RETRY_NANOS.len() {
+            true => span.until.plus_nanos(REST_LAG_NANOS),
+            false => span.until,
+        };
         Some(Ask::Rows {
             market,
             ticket,
             interval,
             span,
-            closed_before: clock
-                .at(now)
-                .map_or(span.until, |time| time.max(span.until)),
+            closed_before: clock.at(now).map_or(sure, |time| time.max(sure)),
             budget,
         })
     }

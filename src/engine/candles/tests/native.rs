@@ -193,6 +193,28 @@ fn only_what_was_asked_for_as_often_as_can_be_is_given_up() {
 }
 
 #[test]
+fn only_the_last_question_takes_the_clock_for_a_later_row() {
+    let mut bench = binance();
+    bench.state(58, 0, "5 5 5 5 1 1");
+    bench.state(62, 60, "7 7 7 7 1 1");
+    let late = || Err(ProviderError::Unreachable("no answer".into()));
+    let mut shown = Vec::new();
+    for _ in 0..3 {
+        let Ask::Rows {
+            ticket,
+            closed_before,
+            ..
+        } = bench.asked()
+        else {
+            panic!("rows")
+        };
+        shown.push(closed_before >= at(60 + 5));
+        bench.answer(ticket, late());
+    }
+    assert_eq!(shown, [false, false, true]);
+}
+
+#[test]
 fn a_skipped_candle_is_missed_where_the_exchange_has_empty_ones() {
     let mut bench = binance();
     bench.state(60, 0, "5 5 5 5 1 1.");
@@ -243,7 +265,7 @@ fn a_quiet_candle_of_which_the_exchange_says_nothing_stays_open_and_is_asked_abo
         let late = Err(ProviderError::Unreachable("no answer".into()));
         assert_eq!(bench.answer(ticket, late), "");
     }
-    assert_eq!(asked_at, [62, 64, 66, 81, 83, 85, 115, 117, 119]);
+    assert_eq!(asked_at, [62, 64, 67, 82, 84, 87, 117, 119, 122]);
     assert_eq!(
         bench.state(130, 120, "7 7 7 7 1 1"),
         "@0 5 5 5 5 1 1, ~@120 7 7 7 7 1 1"
