@@ -290,6 +290,9 @@ pub struct Page<T> {
     pub forming: Option<T>,
 }
 
+/// How far behind the exchange's clock an answer over REST may be.
+pub(crate) const REST_LAG_NANOS: i64 = 5_000_000_000;
+
 /// The pages of one question, oldest first. After an error nothing more comes; asking again for the rest is the
 /// caller's choice.
 pub type Pages<'a, T> = BoxStream<'a, Result<Page<T>, ProviderError>>;
@@ -364,8 +367,9 @@ pub trait Provider: Send + Sync + 'static {
     /// A length that the exchange does not serve, or with other boundaries, is built from a finer one, or from
     /// trades.
     ///
-    /// `closed_before`: what ends then or before is over by the exchange's clock. A candle counts as closed only
-    /// where this or the answer itself says so; where it is not known whether one is, it is `forming`.
+    /// `closed_before`: what ends then or before is over by the exchange's clock. Since REST can lag behind that, a
+    /// candle counts as closed, and one that is absent as never traded in, only where the answer shows a later one,
+    /// or where it ended 5 s before that; where it is not known whether one is, it is `forming`.
     ///
     /// Errors: a question was not answered; or there is no history, which is what this default says.
     fn candle_history(

@@ -305,9 +305,11 @@ impl State {
                 Event::Signal(_) => self.events.push(event),
                 Event::Candle(candle) => {
                     self.dropped += 1;
-                    // Of a forming one the next says the same and more.
-                    let stream = Stream::Candles(candle.interval);
-                    self.miss(candle.market, stream, (None, None), candle.closed.into());
+                    // Of a forming one the next says the same and more: nothing is lost.
+                    if candle.closed {
+                        let stream = Stream::Candles(candle.interval);
+                        self.miss(candle.market, stream, (None, None), 1);
+                    }
                 }
             }
         }

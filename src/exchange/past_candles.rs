@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::stream::{StreamExt, TryStreamExt, try_unfold};
 
 use crate::candles::Building;
-use crate::feed::{Page, Pages, ProviderError, Span};
+use crate::feed::{Page, Pages, ProviderError, REST_LAG_NANOS, Span};
 use crate::model::{Candle, Instrument, Interval, Timestamp, Trade};
 
 use super::folding::Folding;
@@ -87,7 +87,10 @@ impl Rest {
             if asked.from >= asked.until {
                 return Ok(None);
             }
-            let rows = self.candles(&question.of, question.interval, asked).await?;
+            let request = question.request(asked);
+            let rows = self
+                .candles(&question.of, question.interval, request)
+                .await?;
             let Some(mut page) = question.page(asked, rows) else {
                 return Ok(None);
             };
@@ -123,7 +126,7 @@ impl Rest {
 }
 
 impl Question {
-    /// What the next request is about.
+    /// What the next page is to be about.
     fn next(&self) -> Span {
         let length = |candles: usize| {
             let candles = i64::try_from(candles).unwrap_or(i64::MAX);
@@ -134,6 +137,19 @@ impl Question {
         Span {
             from: self.rest.from,
             until: until.min(self.rest.until),
+        }
+    }
+
+    /// One candle more than is wanted at the end, where an answer has room for it: it shows that those before it are
+    /// over.
+    fn request(&self, asked: Span) -> Span {
+        let count = self.interval.count(asked.from, asked.until);
+        let is_last = asked.until >= self.rest.until;
+        let has_room = self.window.is_none_or(|window| count < window as u64);
+        let more = if is_last && has_room { 1 } else { 0 };
+        Span {
+            until: asked.until.plus_nanos(self.interval.nanos() * more),
+            ..asked
         }
     }
 
@@ -152,7 +168,8 @@ impl Question {
             true => last.close_time(),
             false => last.open_time,
         });
-        let over = self.interval.open_of(self.closed_before);
+        let over = self.closed_before.plus_nanos(-REST_LAG_NANOS);
+        let over = self.interval.open_of(over);
         let over = shown.map_or(over, |shown| shown.max(over));
         let covers = Span {
             from,

@@ -2,7 +2,7 @@
 //! nothing does.
 
 use crate::feed::Span;
-use crate::model::{Candle, GapReason, Origin};
+use crate::model::{Candle, GapReason, Origin, Timestamp};
 
 use super::lane::{Ended, Lane};
 use super::question::About;
@@ -103,8 +103,9 @@ impl Lane {
         self.rules.has_empty || !(row.trades == Some(0) || row.volume.decimal().is_zero())
     }
 
-    /// Everything in doubt stays so. `is_off`: since there is nobody to ask.
-    pub(super) fn give_up(&mut self, is_off: bool) {
+    /// What is in doubt and begins before a moment stays so; `None`: all of it. `is_off`: since there is nobody to
+    /// ask.
+    pub(super) fn give_up(&mut self, until: Option<Timestamp>, is_off: bool) {
         let is_asked =
             matches!(&self.question, Some(question) if matches!(question.about, About::Ended));
         if is_asked {
@@ -114,23 +115,24 @@ impl Lane {
             return;
         }
         let rows = self.found.take().unwrap_or_default();
+        let is_given_up = |from: Timestamp| until.is_none_or(|until| from < until);
         for ended in std::mem::take(&mut self.ended) {
             match ended {
                 Ended::Candle {
                     mut candle,
                     doubt: Some(_),
-                } => {
+                } if is_given_up(candle.open_time) => {
                     candle.complete = false;
                     self.ended.push_back(Ended::Candle {
                         candle,
                         doubt: None,
                     });
                 }
-                Ended::Hole { span, reason } => {
+                Ended::Hole { span, reason } if is_given_up(span.from) => {
                     let reason = if is_off { GapReason::RepairOff } else { reason };
                     self.fill(span, &rows, reason, false);
                 }
-                told => self.ended.push_back(told),
+                other => self.ended.push_back(other),
             }
         }
     }

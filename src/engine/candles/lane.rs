@@ -315,7 +315,7 @@ impl Lane {
     /// Appends what can be told: all that ended before the first that is in doubt.
     pub fn settle(&mut self, out: &mut Vec<Event>) {
         if !self.rules.can_ask || self.ended.len() > WAITING {
-            self.give_up(!self.rules.can_ask);
+            self.give_up(None, !self.rules.can_ask);
         }
         while let Some(first) = self.ended.pop_front() {
             match first {

@@ -4,7 +4,7 @@ use crate::model::{Candle, Event, GapReason, Interval, Market, Stream, Timestamp
 
 use super::clock::ExchangeClock;
 use super::lane::{Lane, Rules, Source};
-use super::question::Ask;
+use super::question::{Ask, Turn};
 
 /// Repeated trades that are kept until the first new one comes.
 const REPEATED: usize = 256;
@@ -87,8 +87,14 @@ impl Lanes {
             .any(|member| feed_of(&member.lane) == Some(stream))
     }
 
+    pub fn forget_trades(&mut self) {
+        self.repeated.clear();
+        (self.last, self.last_id) = (None, None);
+    }
+
     pub fn on_replayed(&mut self, trade: &Trade) {
-        if self.last.is_some() || self.repeated.len() == REPEATED {
+        let is_full = self.repeated.len() == REPEATED;
+        if self.last.is_some() || is_full || !self.is_fed_by(Stream::Trades) {
             return;
         }
         if let Err(at) = self
@@ -198,7 +204,7 @@ impl Lanes {
 
     pub fn finish(&mut self, out: &mut Vec<Event>) {
         for place in 0..self.lanes.len() {
-            self.lanes[place].lane.give_up(false);
+            self.lanes[place].lane.give_up(None, false);
             self.settle(out);
         }
     }
@@ -231,8 +237,14 @@ impl Lanes {
         self.lanes.iter().any(|member| member.lane.is_asking())
     }
 
+    pub fn is_asking_quiet(&self) -> bool {
+        self.lanes
+            .iter()
+            .any(|member| member.lane.is_asking_quiet())
+    }
+
     /// The lane whose turn it is to ask.
-    pub fn turn(&self, now: u64) -> Option<((bool, u64), usize)> {
+    pub fn turn(&self, now: u64) -> Option<(Turn, usize)> {
         let lanes = self.lanes.iter().enumerate();
         let turns = lanes.filter_map(|(place, member)| Some((member.lane.turn(now)?, place)));
         turns.min()

@@ -20,7 +20,7 @@ mod question;
 mod rows;
 mod seed;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::feed::{ProviderError, Replay, Sign, TradeMark, Traits};
 use crate::model::{Event, Exchange, GapReason, Interval, Market, Origin, Stream, Trade};
@@ -30,6 +30,7 @@ use clock::ExchangeClock;
 use lane::{Rules, Source};
 use market::Lanes;
 pub use question::Ask;
+use question::{QUIET_APART, Urgency};
 pub use rows::Rows;
 
 /// What ended so long before a heartbeat is over by it: a trade may be stamped a little earlier than it is told.
@@ -46,6 +47,8 @@ pub struct Candles {
     /// Indices of markets whose lanes have something to tell.
     touched: Vec<usize>,
     asks: Vec<Ask>,
+    /// When the next question that only closes a quiet candle may be asked.
+    quiet_from: HashMap<Exchange, u64>,
     /// Trades that were asked for, and by whom.
     trades_asked: HashMap<u64, TradeMark>,
     tickets: u64,
@@ -108,6 +111,13 @@ impl Candles {
             self.active.retain(|index| *index != market.index());
         }
         Some(feed)
+    }
+
+    /// The feed brings no more trades of this market: those that it brings anew follow upon none.
+    pub fn forget_trades(&mut self, market: Market) {
+        if let Some(lanes) = self.lanes(market) {
+            lanes.forget_trades();
+        }
     }
 
     /// Whether a lane is fed by this stream.
@@ -234,9 +244,8 @@ impl Candles {
             lanes.each(|lane| lane.expire(now));
             self.settle(market, now);
         }
-        self.ask(now);
+        let mut due = self.ask(now);
         let nothing = ExchangeClock::default();
-        let mut due: Option<u64> = None;
         for &index in &self.active {
             let Some(lanes) = &self.markets[index] else {
                 continue;
@@ -250,34 +259,47 @@ impl Candles {
         self.due = due;
     }
 
-    /// Asks as much as there is room for: one question of a market at a time, and few of an exchange.
-    fn ask(&mut self, now: u64) {
+    /// Asks as much as there is room for: one question of a market at a time, and few of an exchange. Returns when
+    /// one that is held back may be asked.
+    fn ask(&mut self, now: u64) -> Option<u64> {
+        let mut held: Option<u64> = None;
         let mut running = HashMap::<Exchange, usize>::new();
+        let mut quiet = HashSet::new();
         let mut turns = Vec::new();
         for &index in &self.active {
             let Some(lanes) = &self.markets[index] else {
                 continue;
             };
             if lanes.is_asking() {
+                if lanes.is_asking_quiet() {
+                    quiet.insert(lanes.market.exchange());
+                }
                 *running.entry(lanes.market.exchange()).or_default() += 1;
             } else if let Some((turn, place)) = lanes.turn(now) {
                 turns.push((turn, index, place));
             }
         }
         turns.sort_unstable();
-        for (_, index, place) in turns {
+        for ((urgency, _), index, place) in turns {
             let Some(lanes) = &mut self.markets[index] else {
                 continue;
             };
-            let running = running.entry(lanes.market.exchange()).or_default();
+            let exchange = lanes.market.exchange();
+            let running = running.entry(exchange).or_default();
             if *running >= REPAIRS_AT_ONCE {
                 continue;
             }
+            let is_quiet = urgency == Urgency::Quiet;
+            let from = self.quiet_from.entry(exchange).or_default();
+            if is_quiet && quiet.contains(&exchange) {
+                continue;
+            }
+            if is_quiet && *from > now {
+                held = held.into_iter().chain([*from]).min();
+                continue;
+            }
             let nothing = ExchangeClock::default();
-            let clock = self
-                .clocks
-                .get(&lanes.market.exchange())
-                .unwrap_or(&nothing);
+            let clock = self.clocks.get(&exchange).unwrap_or(&nothing);
             if let Some(ask) = lanes.ask(place, self.tickets, now, clock) {
                 if let Ask::Trades { after, .. } = &ask {
                     self.trades_asked.insert(self.tickets, *after);
@@ -285,8 +307,13 @@ impl Candles {
                 self.tickets += 1;
                 *running += 1;
                 self.asks.push(ask);
+                if is_quiet {
+                    quiet.insert(exchange);
+                    *from = now.saturating_add(QUIET_APART);
+                }
             }
         }
+        held
     }
 
     /// What is to be asked since the last call.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::feed::{ProviderError, Span, TradeMark};
+use crate::feed::{ProviderError, REST_LAG_NANOS, Span, TradeMark};
 use crate::model::{Interval, Market, Timestamp};
 
 use super::clock::ExchangeClock;
@@ -20,7 +20,7 @@ pub const BUDGET_NANOS: u64 = 10 * SECOND;
 const TURN_NANOS: u64 = 60 * SECOND;
 
 /// Before the second time and before the third: its REST side may lag behind its stream.
-const RETRY_NANOS: [u64; 2] = [SECOND, 2 * SECOND];
+const RETRY_NANOS: [u64; 2] = [SECOND, 3 * SECOND];
 /// An answer is wanted so long before the budget ends.
 const ANSWER_NANOS: u64 = SECOND / 2;
 /// So long after its end a candle counts as oddly open. One of shorter ones later, since their own questions come
@@ -31,6 +31,10 @@ const QUIET_OF_TRADES_NANOS: i64 = 12_000_000_000;
 /// Before the exchange is asked about such a candle anew, for the first time and at most.
 pub const QUIET_PAUSE: u64 = 15 * SECOND;
 const QUIET_PAUSE_MAX: u64 = 240 * SECOND;
+
+/// Between two questions of an exchange that only close quiet candles: where many markets are quiet at the end of a
+/// minute, the others keep half of the slowest exchange's one request per second.
+pub const QUIET_APART: u64 = 2 * SECOND;
 
 /// What is to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +76,8 @@ pub struct Question {
     until: u64,
     /// It is on its way.
     ticket: Option<u64>,
+    /// Until when it was about, the first time: what ended later was asked less often.
+    asked_until: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -84,6 +90,30 @@ pub(super) enum About {
     Seed(Seed),
 }
 
+/// What is smaller comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Ended candles wait for it.
+    Ended,
+    /// It completes a running candle.
+    Seed,
+    /// It only closes a candle sooner.
+    Quiet,
+}
+
+/// How urgent it is, and since when it is due.
+pub type Turn = (Urgency, u64);
+
+impl About {
+    fn urgency(&self) -> Urgency {
+        match self {
+            Self::Ended => Urgency::Ended,
+            Self::Seed(_) => Urgency::Seed,
+            Self::Quiet => Urgency::Quiet,
+        }
+    }
+}
+
 impl Question {
     fn new(about: About, now: u64) -> Self {
         Self {
@@ -92,6 +122,7 @@ impl Question {
             due: now,
             until: now.saturating_add(TURN_NANOS),
             ticket: None,
+            asked_until: None,
         }
     }
 
@@ -99,9 +130,9 @@ impl Question {
         self.ticket.is_some()
     }
 
-    fn turn(&self, now: u64) -> Option<(bool, u64)> {
+    fn turn(&self, now: u64) -> Option<Turn> {
         let is_due = self.ticket.is_none() && self.due <= now;
-        is_due.then_some((!matches!(self.about, About::Ended), self.due))
+        is_due.then_some((self.about.urgency(), self.due))
     }
 
     fn deadline(&self, now: u64) -> u64 {
@@ -207,15 +238,20 @@ impl Lane {
             }
             About::Seed(_) => return self.ask_for_seed(ticket, now, clock),
         };
-        let budget = self.question.as_mut()?.begin(ticket, now);
+        let question = self.question.as_mut()?;
+        question.asked_until.get_or_insert(span.until);
+        let budget = question.begin(ticket, now);
+        // By then it is over for long enough, whatever this clock, which only goes by messages, says.
+        let sure = match question.tries as usize > RETRY_NANOS.len() {
+            true => span.until.plus_nanos(REST_LAG_NANOS),
+            false => span.until,
+        };
         Some(Ask::Rows {
             market,
             ticket,
             interval,
             span,
-            closed_before: clock
-                .at(now)
-                .map_or(span.until, |time| time.max(span.until)),
+            closed_before: clock.at(now).map_or(sure, |time| time.max(sure)),
             budget,
         })
     }
@@ -268,7 +304,7 @@ impl Lane {
                 if self.doubtful().is_none() {
                     self.question = None;
                 } else if is_final {
-                    self.give_up(true);
+                    self.give_up(None, true);
                 } else if is_last {
                     self.conclude(now);
                 }
@@ -311,14 +347,16 @@ impl Lane {
 
     /// Its time is up, or it was asked often enough.
     pub(super) fn conclude(&mut self, now: u64) {
-        match self.question.take().map(|question| question.about) {
-            Some(About::Ended) => self.give_up(false),
-            Some(About::Quiet) => {
+        let Some(question) = self.question.take() else {
+            return;
+        };
+        match question.about {
+            About::Ended => self.give_up(question.asked_until, false),
+            About::Quiet => {
                 let (_, pause) = self.quiet;
                 self.quiet = (now.saturating_add(pause), (pause * 2).min(QUIET_PAUSE_MAX));
             }
-            Some(About::Seed(_)) => self.first = None,
-            None => {}
+            About::Seed(_) => self.first = None,
         }
     }
 
@@ -363,9 +401,14 @@ impl Lane {
         self.question.as_ref().is_some_and(Question::is_asked)
     }
 
-    /// Its turn, where it has something to be asked now: those before which ended candles wait come first, the
-    /// oldest first.
-    pub fn turn(&self, now: u64) -> Option<(bool, u64)> {
+    /// Whether the question on its way only closes a quiet candle.
+    pub fn is_asking_quiet(&self) -> bool {
+        let is_quiet = |question: &Question| matches!(question.about, About::Quiet);
+        self.is_asking() && self.question.as_ref().is_some_and(is_quiet)
+    }
+
+    /// Its turn, where it has something to be asked now: the most urgent comes first, then the oldest.
+    pub fn turn(&self, now: u64) -> Option<Turn> {
         self.question.as_ref()?.turn(now)
     }
 

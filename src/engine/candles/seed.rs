@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::candles::Building;
-use crate::feed::{ProviderError, Replay, Span, TradeMark};
+use crate::feed::{ProviderError, REST_LAG_NANOS, Replay, Span, TradeMark};
 use crate::model::{Candle, Interval, Timestamp, Trade};
 
 use super::lane::{Lane, Source};
@@ -13,7 +13,7 @@ use super::rows::Rows;
 /// The candles that are taken for whole parts, the longest first.
 const UNITS: [Interval; 3] = [Interval::D1, Interval::H1, Interval::M1];
 /// A minute that has ended so shortly before may not be whole at the exchange's REST side: its trades are asked for.
-const FRESH_NANOS: i64 = 3_000_000_000;
+const FRESH_NANOS: i64 = REST_LAG_NANOS;
 
 /// The first that we have of a candle that was begun in its middle.
 #[derive(Debug, Clone, Copy)]

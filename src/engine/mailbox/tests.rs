@@ -133,30 +133,59 @@ async fn the_end_comes_after_everything_that_was_put_in() {
     assert_eq!(mailbox.take(&mut taken).await, Err(End::Stopped));
 }
 
+fn minute(minute: i64, closed: bool) -> Event {
+    use crate::model::{Candle, Interval, Origin};
+    let unit = "1".parse().unwrap();
+    Event::Candle(std::sync::Arc::new(Candle {
+        market: Market::new(Exchange::new("test"), "BTC", "USD"),
+        interval: Interval::M1,
+        open_time: Timestamp::from_nanos(minute * Interval::M1.nanos()),
+        open: unit,
+        high: unit,
+        low: unit,
+        close: unit,
+        volume: "1".parse().unwrap(),
+        quote_volume: None,
+        trades: None,
+        closed,
+        complete: true,
+        origin: Origin::Stream,
+        timestamp: None,
+        received_at: Timestamp::from_nanos(0),
+    }))
+}
+
+#[tokio::test]
+async fn a_forming_candle_that_is_dropped_is_no_loss() {
+    let mailbox = every(1, Overflow::WaitThenGap(Duration::ZERO));
+    mailbox
+        .push(&mut vec![
+            minute(0, true),
+            minute(1, false),
+            minute(1, false),
+        ])
+        .await;
+    let mut taken = Vec::new();
+    mailbox.take(&mut taken).await.unwrap();
+    assert_eq!(taken, [minute(0, true)]);
+    assert_eq!(mailbox.load().1, 2);
+    mailbox
+        .push(&mut vec![
+            minute(1, true),
+            minute(2, true),
+            minute(3, false),
+        ])
+        .await;
+    mailbox.take(&mut taken).await.unwrap();
+    let [_, Event::Gap(gap)] = &taken[..] else {
+        panic!("{taken:?}")
+    };
+    assert_eq!(gap.missing, Some(1));
+}
+
 #[tokio::test]
 async fn a_forming_candle_does_not_take_the_place_of_a_closed_one() {
-    use crate::model::{Candle, Interval, Origin};
     let mailbox = Mailbox::new(Delivery::Latest);
-    let unit = "1".parse().unwrap();
-    let candle = |minute, closed| {
-        Event::Candle(std::sync::Arc::new(Candle {
-            market: Market::new(Exchange::new("test"), "BTC", "USD"),
-            interval: Interval::M1,
-            open_time: Timestamp::from_nanos(minute * Interval::M1.nanos()),
-            open: unit,
-            high: unit,
-            low: unit,
-            close: unit,
-            volume: "1".parse().unwrap(),
-            quote_volume: None,
-            trades: None,
-            closed,
-            complete: true,
-            origin: Origin::Stream,
-            timestamp: None,
-            received_at: Timestamp::from_nanos(0),
-        }))
-    };
     let all = [
         (0, false),
         (0, true),
@@ -165,9 +194,9 @@ async fn a_forming_candle_does_not_take_the_place_of_a_closed_one() {
         (2, false),
         (2, false),
     ];
-    mailbox.offer(&mut all.map(|(minute, closed)| candle(minute, closed)).into());
+    mailbox.offer(&mut all.map(|(at, closed)| minute(at, closed)).into());
     let mut batch = Vec::new();
     mailbox.take(&mut batch).await.unwrap();
     let kept = [(0, true), (1, true), (2, false)];
-    assert_eq!(batch, kept.map(|(minute, closed)| candle(minute, closed)));
+    assert_eq!(batch, kept.map(|(at, closed)| minute(at, closed)));
 }

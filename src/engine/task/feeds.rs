@@ -96,6 +96,7 @@ impl Task {
             };
             if stream == Stream::Trades {
                 self.core.forget_trades(market);
+                self.candles.forget_trades(market);
             }
             self.freshness.remove(market, stream);
             self.failed.retain(|status| status.market != Some(market));

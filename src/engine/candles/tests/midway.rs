@@ -53,6 +53,18 @@ fn a_repeated_trade_of_an_earlier_minute_shows_that_nothing_is_missing() {
 }
 
 #[test]
+fn trades_that_begin_anew_follow_upon_none() {
+    let traits = traits(KRAKEN, false);
+    let mut bench = Bench::new(&[M1, S5], &traits);
+    bench.trade(1, 3, "5");
+    bench.candles.remove(btc(), S5);
+    bench.candles.forget_trades(btc());
+    repeated(&mut bench, 2, 9);
+    bench.candles.add(btc(), S5, &traits);
+    assert_eq!(bench.trade(70, 62, "5"), "5s~@60 5 5 5 5 1 1?");
+}
+
+#[test]
 fn repeated_trades_count_where_they_reach_back_before_the_minute() {
     let mut bench = bench(M1);
     for (id, seconds) in [(6, 58), (7, 61), (8, 62)] {

@@ -1,7 +1,11 @@
 //! Candles that the exchange streams in the wanted length.
 
+use std::sync::Arc;
+
 use super::super::*;
 use super::support::*;
+use crate::feed::Span;
+use crate::model::Candle;
 use crate::model::Interval::M1;
 
 fn kraken() -> Bench {
@@ -177,6 +181,49 @@ fn what_can_be_had_of_a_hole_is_told_when_the_rest_cannot() {
 }
 
 #[test]
+fn only_what_was_asked_for_as_often_as_can_be_is_given_up() {
+    let mut bench = binance();
+    bench.state(58, 0, "5 5 5 5 1 1");
+    bench.state(62, 60, "7 7 7 7 1 1");
+    let late = || Err(ProviderError::Unreachable("no answer".into()));
+    for _ in 0..2 {
+        let (ticket, ..) = bench.asked_rows();
+        assert_eq!(bench.answer(ticket, late()), "");
+    }
+    let (ticket, _, asked) = bench.asked_rows();
+    assert_eq!(asked, span(0, 60));
+    // while the third question is on its way
+    assert_eq!(bench.state(122, 120, "8 8 8 8 1 1"), "");
+    assert_eq!(bench.answer(ticket, late()), "@0 5 5 5 5 1 1?");
+    let (ticket, _, asked) = bench.asked_rows();
+    assert_eq!(asked, span(60, 120));
+    let told = bench.answer(ticket, rows(asked, [row(60, "7 7 7 7 1 1")]));
+    assert_eq!(told, "@60 7 7 7 7 1 1, ~@120 8 8 8 8 1 1");
+}
+
+#[test]
+fn only_the_last_question_takes_the_clock_for_a_later_row() {
+    let mut bench = binance();
+    bench.state(58, 0, "5 5 5 5 1 1");
+    bench.state(62, 60, "7 7 7 7 1 1");
+    let late = || Err(ProviderError::Unreachable("no answer".into()));
+    let mut shown = Vec::new();
+    for _ in 0..3 {
+        let Ask::Rows {
+            ticket,
+            closed_before,
+            ..
+        } = bench.asked()
+        else {
+            panic!("rows")
+        };
+        shown.push(closed_before >= at(60 + 5));
+        bench.answer(ticket, late());
+    }
+    assert_eq!(shown, [false, false, true]);
+}
+
+#[test]
 fn a_skipped_candle_is_missed_where_the_exchange_has_empty_ones() {
     let mut bench = binance();
     bench.state(60, 0, "5 5 5 5 1 1.");
@@ -227,7 +274,7 @@ fn a_quiet_candle_of_which_the_exchange_says_nothing_stays_open_and_is_asked_abo
         let late = Err(ProviderError::Unreachable("no answer".into()));
         assert_eq!(bench.answer(ticket, late), "");
     }
-    assert_eq!(asked_at, [62, 63, 65, 80, 81, 83, 113, 114, 116]);
+    assert_eq!(asked_at, [62, 64, 67, 82, 84, 87, 117, 119, 122]);
     assert_eq!(
         bench.state(130, 120, "7 7 7 7 1 1"),
         "@0 5 5 5 5 1 1, ~@120 7 7 7 7 1 1"
@@ -275,40 +322,82 @@ fn a_source_with_its_own_clock_is_asked_nothing() {
     assert!(bench.is_silent());
 }
 
-#[test]
-fn few_markets_of_an_exchange_are_asked_about_at_once() {
-    let (mut candles, traits) = (Candles::default(), traits(KRAKEN, false));
+/// Many markets, each with these states.
+fn many(traits: &Traits, states: &[Event]) -> Candles {
+    let mut candles = Candles::default();
     for n in 0..20 {
         let market = Market::new(Exchange::new("test"), &format!("A{n}"), "USD");
-        candles.add(market, M1, &traits);
-        let Event::Candle(state) = state(10, 0, "5 5 5 5 1 1") else {
-            panic!()
-        };
-        let state = crate::model::Candle {
-            market,
-            ..(*state).clone()
-        };
-        candles.absorb(&mut vec![Event::Candle(state.into())], 10_000_000_000);
+        candles.add(market, M1, traits);
+        let states = states.iter().map(|state| match state {
+            Event::Candle(state) => Event::Candle(Arc::new(Candle {
+                market,
+                ..(**state).clone()
+            })),
+            other => panic!("{other:?}"),
+        });
+        candles.absorb(&mut states.collect(), 62_000_000_000);
     }
-    let mut events = Vec::new();
-    candles.take_ready(10_000_000_000, &mut events);
+    candles.take_ready(62_000_000_000, &mut Vec::new());
+    candles
+}
+
+fn asked_rows(ask: &Ask) -> (Market, u64, Span) {
+    match ask {
+        Ask::Rows {
+            market,
+            ticket,
+            span,
+            ..
+        } => (*market, *ticket, *span),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn few_markets_of_an_exchange_are_asked_about_at_once() {
+    let states = [state(10, 0, "5 5 5 5 1 1"), state(62, 60, "5 5 5 5 1 1")];
+    let mut candles = many(&traits(&[M1], true), &states);
     candles.on_timer(70_000_000_000);
     let asks = candles.take_asks();
     assert_eq!(asks.len(), REPAIRS_AT_ONCE);
     candles.on_timer(70_000_000_001);
     assert!(candles.take_asks().is_empty());
-    let Ask::Rows {
-        market,
-        ticket,
-        span,
-        ..
-    } = asks[0].clone()
-    else {
-        panic!()
-    };
+    let (market, ticket, span) = asked_rows(&asks[0]);
     candles.on_rows(market, ticket, &rows(span, []), 71_000_000_000);
     candles.on_timer(71_000_000_000);
     assert_eq!(candles.take_asks().len(), 1);
+}
+
+#[test]
+fn many_quiet_markets_are_asked_about_one_by_one_and_after_all_else() {
+    let mut candles = many(&traits(KRAKEN, false), &[state(58, 0, "5 5 5 5 1 1")]);
+    let mut asked = std::collections::BTreeSet::new();
+    let mut now = 70_000_000_000;
+    while asked.len() < 20 {
+        candles.on_timer(now);
+        let asks = candles.take_asks();
+        assert_eq!(asks.len(), 1);
+        let (market, ticket, span) = asked_rows(&asks[0]);
+        assert!(asked.insert(market.index()));
+        let row = Candle {
+            market,
+            ..row(0, "5 5 5 5 1 1")
+        };
+        let is_slow = asked.len() == 1;
+        if is_slow {
+            now += QUIET_APART;
+            candles.on_timer(now);
+            assert!(candles.take_asks().is_empty());
+        }
+        candles.on_rows(market, ticket, &rows(span, [row]), now);
+        if !is_slow && asked.len() < 20 {
+            candles.on_timer(now);
+            assert!(candles.take_asks().is_empty());
+            assert_eq!(candles.deadline(), Some(now + QUIET_APART));
+            now += QUIET_APART;
+        }
+    }
+    assert_eq!(candles.closed, 20);
 }
 
 #[test]
