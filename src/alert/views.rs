@@ -132,12 +132,7 @@ impl Default for Views {
 impl Views {
     /// Takes a ticker, a trade or a candle, and of gaps that candles are lost.
     pub fn update(&mut self, event: &Event, confirmed: Timestamp) {
-        if let Event::Gap(gap) = event
-            && let Some(interval) = gap.stream.interval()
-            && gap.is_loss()
-        {
-            self.series.on_gap(gap.market, interval);
-        }
+        self.series.on_event(event);
         let (Some(market), Some(stream)) = (event.market(), event.stream()) else {
             return;
         };
@@ -149,9 +144,6 @@ impl Views {
             Stream::Ticker => self.view_mut(market).ticker = seen,
             Stream::Trades => self.view_mut(market).trade = seen,
             Stream::Candles(interval) => {
-                if let Event::Candle(candle) = event {
-                    self.series.on_candle(candle);
-                }
                 // Those of other lengths confirm it, too: they say nothing of its fields.
                 let view = self.view_mut(market);
                 match (&mut view.candle, interval) {
