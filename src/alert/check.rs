@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::expression::Truth;
-use crate::model::{Decimal, Event, Interval, Market, Price, Ticker, Timestamp, Trade};
+use crate::model::{Candle, Decimal, Event, Interval, Market, Price, Ticker, Timestamp, Trade};
 
 use super::past::Look;
 use super::{Bars, Outcome, Past, Slot, Tracker, Views};
@@ -162,12 +162,7 @@ impl Tracker {
             }
         }
         for (market, last) in &followed {
-            let mark = Mark {
-                id: None,
-                time: last.close_time(),
-                price: Some(last.close),
-            };
-            marks.insert(*market, mark);
+            marks.insert(*market, Mark::at_end(last));
         }
         Checked {
             outcomes,
@@ -369,6 +364,15 @@ impl Mark {
         match self.id {
             Some(id) => trade.id <= id,
             None => trade.timestamp <= self.time,
+        }
+    }
+
+    /// At the end of a candle.
+    pub fn at_end(candle: &Candle) -> Mark {
+        Mark {
+            id: None,
+            time: candle.close_time(),
+            price: Some(candle.close),
         }
     }
 

@@ -155,6 +155,17 @@ impl Tracker {
         markets
     }
 
+    /// The markets of which it is remembered how far they were judged: those of prices, and those of candles.
+    pub fn remembered_markets(&self) -> Vec<Market> {
+        let mut markets = self.priced_markets();
+        for (market, ..) in &self.candles {
+            if !markets.contains(market) {
+                markets.push(*market);
+            }
+        }
+        markets
+    }
+
     /// Whether some of what it reads is known only at the moment of a check.
     pub fn reads_more_than_prices(&self) -> bool {
         self.slots()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::expression::{Function, Operand, Reference, What};
 use crate::model::{
-    Decimal, Event, Field, Interval, Market, Price, Stream, Ticker, Timestamp, Trade, Value,
+    Candle, Decimal, Event, Field, Interval, Market, Price, Stream, Ticker, Timestamp, Trade, Value,
 };
 use crate::series::Series;
 
@@ -104,6 +104,8 @@ pub(super) struct View {
     candle: Option<Seen>,
     /// When a candle was confirmed to be the newest.
     computed: Option<Timestamp>,
+    /// The newest candle that has closed, of whatever length.
+    closed: Option<Arc<Candle>>,
     /// Where the price is that of a candle: how long it is.
     resolution: Option<Interval>,
 }
@@ -146,6 +148,13 @@ impl Views {
             Stream::Candles(interval) => {
                 // Those of other lengths confirm it, too: they say nothing of its fields.
                 let view = self.view_mut(market);
+                let ends = |known: &Arc<Candle>| known.close_time();
+                if let Event::Candle(candle) = event
+                    && candle.closed
+                    && view.closed.as_ref().map(ends) < Some(candle.close_time())
+                {
+                    view.closed = Some(candle.clone());
+                }
                 match (&mut view.candle, interval) {
                     (_, DEFAULT_INTERVAL) => view.candle = seen,
                     (Some(known), _) => known.confirmed = known.confirmed.max(confirmed),
@@ -228,6 +237,11 @@ impl Views {
             Stream::Candles(_) => self.markets.get(market.index())?.computed,
             _ => self.seen(market, stream).map(|seen| seen.confirmed),
         }
+    }
+
+    /// The newest candle of a market that has closed, of whatever length.
+    pub fn last_closed(&self, market: Market) -> Option<&Candle> {
+        self.markets.get(market.index())?.closed.as_deref()
     }
 
     /// The last price, whatever its age.

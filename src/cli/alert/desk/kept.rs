@@ -121,6 +121,18 @@ impl Desk<'_> {
                 _ => drop(marks.entry(market).or_insert_with(begun)),
             }
         }
+        let priced = tracker.priced_markets();
+        for market in tracker.remembered_markets() {
+            let closed = self.board.views.last_closed(market);
+            let Some(mark) = closed.map(Mark::at_end) else {
+                continue;
+            };
+            match marks.get_mut(&market) {
+                Some(known) => known.time = known.time.max(mark.time),
+                None if priced.contains(&market) => {}
+                None => drop(marks.insert(market, mark)),
+            }
+        }
         MarketState {
             hash: self.places[place].hash.clone(),
             memory: tracker.memory.clone(),

@@ -166,9 +166,9 @@ fn candles_to_follow(
     for (rule, snapshot) in ready.iter().zip(snapshots) {
         for tracker in &rule.trackers {
             let known = snapshot.get(&tracker.home());
-            let mark = known.and_then(|known| known.watermarks.get(&tracker.market.to_string()));
-            let since = mark.map(|mark| mark.time);
             for (market, interval, _) in tracker.candles() {
+                let mark = known.and_then(|known| known.watermarks.get(&market.to_string()));
+                let since = mark.map(|mark| mark.time);
                 let n = tracker.wanted(*market, *interval, since, now);
                 let most = all.entry((*market, *interval)).or_insert(0);
                 *most = n.max(*most);
