@@ -1,10 +1,11 @@
 //! Rules over functions: what is computed from candles is known after they were followed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::{Candle, Event, Interval, Market, Timestamp};
 
-use super::{Outcome, Tracker, Views};
+use super::{Mark, Outcome, Tracker, Views};
 
 /// Candles of one market and length, as far as they could be had.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,11 @@ impl Tracker {
         out: &mut Vec<Outcome>,
     ) {
         self.require(views);
+        for bars in bars.iter().filter(|bars| self.are_all(bars)) {
+            if let Some(first) = bars.closed.first() {
+                views.series.on_beginning(first.market, first.interval);
+            }
+        }
         let mut closed: Vec<_> = bars.iter().flat_map(|bars| &bars.closed).collect();
         closed.sort_by_key(|candle| (candle.close_time(), candle.interval));
         for candle in closed {
@@ -61,6 +67,13 @@ impl Tracker {
         }
     }
 
+    /// Whether more were asked for than there are.
+    fn are_all(&self, bars: &Bars) -> bool {
+        let mut candles = self.candles.iter();
+        let of = candles.find(|(market, interval, _)| bars.is_of(*market, *interval));
+        of.is_some_and(|(.., needs)| bars.closed.len() < *needs)
+    }
+
     /// Whether something of it is computed from candles.
     pub fn is_computed(&self) -> bool {
         !self.candles().is_empty()
@@ -88,14 +101,48 @@ impl Tracker {
         now: Timestamp,
     ) -> usize {
         let of = self
-            .candles()
+            .candles
             .iter()
             .find(|(m, i, _)| (*m, *i) == (market, interval));
         let computed = of.map_or(0, |(.., n)| *n);
         let since = since.map_or(0, |since| interval.count(since, now));
         (computed + since as usize).min(CANDLES_MAX.max(computed))
     }
+
+    /// The parts since the marks by whose candles it could not be judged: too few of before them are known.
+    pub fn unfollowed(
+        &self,
+        bars: &[&Bars],
+        marks: &HashMap<Market, Mark>,
+    ) -> Vec<(Market, Timestamp, Timestamp)> {
+        let of = |(market, interval, needs): &(Market, Interval, usize)| {
+            let from = marks.get(market)?.time;
+            let bars = bars.iter().find(|bars| bars.is_of(*market, *interval))?;
+            let until = bars.unjudged_until(*needs)?;
+            (until > from).then_some((*market, from, until))
+        };
+        self.candles.iter().filter_map(of).collect()
+    }
 }
 
-/// As many as an exchange gives at once.
-const CANDLES_MAX: usize = 990;
+impl Bars {
+    fn is_of(&self, market: Market, interval: Interval) -> bool {
+        let first = self.closed.first().or(self.forming.as_ref());
+        first.is_some_and(|first| (first.market, first.interval) == (market, interval))
+    }
+
+    /// The end of the last that has too few before it; `None`: all that there ever were are here.
+    fn unjudged_until(&self, needs: usize) -> Option<Timestamp> {
+        let first = self.closed.get(needs.max(1) - 1)?;
+        let before = needs.checked_sub(2).and_then(|last| self.closed.get(last));
+        match before {
+            Some(before) => Some(before.close_time()),
+            // More were not asked for.
+            None if self.closed.len() >= CANDLES_MAX => Some(first.open_time),
+            None => None,
+        }
+    }
+}
+
+/// A few requests anywhere: two days of minutes.
+const CANDLES_MAX: usize = 3_000;

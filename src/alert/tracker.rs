@@ -29,7 +29,7 @@ pub struct Tracker {
     /// What the condition's crossings, and the re-arm condition's, have seen.
     crossings: [Option<Crossings>; 2],
     /// The candles that it is computed from, and how many closed ones come before.
-    candles: Vec<(Market, Interval, usize)>,
+    pub(super) candles: Vec<(Market, Interval, usize)>,
 }
 
 /// What came of an evaluation.

@@ -14,7 +14,7 @@ use super::super::super::error::CliError;
 use super::super::candles;
 use super::super::fetch::{self, Facts, has_past};
 use super::super::state::{MAX_AGE, recall, starts_anew, tell_of_future, watermarks_over};
-use super::why::{no_history, uncovered, unknown};
+use super::why::{no_history, uncovered, unfollowed, unknown};
 use super::{Run, ticker};
 
 /// What a rule has come to, before any of it is written down.
@@ -112,7 +112,8 @@ fn decide(
     let checked = tracker.check(marks, &evidence, now);
     let unknown = match (&checked.truth, &evidence.since) {
         (Truth::Unknown, _) => Some(unknown(tracker, &checked.views, facts, now)),
-        (_, Since::Replayed(pasts)) => uncovered(tracker, pasts, &before),
+        (_, Since::Replayed(pasts)) => uncovered(tracker, pasts, &before)
+            .or_else(|| unfollowed(tracker, &evidence.bars, &before)),
         _ => None,
     };
     Ok(Some((checked, unknown)))
