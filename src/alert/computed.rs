@@ -17,53 +17,62 @@ pub struct Bars {
 }
 
 impl Tracker {
-    /// Takes the candles that it is computed from, in the order of time. Those that ended after the moment that `since`
-    /// gives for their market are judged as things were at their end; the others, and the forming ones, are only looked
-    /// at.
-    pub fn follow(
-        &mut self,
-        bars: &[&Bars],
-        since: &dyn Fn(Market) -> Option<Timestamp>,
-        views: &mut Views,
-        now: Timestamp,
-        out: &mut Vec<Outcome>,
-    ) {
+    /// Before the first candle is taken.
+    pub(super) fn begin_bars(&self, bars: &[&Bars], views: &mut Views) {
         self.require(views);
         for bars in bars.iter().filter(|bars| self.are_all(bars)) {
             if let Some(first) = bars.closed.first() {
                 views.series.on_beginning(first.market, first.interval);
             }
         }
-        let mut closed: Vec<_> = bars.iter().flat_map(|bars| &bars.closed).collect();
-        closed.sort_by_key(|candle| (candle.close_time(), candle.interval));
-        for candle in closed {
-            let at = candle.close_time();
-            self.pass(views, at.min(now), now, out);
-            views.update(&Event::Candle(candle.clone()), at);
+    }
+
+    /// A closed candle, at its end. One that ended after `since` is judged as things are then; another is only looked
+    /// at. `is_priced`: no trade tells the price at its end.
+    pub(super) fn close(
+        &mut self,
+        views: &mut Views,
+        candle: &Arc<Candle>,
+        since: Option<Timestamp>,
+        is_priced: bool,
+        now: Timestamp,
+        out: &mut Vec<Outcome>,
+    ) {
+        let at = candle.close_time();
+        self.pass(views, at.min(now), now, out);
+        views.update(&Event::Candle(candle.clone()), at);
+        if is_priced {
             views.seed_price(candle.market, candle.close, at);
-            match since(candle.market) {
-                Some(since) if at > since && at <= now => self.observe(views, at, at, out),
-                _ => self.look(views, at),
-            }
         }
+        match since {
+            Some(since) if at > since && at <= now => self.observe(views, at, at, out),
+            _ => self.look(views, at),
+        }
+    }
+
+    /// After the last one: what is forming now, where the price is not known from trades.
+    pub(super) fn end_bars(
+        &self,
+        bars: &[&Bars],
+        views: &mut Views,
+        is_traded: &dyn Fn(Market) -> bool,
+        now: Timestamp,
+    ) {
         for bars in bars {
-            if let Some(first) = bars.closed.first().or(bars.forming.as_ref()) {
-                // Whatever is missing of them cannot be had.
-                views.series.on_beginning(first.market, first.interval);
-            }
+            let Some(first) = bars.closed.first().or(bars.forming.as_ref()) else {
+                continue;
+            };
+            // Whatever is missing of them cannot be had.
+            views.series.on_beginning(first.market, first.interval);
             if let Some(forming) = &bars.forming {
                 views.update(&Event::Candle(forming.clone()), now);
-                views.seed_price(forming.market, forming.close, now);
+                if !is_traded(forming.market) {
+                    views.seed_price(forming.market, forming.close, now);
+                }
             }
-        }
-        for market in bars
-            .iter()
-            .filter_map(|bars| Some(bars.closed.last()?.market))
-        {
-            views.confirm(market, now);
-        }
-        for outcome in out {
-            outcome.alert.evaluated_at = now;
+            if !bars.closed.is_empty() {
+                views.confirm(first.market, now);
+            }
         }
     }
 

@@ -55,6 +55,13 @@ pub fn tell_of_future(
     }
 }
 
+/// The marks of markets whose prices it reads: only what was traded there counts.
+pub fn priced(tracker: &Tracker, mut marks: HashMap<Market, Mark>) -> HashMap<Market, Mark> {
+    let priced = tracker.priced_markets();
+    marks.retain(|market, _| priced.contains(market));
+    marks
+}
+
 /// Adds marks to those from which trades are asked for: of two for one market the one that reaches further back.
 pub fn keep_oldest(oldest: &mut HashMap<Market, Mark>, marks: HashMap<Market, Mark>) {
     for (market, mark) in marks {

@@ -92,7 +92,7 @@ impl Desk<'_> {
         tracker.memory = memory;
         tracker.judged = marks.clone();
         let mut outcomes = Vec::new();
-        tracker.catch_up(&marks, &pasts, now, &mut outcomes);
+        tracker.catch_up(&marks, &pasts, &[], now, &mut outcomes);
         if pasts.is_empty() || tracker.reads_more_than_prices() {
             let at = views.time_of(tracker.market).unwrap_or(now);
             tracker.observe(views, at, now, &mut outcomes);

@@ -169,9 +169,7 @@ fn replayed(
     run: &Run<'_>,
 ) -> Result<Option<HashMap<Market, Arc<Past>>>, CliError> {
     let mut pasts = HashMap::new();
-    // A rule over candles is judged by them.
-    let priced = tracker.priced_markets();
-    for market in priced.into_iter().filter(|_| !tracker.is_computed()) {
+    for market in tracker.priced_markets() {
         if !marks.contains_key(&market) || !has_past(run.ctx, market) {
             continue;
         }

@@ -25,7 +25,7 @@ use super::deliver::Deliverer;
 use super::fetch::{self, Facts};
 use super::markets::{Markets, Ready};
 use super::settings::Spec;
-use super::state::{keep_oldest, lock, recall, unwritten};
+use super::state::{keep_oldest, lock, priced, recall, unwritten};
 use judge::{Judged, evidence, judge};
 pub use judge::{current_views, moment};
 use why::unknown;
@@ -194,9 +194,6 @@ fn marks_to_replay(
             let Some(known) = snapshot.get(&tracker.home()) else {
                 continue;
             };
-            if tracker.is_computed() {
-                continue;
-            }
             let mut tracker = tracker.clone();
             let (memory, marks) = recall(known, &tracker, moment(&tracker, facts, run.ctx));
             tracker.memory = memory;
@@ -206,7 +203,7 @@ fn marks_to_replay(
             {
                 continue;
             }
-            keep_oldest(&mut oldest, marks);
+            keep_oldest(&mut oldest, priced(&tracker, marks));
         }
     }
     oldest
