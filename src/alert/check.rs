@@ -1,14 +1,15 @@
 //! One check of a rule with memory: what happened since the last one, then how it is now. Pure.
 //!
 //! Invariant: for a rule over `price`, the firings of any number of checks are those of one that watches
-//! all the time.
+//! all the time. With functions they are those of one that knows only candles that have closed; beyond that each check
+//! judges its own moment, by the forming ones.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::expression::Truth;
-use crate::model::{Decimal, Event, Interval, Market, Price, Ticker, Timestamp, Trade};
+use crate::model::{Candle, Decimal, Event, Interval, Market, Price, Ticker, Timestamp, Trade};
 
 use super::past::Look;
 use super::{Bars, Outcome, Past, Slot, Tracker, Views};
@@ -117,16 +118,13 @@ impl Tracker {
             Since::Replayed(pasts) => pasts,
             Since::Nothing | Since::Steady(..) => &none,
         };
-        let mut views = self.catch_up(&marks, pasts, now, &mut outcomes);
         let bars: Vec<&Bars> = evidence.bars.iter().map(|bars| &**bars).collect();
-        if self.is_computed() {
-            let counts = !matches!(evidence.since, Since::Nothing);
-            let since = |market: Market| {
-                let mark = marks.get(&market).filter(|_| counts);
-                mark.map(|mark| mark.time)
-            };
-            self.follow(&bars, &since, &mut views, now, &mut outcomes);
-        }
+        let unmarked = HashMap::new();
+        let from = match &evidence.since {
+            Since::Nothing => &unmarked,
+            Since::Replayed(_) | Since::Steady(..) => &marks,
+        };
+        let mut views = self.catch_up(from, pasts, &bars, now, &mut outcomes);
         evidence.put_into(&mut views, now);
         let at = evidence.time_of(self.market, now);
         match evidence.since {
@@ -143,10 +141,27 @@ impl Tracker {
         if truth != Truth::Unknown {
             self.pass(&views, now, now, &mut outcomes);
         }
-        let followed = self.followed(&bars);
-        let is_followed = |market: &Market| followed.iter().any(|(known, _)| known == market);
-        let priced = self.priced_markets().into_iter();
-        for market in priced.filter(|market| !is_followed(market)) {
+        if bars.len() == self.candles.len() {
+            self.move_marks(&mut marks, evidence, pasts, &bars);
+        }
+        Checked {
+            outcomes,
+            marks,
+            truth,
+            views,
+        }
+    }
+
+    /// Where the next check goes on. Not called where candles are missing: they may be had then.
+    fn move_marks(
+        &self,
+        marks: &mut HashMap<Market, Mark>,
+        evidence: &Evidence,
+        pasts: &HashMap<Market, Arc<Past>>,
+        bars: &[&Bars],
+    ) {
+        let priced = self.priced_markets();
+        for &market in &priced {
             let before = marks.get(&market).copied();
             let steady = matches!(evidence.since, Since::Steady(..));
             let after = match (pasts.get(&market), evidence.trades.get(&market)) {
@@ -161,31 +176,31 @@ impl Tracker {
                 marks.insert(market, after);
             }
         }
-        for (market, last) in &followed {
-            let mark = Mark {
-                id: None,
-                time: last.close_time(),
-                price: Some(last.close),
-            };
-            marks.insert(*market, mark);
-        }
-        Checked {
-            outcomes,
-            marks,
-            truth,
-            views,
+        for (market, last) in self.followed(bars) {
+            match marks.get_mut(&market) {
+                // The candles after its last trade have been judged, too.
+                Some(mark) if priced.contains(&market) => {
+                    mark.time = mark.time.max(last.close_time());
+                }
+                _ => drop(marks.insert(market, Mark::at_end(&last))),
+            }
         }
     }
 
-    /// Lets the past happen; returns what was known at its end.
+    /// Lets the past happen; returns what was known at its end. Candles that ended after the mark of their market are
+    /// judged at their end. At each trade, and at the candles that stand for trades, functions are those of the last
+    /// candles that had closed by then: how one was forming at a moment of the past does not depend on when a check
+    /// looks.
     pub fn catch_up(
         &mut self,
         marks: &HashMap<Market, Mark>,
         pasts: &HashMap<Market, Arc<Past>>,
+        bars: &[&Bars],
         now: Timestamp,
         out: &mut Vec<Outcome>,
     ) -> Views {
         let mut views = Views::default();
+        self.begin_bars(bars, &mut views);
         for (market, mark) in marks
             .iter()
             .filter(|(market, _)| pasts.contains_key(market))
@@ -194,7 +209,8 @@ impl Tracker {
                 views.seed_price(*market, price, mark.time);
             }
         }
-        let (mut looks, mut rest) = (Vec::new(), self.steps(marks, pasts).into_iter().peekable());
+        let steps = self.steps(marks, pasts, bars);
+        let (mut looks, mut rest) = (Vec::new(), steps.into_iter().peekable());
         while let Some((at, step)) = rest.next() {
             match step {
                 Step::Bar(look) => {
@@ -205,6 +221,16 @@ impl Tracker {
                         looks.clear();
                     }
                 }
+                Step::Close(candle) => {
+                    let market = candle.market;
+                    let since = marks.get(&market).map(|mark| mark.time);
+                    let is_priced = !pasts.contains_key(&market) || since.is_some_and(|t| at <= t);
+                    self.close(&mut views, candle, since, is_priced, now, out);
+                }
+                Step::Mark(market, price) => {
+                    views.seed_price(market, price, at);
+                    self.look(&views, at);
+                }
                 Step::Trade(trade) => self.replay_one(&mut views, &trade, out),
                 // Whatever held before it cannot be said to have held all the time.
                 Step::Hole => {
@@ -212,18 +238,20 @@ impl Tracker {
                 }
             }
         }
+        self.end_bars(bars, &mut views, &|market| pasts.contains_key(&market), now);
         for outcome in out {
             outcome.alert.evaluated_at = now;
         }
         views
     }
 
-    /// What happened, by time. At one time the candles that end there come first, and what is not known after it
-    /// last.
+    /// What happened, by time. At one time the candles that end there come first, those that stand for trades before
+    /// those that functions are over, and what is not known after it last.
     fn steps<'p>(
         &self,
         marks: &HashMap<Market, Mark>,
         pasts: &'p HashMap<Market, Arc<Past>>,
+        followed: &[&'p Bars],
     ) -> Vec<(Timestamp, Step<'p>)> {
         let (mut bars, mut holes) = (Vec::new(), Vec::new());
         for (market, past) in pasts {
@@ -240,6 +268,14 @@ impl Tracker {
         let mut steps = bars;
         steps.extend(trades.map(|(at, trade)| (at, Step::Trade(trade))));
         steps.extend(holes);
+        let mut closed: Vec<_> = followed.iter().flat_map(|bars| &bars.closed).collect();
+        closed.sort_by_key(|candle| candle.interval);
+        steps.extend(closed.into_iter().map(|c| (c.close_time(), Step::Close(c))));
+        let marked = marks.iter().filter(|_| self.is_computed());
+        let marked = marked.filter(|(market, _)| pasts.contains_key(market));
+        steps.extend(
+            marked.filter_map(|(market, mark)| Some((mark.time, Step::Mark(*market, mark.price?)))),
+        );
         // Keeps the order within each kind.
         steps.sort_by_key(|(at, step)| (*at, step.rank()));
         steps
@@ -248,7 +284,12 @@ impl Tracker {
 
 /// One thing that happened.
 enum Step<'p> {
+    /// In place of trades.
     Bar(Look<'p>),
+    /// Of what functions are over.
+    Close(&'p Arc<Candle>),
+    /// The price where the last check ended.
+    Mark(Market, Price),
     Trade(Trade),
     Hole,
 }
@@ -257,8 +298,10 @@ impl Step<'_> {
     fn rank(&self) -> u8 {
         match self {
             Self::Bar(_) => 0,
-            Self::Trade(_) => 1,
-            Self::Hole => 2,
+            Self::Close(_) => 1,
+            Self::Mark(..) => 2,
+            Self::Trade(_) => 3,
+            Self::Hole => 4,
         }
     }
 
@@ -266,7 +309,7 @@ impl Step<'_> {
     fn place(&self) -> Option<(Interval, usize)> {
         match self {
             Self::Bar(look) => Some((look.bar.interval(), look.bar.market().index())),
-            Self::Trade(_) | Self::Hole => None,
+            Self::Close(_) | Self::Mark(..) | Self::Trade(_) | Self::Hole => None,
         }
     }
 }
@@ -276,7 +319,8 @@ impl Evidence {
     pub fn show(&self, tracker: &mut Tracker, views: &mut Views, now: Timestamp) {
         let bars: Vec<&Bars> = self.bars.iter().map(|bars| &**bars).collect();
         if tracker.is_computed() {
-            tracker.follow(&bars, &|_| None, views, now, &mut Vec::new());
+            let none = (HashMap::new(), HashMap::new());
+            *views = tracker.catch_up(&none.0, &none.1, &bars, now, &mut Vec::new());
         }
         self.put_into(views, now);
         tracker.look(views, now);
@@ -369,6 +413,15 @@ impl Mark {
         match self.id {
             Some(id) => trade.id <= id,
             None => trade.timestamp <= self.time,
+        }
+    }
+
+    /// At the end of a candle.
+    pub fn at_end(candle: &Candle) -> Mark {
+        Mark {
+            id: None,
+            time: candle.close_time(),
+            price: Some(candle.close),
         }
     }
 

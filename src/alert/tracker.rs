@@ -29,7 +29,7 @@ pub struct Tracker {
     /// What the condition's crossings, and the re-arm condition's, have seen.
     crossings: [Option<Crossings>; 2],
     /// The candles that it is computed from, and how many closed ones come before.
-    candles: Vec<(Market, Interval, usize)>,
+    pub(super) candles: Vec<(Market, Interval, usize)>,
 }
 
 /// What came of an evaluation.
@@ -150,6 +150,17 @@ impl Tracker {
         for slot in self.slots().filter(|slot| slot.is(Field::Price)) {
             if !markets.contains(&slot.market) {
                 markets.push(slot.market);
+            }
+        }
+        markets
+    }
+
+    /// The markets of which it is remembered how far they were judged: those of prices, and those of candles.
+    pub fn remembered_markets(&self) -> Vec<Market> {
+        let mut markets = self.priced_markets();
+        for (market, ..) in &self.candles {
+            if !markets.contains(market) {
+                markets.push(*market);
             }
         }
         markets

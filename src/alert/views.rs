@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::expression::{Function, Operand, Reference, What};
 use crate::model::{
-    Decimal, Event, Field, Interval, Market, Price, Stream, Ticker, Timestamp, Trade, Value,
+    Candle, Decimal, Event, Field, Interval, Market, Price, Stream, Ticker, Timestamp, Trade, Value,
 };
 use crate::series::Series;
 
@@ -104,6 +104,8 @@ pub(super) struct View {
     candle: Option<Seen>,
     /// When a candle was confirmed to be the newest.
     computed: Option<Timestamp>,
+    /// The newest candle that has closed, of whatever length.
+    closed: Option<Arc<Candle>>,
     /// Where the price is that of a candle: how long it is.
     resolution: Option<Interval>,
 }
@@ -132,12 +134,7 @@ impl Default for Views {
 impl Views {
     /// Takes a ticker, a trade or a candle, and of gaps that candles are lost.
     pub fn update(&mut self, event: &Event, confirmed: Timestamp) {
-        if let Event::Gap(gap) = event
-            && let Some(interval) = gap.stream.interval()
-            && gap.is_loss()
-        {
-            self.series.on_gap(gap.market, interval);
-        }
+        self.series.on_event(event);
         let (Some(market), Some(stream)) = (event.market(), event.stream()) else {
             return;
         };
@@ -149,11 +146,15 @@ impl Views {
             Stream::Ticker => self.view_mut(market).ticker = seen,
             Stream::Trades => self.view_mut(market).trade = seen,
             Stream::Candles(interval) => {
-                if let Event::Candle(candle) = event {
-                    self.series.on_candle(candle);
-                }
                 // Those of other lengths confirm it, too: they say nothing of its fields.
                 let view = self.view_mut(market);
+                let ends = |known: &Arc<Candle>| known.close_time();
+                if let Event::Candle(candle) = event
+                    && candle.closed
+                    && view.closed.as_ref().map(ends) < Some(candle.close_time())
+                {
+                    view.closed = Some(candle.clone());
+                }
                 match (&mut view.candle, interval) {
                     (_, DEFAULT_INTERVAL) => view.candle = seen,
                     (Some(known), _) => known.confirmed = known.confirmed.max(confirmed),
@@ -236,6 +237,11 @@ impl Views {
             Stream::Candles(_) => self.markets.get(market.index())?.computed,
             _ => self.seen(market, stream).map(|seen| seen.confirmed),
         }
+    }
+
+    /// The newest candle of a market that has closed, of whatever length.
+    pub fn last_closed(&self, market: Market) -> Option<&Candle> {
+        self.markets.get(market.index())?.closed.as_deref()
     }
 
     /// The last price, whatever its age.

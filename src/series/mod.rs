@@ -59,7 +59,7 @@ mod tests;
 use std::collections::HashMap;
 
 use crate::expression::{Expression, Function, Reference};
-use crate::model::{Candle, Decimal, Interval, Market, Timestamp, Value};
+use crate::model::{Candle, Decimal, Event, GapReason, Interval, Market, Origin, Timestamp, Value};
 
 use change::Closes;
 use run::Run;
@@ -80,6 +80,8 @@ struct Lane {
     /// For changes, where one is asked for.
     closes: Option<Closes>,
     newest: Option<Newest>,
+    /// Its past is told, or will not come.
+    is_begun: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +131,53 @@ impl Series {
             .collect();
         needs.sort_by_key(|(market, interval, _)| (market.index(), *interval));
         needs
+    }
+
+    /// Takes what a stream of candles tells, the past first: candles, and which are lost. What of the past has not come
+    /// before the first candle that is live or forming does not exist, as does what the source does not tell.
+    pub fn on_event(&mut self, event: &Event) {
+        match event {
+            Event::Candle(candle) => {
+                let key = (candle.market, candle.interval);
+                let is_past = candle.origin == Origin::History && candle.closed;
+                if let Some(lane) = self.lanes.get_mut(&key)
+                    && !is_past
+                    && !std::mem::replace(&mut lane.is_begun, true)
+                {
+                    self.on_beginning(key.0, key.1);
+                }
+                self.on_candle(candle);
+            }
+            Event::Gap(gap) if gap.is_loss() => {
+                let Some(interval) = gap.stream.interval() else {
+                    return;
+                };
+                self.on_gap(gap.market, interval);
+                if gap.reason == GapReason::SourceLimit {
+                    self.on_beginning(gap.market, interval);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets the candles of a market: its past is told anew, then what is live.
+    pub fn restart(&mut self, market: Market) {
+        self.lanes_of(market).for_each(|lane| {
+            lane.clear();
+            lane.is_begun = false;
+        });
+    }
+
+    /// The past of a market is not told: its first live candle is not the first of all.
+    pub fn begin_midway(&mut self, market: Market) {
+        self.lanes_of(market).for_each(|lane| lane.is_begun = true);
+    }
+
+    fn lanes_of(&mut self, market: Market) -> impl Iterator<Item = &mut Lane> {
+        let lanes = self.lanes.iter_mut();
+        let of = move |((known, _), _): &(&(Market, Interval), &mut Lane)| *known == market;
+        lanes.filter(of).map(|(_, lane)| lane)
     }
 
     /// Takes the next candle, or the forming one anew. One that nothing is computed from is ignored, as is one from

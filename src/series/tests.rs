@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Exchange, Origin, Price, parse_decimal};
+use crate::model::{Exchange, Gap, GapState, Price, Stream, parse_decimal};
 
 fn market(base: &str) -> Market {
     Market::new(Exchange::new("series"), base, "USD")
@@ -159,6 +161,66 @@ fn where_there_is_nothing_earlier_the_least_is_enough_until_the_next_hole() {
     assert_eq!(first.collect::<Vec<_>>(), [false, false, false, true, true]);
     series.on_gap(market("A"), Interval::M1);
     assert!((5..20).all(|number| !told(&mut series, number)));
+}
+
+fn told(series: &mut Series, candle: Candle) {
+    series.on_event(&Event::Candle(Arc::new(candle)));
+}
+
+fn past(number: i64) -> Candle {
+    Candle {
+        origin: Origin::History,
+        ..candle(number, ["10", "11"][number as usize % 2])
+    }
+}
+
+fn lost(reason: GapReason, state: GapState) -> Event {
+    Event::Gap(Arc::new(Gap {
+        market: market("A"),
+        stream: Stream::Candles(Interval::M1),
+        from_id: None,
+        to_id: None,
+        from: Some(minute(0)),
+        to: Some(minute(1)),
+        missing: Some(1),
+        recovered: 0,
+        state,
+        reason,
+    }))
+}
+
+#[test]
+fn what_of_the_past_has_not_come_before_the_first_live_candle_does_not_exist() {
+    let is_known = |series: &Series| value(series, "rsi(3)", minute(5)).is_some();
+    let mut series = series("rsi(3)");
+    (0..5).for_each(|number| told(&mut series, past(number)));
+    assert!(!is_known(&series), "more of the past may come");
+    told(&mut series, forming(5, "12"));
+    assert!(is_known(&series));
+
+    series.on_event(&lost(GapReason::Reconnect, GapState::Repaired));
+    assert!(is_known(&series), "nothing is missing");
+    series.on_event(&lost(GapReason::Reconnect, GapState::Unrepairable));
+    (6..11).for_each(|number| told(&mut series, candle(number, "13")));
+    assert!(!is_known(&series), "there was something before the hole");
+    series.on_event(&lost(GapReason::SourceLimit, GapState::Unrepairable));
+    (11..16).for_each(|number| told(&mut series, candle(number, "13")));
+    assert!(is_known(&series), "nobody tells what was before");
+}
+
+#[test]
+fn a_past_that_is_told_anew_counts_and_one_that_is_not_told_is_waited_for() {
+    let is_known = |series: &Series| value(series, "rsi(3)", minute(20)).is_some();
+    let mut series = series("rsi(3)");
+    series.begin_midway(market("A"));
+    (0..5).for_each(|number| told(&mut series, candle(number, "10")));
+    assert!(!is_known(&series), "there were others before");
+    series.restart(market("B"));
+    series.restart(market("A"));
+    (0..5).for_each(|number| told(&mut series, past(number)));
+    assert!(!is_known(&series));
+    told(&mut series, candle(5, "12"));
+    assert!(is_known(&series));
 }
 
 #[test]

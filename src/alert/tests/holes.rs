@@ -58,7 +58,7 @@ fn due_after(hole: (i64, i64)) -> Option<Timestamp> {
     let pasts = HashMap::from([(market(), Arc::new(past))]);
     let marks = HashMap::from([(market(), mark)]);
     let mut outcomes = Vec::new();
-    tracker.catch_up(&marks, &pasts, seconds(9_200), &mut outcomes);
+    tracker.catch_up(&marks, &pasts, &[], seconds(9_200), &mut outcomes);
     assert_eq!(outcomes, []);
     tracker.memory.due(&tracker.rule.policy)
 }

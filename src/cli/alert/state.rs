@@ -22,8 +22,8 @@ pub fn recall(
     tracker: &Tracker,
     now: Timestamp,
 ) -> (Memory, HashMap<Market, Mark>) {
-    let priced = tracker.priced_markets().into_iter();
-    let marks = priced.filter_map(|market| {
+    let remembered = tracker.remembered_markets().into_iter();
+    let marks = remembered.filter_map(|market| {
         let mark = known.watermarks.get(&market.to_string())?;
         let mark = Mark {
             id: mark.id,
@@ -43,7 +43,7 @@ pub fn tell_of_future(
     believed: &HashMap<Market, Mark>,
     ctx: &Ctx,
 ) {
-    for market in tracker.priced_markets() {
+    for market in tracker.remembered_markets() {
         if known.watermarks.contains_key(&market.to_string()) && !believed.contains_key(&market) {
             let title = tracker.rule.title();
             let message = format!(
@@ -53,6 +53,13 @@ pub fn tell_of_future(
             ctx.notices.warn("clock", &message);
         }
     }
+}
+
+/// The marks of markets whose prices it reads: only what was traded there counts.
+pub fn priced(tracker: &Tracker, mut marks: HashMap<Market, Mark>) -> HashMap<Market, Mark> {
+    let priced = tracker.priced_markets();
+    marks.retain(|market, _| priced.contains(market));
+    marks
 }
 
 /// Adds marks to those from which trades are asked for: of two for one market the one that reaches further back.
@@ -122,4 +129,50 @@ pub fn starts_anew(title: &str, market: &str, ctx: &Ctx) {
         "tickwire: alert `{title}`: its condition has changed: its memory of {market} starts anew"
     );
     ctx.notices.say("alert", &message);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::{Policy, Rule};
+    use crate::expression::{Expression, Reference};
+    use crate::model::Exchange;
+
+    #[test]
+    fn how_far_a_rule_over_functions_has_seen_is_recalled_for_each_market_of_its_candles() {
+        let market = |base| Market::new(Exchange::new("recalled"), base, "USD");
+        let rule = Rule {
+            name: Some("mean".into()),
+            condition: Expression::parse_condition("sma(2) > 1 and ETH/USD.sma(2) > price")
+                .unwrap(),
+            rearm: None,
+            margin: None,
+            policy: Policy::default(),
+            message: None,
+        };
+        let other = |_: &Reference| Some(market("ETH"));
+        let tracker = Tracker::new(rule.into(), market("BTC"), &other).unwrap();
+        let now = Timestamp::from_nanos(1_000_000_000_000);
+        let mark = |time| Mark {
+            id: None,
+            time,
+            price: None,
+        };
+        let kept = HashMap::from([
+            (market("BTC"), mark(now)),
+            (market("ETH"), mark(now.plus_nanos(-1))),
+            (market("SOL"), mark(now)),
+        ]);
+        let known = MarketState {
+            hash: String::new(),
+            memory: Memory::default(),
+            watermarks: watermarks_over(None, &kept, &tracker),
+            generation: 1,
+            checked_at: now,
+        };
+        let (_, mut marks) = recall(&known, &tracker, now);
+        assert_eq!(marks.remove(&market("BTC")), Some(mark(now)));
+        assert_eq!(marks.remove(&market("ETH")), Some(mark(now.plus_nanos(-1))));
+        assert!(marks.is_empty(), "nothing is read of others");
+    }
 }

@@ -23,8 +23,6 @@ pub struct Computed {
     crossings: HashMap<(String, Market), Crossings>,
     /// Candles that are read for somebody else.
     hidden: HashSet<(Market, Interval)>,
-    /// Candles whose past is told.
-    begun: HashSet<(Market, Interval)>,
     /// From when on the past is shown; `None`: it is only computed from.
     shown_from: Option<Timestamp>,
 }
@@ -36,7 +34,6 @@ impl Default for Computed {
             candles: Vec::new(),
             crossings: HashMap::new(),
             hidden: HashSet::new(),
-            begun: HashSet::new(),
             shown_from: None,
         }
     }
@@ -73,7 +70,6 @@ impl Computed {
             series,
             crossings: HashMap::new(),
             hidden: HashSet::new(),
-            begun: HashSet::new(),
             shown_from: settings.shown_from,
         }
     }
@@ -135,29 +131,7 @@ impl Computed {
 
     /// Takes what is computed from.
     pub fn see(&mut self, event: &Event) {
-        if self.candles.is_empty() {
-            return;
-        }
-        match event {
-            Event::Candle(candle) => {
-                let key = (candle.market, candle.interval);
-                let is_past = candle.origin == Origin::History && candle.closed;
-                if !is_past && self.begun.insert(key) {
-                    // Whatever of the past has not come does not exist.
-                    self.series.on_beginning(key.0, key.1);
-                }
-                self.series.on_candle(candle);
-            }
-            Event::Gap(gap) if gap.is_loss() => {
-                if let Some(interval) = gap.stream.interval() {
-                    self.series.on_gap(gap.market, interval);
-                    if gap.reason == GapReason::SourceLimit {
-                        self.series.on_beginning(gap.market, interval);
-                    }
-                }
-            }
-            _ => {}
-        }
+        self.series.on_event(event);
     }
 
     /// Takes the newest candles at once.

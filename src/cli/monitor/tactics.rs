@@ -1,14 +1,13 @@
 //! `--strategy`: signals out of what is streamed, and over the past what they would have brought.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::candles::Building;
 use crate::expression::{Operand, Reference};
 use crate::feed::Topic;
 use crate::model::{
-    Candle, Event, GapReason, Instrument, Interval, Market, Origin, Signal, Stream, Timestamp,
-    Value,
+    Candle, Event, Instrument, Interval, Market, Origin, Signal, Stream, Timestamp, Value,
 };
 use crate::series::Series;
 use crate::strategy::{Backtest, Costs, Machine, Strategy};
@@ -37,7 +36,6 @@ struct Tactic {
     /// The newest closed candle of each.
     latest: HashMap<Market, Arc<Candle>>,
     own: Vec<Arc<Instrument>>,
-    begun: HashSet<(Market, Interval)>,
     /// Signals are given for candles from here on; those before are warm-up.
     from: Option<Timestamp>,
     backtest: Option<Backtest>,
@@ -149,7 +147,6 @@ impl Tactic {
             meanings,
             latest: HashMap::new(),
             own: own.to_vec(),
-            begun: HashSet::new(),
             from,
             strategy,
         })
@@ -200,17 +197,9 @@ impl Tactic {
     }
 
     async fn on_event(&mut self, event: &Event, out: &mut Vec<Event>) {
-        match event {
-            Event::Candle(candle) => self.on_candle(candle, out),
-            Event::Gap(gap) if gap.is_loss() => {
-                if let Some(interval) = gap.stream.interval() {
-                    self.series.on_gap(gap.market, interval);
-                    if gap.reason == GapReason::SourceLimit {
-                        self.series.on_beginning(gap.market, interval);
-                    }
-                }
-            }
-            _ => {}
+        self.series.on_event(event);
+        if let Event::Candle(candle) = event {
+            self.on_candle(candle, out);
         }
         let is_own = |market: Market| self.own.iter().any(|own| own.market == market);
         let is_warm_up = match event {
@@ -232,12 +221,7 @@ impl Tactic {
     }
 
     fn on_candle(&mut self, candle: &Arc<Candle>, out: &mut Vec<Event>) {
-        let key = (candle.market, candle.interval);
         let is_past = candle.origin == Origin::History && candle.closed;
-        if !is_past && self.begun.insert(key) {
-            self.series.on_beginning(key.0, key.1);
-        }
-        self.series.on_candle(candle);
         if !candle.closed || candle.interval != self.strategy.interval() {
             return;
         }

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::alert::{Mark, Outcome, Past};
-use crate::model::{Event, Market};
+use crate::alert::{Bars, Mark, Outcome, Past};
+use crate::model::{Event, Interval, Market};
 use crate::store::State;
 
 use super::super::super::args::SinceLast;
+use super::super::super::candles::Known;
 use super::super::super::error::{CliError, clipped};
+use super::super::candles;
 use super::super::fetch::{self, Answer, has_past};
-use super::super::state::{keep_oldest, lock, recall, starts_anew, tell_of_future, unwritten};
+use super::super::state::{
+    keep_oldest, lock, priced, recall, starts_anew, tell_of_future, unwritten,
+};
 use super::{Desk, HISTORY};
 
 impl Desk<'_> {
@@ -23,16 +27,39 @@ impl Desk<'_> {
         let deadline = Instant::now() + HISTORY;
         let kept = self.memories().await?;
         let mut oldest = HashMap::new();
-        for (_, marks) in &kept {
-            keep_oldest(&mut oldest, marks.clone());
+        for (place, marks) in &kept {
+            let tracker = &self.board.trackers()[*place];
+            keep_oldest(&mut oldest, priced(tracker, marks.clone()));
         }
-        let replays = fetch::replays(oldest, self.markets, self.run.ctx, deadline).await;
+        let wanted = self.candles_since(&kept);
+        let (replays, candles) = tokio::join!(
+            fetch::replays(oldest, self.markets, self.run.ctx, deadline),
+            candles::fetch(wanted, self.markets, self.run.ctx, deadline),
+        );
         let mut found = Vec::new();
         for (place, marks) in &kept {
-            found.extend(self.catch_up(*place, marks, &replays));
+            found.extend(self.catch_up(*place, marks, &replays, &candles));
         }
         self.seed(&replays);
         Ok(found)
+    }
+
+    /// The candles that rules are to be judged by since their marks.
+    fn candles_since(
+        &self,
+        kept: &[(usize, HashMap<Market, Mark>)],
+    ) -> HashMap<(Market, Interval), usize> {
+        let mut wanted = HashMap::new();
+        for (place, marks) in kept {
+            let tracker = &self.board.trackers()[*place];
+            for (market, interval, _) in tracker.candles() {
+                let since = marks.get(market).map(|mark| mark.time);
+                let n = tracker.wanted(*market, *interval, since, fetch::now());
+                let most = wanted.entry((*market, *interval)).or_insert(0);
+                *most = n.max(*most);
+            }
+        }
+        wanted
     }
 
     /// Takes the memories over; returns the marks to go on from.
@@ -82,10 +109,8 @@ impl Desk<'_> {
         from.retain(|market, _| has_past(ctx, *market));
         tracker.memory = memory;
         tracker.judged = from.clone();
-        // Trades alone do not tell what is computed from candles.
-        let is_replayed = !tracker.is_computed();
         self.places[place].generation = Some(known.generation);
-        (is_replayed && self.run.since_last == SinceLast::On).then_some((place, from))
+        (self.run.since_last == SinceLast::On).then_some((place, from))
     }
 
     fn catch_up(
@@ -93,6 +118,7 @@ impl Desk<'_> {
         place: usize,
         marks: &HashMap<Market, Mark>,
         replays: &HashMap<Market, Answer<Arc<Past>>>,
+        candles: &Known,
     ) -> Vec<(usize, Outcome)> {
         let (mut pasts, notices) = (HashMap::new(), self.run.ctx.notices);
         for market in marks.keys() {
@@ -111,10 +137,22 @@ impl Desk<'_> {
                 None => {}
             }
         }
+        let tracker = &self.board.trackers()[place];
+        for (market, interval, _) in tracker.candles() {
+            if let Some(Err(error)) = candles.get(&(*market, *interval)) {
+                let why = clipped(&error.to_string());
+                notices.warn("uncovered", &format!("tickwire: {market}: the candles since the last check are not to be had: {why}"));
+            }
+        }
+        let bars = candles::bars(tracker, candles);
+        let bars: Vec<&Bars> = bars.iter().map(|bars| &**bars).collect();
+        for (market, from, to) in tracker.unfollowed(&bars, marks) {
+            notices.warn("uncovered", &format!("tickwire: {market}: the candles before those from {from} to {to} are not to be had"));
+        }
         let mut outcomes = Vec::new();
         self.board
             .tracker_mut(place)
-            .catch_up(marks, &pasts, fetch::now(), &mut outcomes);
+            .catch_up(marks, &pasts, &bars, fetch::now(), &mut outcomes);
         outcomes
             .into_iter()
             .map(|outcome| (place, outcome))

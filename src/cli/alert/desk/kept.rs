@@ -92,7 +92,7 @@ impl Desk<'_> {
         tracker.memory = memory;
         tracker.judged = marks.clone();
         let mut outcomes = Vec::new();
-        tracker.catch_up(&marks, &pasts, now, &mut outcomes);
+        tracker.catch_up(&marks, &pasts, &[], now, &mut outcomes);
         if pasts.is_empty() || tracker.reads_more_than_prices() {
             let at = views.time_of(tracker.market).unwrap_or(now);
             tracker.observe(views, at, now, &mut outcomes);
@@ -119,6 +119,18 @@ impl Desk<'_> {
                     marks.insert(market, Mark::of(&trade));
                 }
                 _ => drop(marks.entry(market).or_insert_with(begun)),
+            }
+        }
+        let priced = tracker.priced_markets();
+        for market in tracker.remembered_markets() {
+            let closed = self.board.views.last_closed(market);
+            let Some(mark) = closed.map(Mark::at_end) else {
+                continue;
+            };
+            match marks.get_mut(&market) {
+                Some(known) => known.time = known.time.max(mark.time),
+                None if priced.contains(&market) => {}
+                None => drop(marks.insert(market, mark)),
             }
         }
         MarketState {

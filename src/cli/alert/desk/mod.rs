@@ -5,7 +5,7 @@ mod kept;
 mod trades;
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use crate::alert::{Board, Mark, Outcome, Past, Tracker};
 use crate::engine::{Delivery, Overflow, Request, SLOW_READER_PATIENCE};
 use crate::feed::Topic;
-use crate::model::{Event, Interval, Market, Origin, Status, Stream, Timestamp, Trade};
+use crate::model::{Event, Interval, Market, Status, Stream, Timestamp, Trade};
 use crate::timeline;
 
 use super::super::error::CliError;
@@ -92,8 +92,6 @@ pub struct Desk<'a> {
     /// Who stands in for whom.
     standing: HashMap<Market, Market>,
     asking: FuturesUnordered<BoxFuture<'a, Repaired>>,
-    /// Candles whose past is told.
-    followed: HashSet<(Market, Interval)>,
     /// How many requests for holes there were.
     asked: u64,
     /// When the watch began.
@@ -132,7 +130,6 @@ impl<'a> Desk<'a> {
             troubled: HashMap::new(),
             standing: HashMap::new(),
             asking: FuturesUnordered::new(),
-            followed: HashSet::new(),
             asked: 0,
             begun: fetch::now(),
         })
@@ -238,13 +235,6 @@ impl<'a> Desk<'a> {
             Event::Trade(trade) => return self.on_trade(trade, now),
             Event::Gap(gap) if gap.stream == Stream::Trades => return self.on_gap(gap),
             Event::Status(status) => self.on_status(status),
-            Event::Candle(candle) if !candle.closed || candle.origin != Origin::History => {
-                let key = (candle.market, candle.interval);
-                if self.followed.insert(key) {
-                    // Whatever of the past has not come does not exist.
-                    self.board.views.series.on_beginning(key.0, key.1);
-                }
-            }
             _ => {}
         }
         self.apply(event, now)

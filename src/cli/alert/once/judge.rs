@@ -14,7 +14,7 @@ use super::super::super::error::CliError;
 use super::super::candles;
 use super::super::fetch::{self, Facts, has_past};
 use super::super::state::{MAX_AGE, recall, starts_anew, tell_of_future, watermarks_over};
-use super::why::{no_history, uncovered, unknown};
+use super::why::{no_history, uncovered, unfollowed, unknown};
 use super::{Run, ticker};
 
 /// What a rule has come to, before any of it is written down.
@@ -112,7 +112,8 @@ fn decide(
     let checked = tracker.check(marks, &evidence, now);
     let unknown = match (&checked.truth, &evidence.since) {
         (Truth::Unknown, _) => Some(unknown(tracker, &checked.views, facts, now)),
-        (_, Since::Replayed(pasts)) => uncovered(tracker, pasts, &before),
+        (_, Since::Replayed(pasts)) => uncovered(tracker, pasts, &before)
+            .or_else(|| unfollowed(tracker, &evidence.bars, &before)),
         _ => None,
     };
     Ok(Some((checked, unknown)))
@@ -168,9 +169,7 @@ fn replayed(
     run: &Run<'_>,
 ) -> Result<Option<HashMap<Market, Arc<Past>>>, CliError> {
     let mut pasts = HashMap::new();
-    // A rule over candles is judged by them.
-    let priced = tracker.priced_markets();
-    for market in priced.into_iter().filter(|_| !tracker.is_computed()) {
+    for market in tracker.priced_markets() {
         if !marks.contains_key(&market) || !has_past(run.ctx, market) {
             continue;
         }

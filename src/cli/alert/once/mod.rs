@@ -25,7 +25,7 @@ use super::deliver::Deliverer;
 use super::fetch::{self, Facts};
 use super::markets::{Markets, Ready};
 use super::settings::Spec;
-use super::state::{keep_oldest, lock, recall, unwritten};
+use super::state::{keep_oldest, lock, priced, recall, unwritten};
 use judge::{Judged, evidence, judge};
 pub use judge::{current_views, moment};
 use why::unknown;
@@ -166,9 +166,9 @@ fn candles_to_follow(
     for (rule, snapshot) in ready.iter().zip(snapshots) {
         for tracker in &rule.trackers {
             let known = snapshot.get(&tracker.home());
-            let mark = known.and_then(|known| known.watermarks.get(&tracker.market.to_string()));
-            let since = mark.map(|mark| mark.time);
             for (market, interval, _) in tracker.candles() {
+                let mark = known.and_then(|known| known.watermarks.get(&market.to_string()));
+                let since = mark.map(|mark| mark.time);
                 let n = tracker.wanted(*market, *interval, since, now);
                 let most = all.entry((*market, *interval)).or_insert(0);
                 *most = n.max(*most);
@@ -194,9 +194,6 @@ fn marks_to_replay(
             let Some(known) = snapshot.get(&tracker.home()) else {
                 continue;
             };
-            if tracker.is_computed() {
-                continue;
-            }
             let mut tracker = tracker.clone();
             let (memory, marks) = recall(known, &tracker, moment(&tracker, facts, run.ctx));
             tracker.memory = memory;
@@ -206,7 +203,7 @@ fn marks_to_replay(
             {
                 continue;
             }
-            keep_oldest(&mut oldest, marks);
+            keep_oldest(&mut oldest, priced(&tracker, marks));
         }
     }
     oldest

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::alert::{Mark, Past, Tracker, Views};
+use crate::alert::{Bars, Mark, Past, Tracker, Views};
 use crate::feed::ProviderError;
 use crate::model::{Market, Stream, Timestamp, Value};
 
@@ -41,6 +41,22 @@ pub fn uncovered(
         "{}: {market}: the trades from {} are not to be had, so what happened then is not known",
         tracker.rule.title(),
         parts.join(", ")
+    );
+    Some(CliError::unknown("uncovered", message).hint("--since-last off looks only at this moment"))
+}
+
+/// The same of candles: those since the last check that have too few before them.
+pub fn unfollowed(
+    tracker: &Tracker,
+    bars: &[Arc<Bars>],
+    marks: &HashMap<Market, Mark>,
+) -> Option<CliError> {
+    let bars: Vec<&Bars> = bars.iter().map(|bars| &**bars).collect();
+    let (market, from, until) = tracker.unfollowed(&bars, marks).into_iter().next()?;
+    let message = format!(
+        "{}: {market}: the candles before those from {} are not to be had, so what happened then is not known",
+        tracker.rule.title(),
+        minutes(from, until)
     );
     Some(CliError::unknown("uncovered", message).hint("--since-last off looks only at this moment"))
 }
