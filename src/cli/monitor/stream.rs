@@ -77,7 +77,7 @@ pub async fn run(
     let source = Source::open(settings, instruments, written, request, beside, &ctx).await?;
     let end = view.follow(source, &output, signals).await;
     let outcome = view.end_tactics(&end).await;
-    let finished = finish(output, view.buffer, end.patience()).await;
+    let finished = view.finish(output, end.patience()).await;
     if !matches!(end, End::ReaderLeft) {
         view.progress
             .total
@@ -301,13 +301,26 @@ impl<'a> View<'a> {
     async fn end_tactics(&mut self, end: &End) -> Result<Vec<String>, CliError> {
         let mut last = Vec::new();
         let outcome = std::mem::take(&mut self.tactics).finish(&mut last).await;
-        if !matches!(end, End::ReaderLeft | End::Error(_)) && !self.is_full() {
-            (self.batch, self.formatted) = (last, 0);
-            while !self.is_formatted() && !self.is_full() && self.buffer.len() < CHUNK {
-                self.format();
-            }
+        if matches!(end, End::ReaderLeft | End::Error(_)) {
+            last.clear();
         }
+        (self.batch, self.formatted) = (last, 0);
         outcome
+    }
+
+    /// Writes the rest; waits until it is read, for `patience` at most where there is one.
+    async fn finish(&mut self, output: Output, patience: Option<Duration>) -> Result<(), CliError> {
+        let finished = async {
+            self.drain(None, &output).await;
+            output.finish(std::mem::take(&mut self.buffer)).await
+        };
+        let finished = match patience {
+            Some(patience) => tokio::time::timeout(patience, finished).await,
+            None => Ok(finished.await),
+        };
+        finished
+            .map_err(|_| CliError::failed("output", "stdout: nobody reads the last lines"))?
+            .or_else(Closed::into_result)
     }
 
     fn is_formatted(&self) -> bool {
@@ -370,18 +383,6 @@ fn merge(streams: &mut Vec<(Topic, Past)>, topic: Topic, past: Past) {
         Some((_, known)) => *known = longer(*known, past),
         None => streams.push((topic, past)),
     }
-}
-
-/// Writes the rest; waits until it is read, for `patience` at most where there is one.
-async fn finish(output: Output, rest: Vec<u8>, patience: Option<Duration>) -> Result<(), CliError> {
-    let finished = output.finish(rest);
-    let finished = match patience {
-        Some(patience) => tokio::time::timeout(patience, finished).await,
-        None => Ok(finished.await),
-    };
-    finished
-        .map_err(|_| CliError::failed("output", "stdout: nobody reads the last lines"))?
-        .or_else(Closed::into_result)
 }
 
 impl From<Closed> for End {

@@ -1,0 +1,40 @@
+//! Strategies at work: what they say is told to the last, and nothing hangs where a program does.
+
+use crate::support::{Done, World};
+
+const MOCK: &str = "[providers.mock]\nstart = \"2026-01-01T00:00:00Z\"\nseed = 7\n";
+
+/// A world with a strategy `mine` that this shell script decides.
+fn world(script: &str) -> World {
+    let world = World::new();
+    std::fs::write(world.path("mine.sh"), script).unwrap();
+    let path = world.path("mine.sh");
+    let command = format!("[\"sh\", {path:?}]");
+    world.config(&format!("{MOCK}[strategies.mine]\ncommand = {command}\n"))
+}
+
+/// Over so many minutes until the end of the year.
+fn back(minutes: u32) -> String {
+    let (hours, left) = (minutes.div_ceil(60), (60 - minutes % 60) % 60);
+    let since = format!("2025-12-31T{:02}:{left:02}:00Z", 24 - hours);
+    format!("monitor BTC -p mock --since {since} --until 2026-01-01T00:00:00Z")
+}
+
+async fn backtest(script: &str, minutes: u32, more: &str) -> Done {
+    let arguments = format!("{} --strategy mine {more}", back(minutes));
+    world(script).run(&arguments).await
+}
+
+#[tokio::test]
+async fn the_last_signals_are_told_however_many_they_are() {
+    // Far more than is formatted at once, all of them after the last candle.
+    let script = r#"cat > /dev/null
+yes '{"side":"buy","symbol":"BTC/USD","timestamp":"2025-12-31T23:30:00Z"}' | head -n 3000"#;
+    let done = backtest(script, 60, "").await.exits(0);
+    assert_eq!(done.lines().len(), 3_000);
+    let of = |n: usize| done.records()[n].text("type");
+    assert_eq!((of(0), of(2_999)), ("signal".into(), "signal".into()));
+    // None beyond what was asked for.
+    let few = backtest(script, 60, "-n 2000").await.exits(0);
+    assert_eq!(few.lines().len(), 2_000);
+}
