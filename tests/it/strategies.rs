@@ -1,6 +1,6 @@
 //! Strategies at work: what they say is told to the last, and nothing hangs where a program does.
 
-use crate::support::{Done, World};
+use crate::support::{Done, Running, World};
 
 const MOCK: &str = "[providers.mock]\nstart = \"2026-01-01T00:00:00Z\"\nseed = 7\n";
 
@@ -37,4 +37,43 @@ yes '{"side":"buy","symbol":"BTC/USD","timestamp":"2025-12-31T23:30:00Z"}' | hea
     // None beyond what was asked for.
     let few = backtest(script, 60, "-n 2000").await.exits(0);
     assert_eq!(few.lines().len(), 2_000);
+}
+
+/// Far more candles than wait for a program, of which it reads none; as soon as some of them are told.
+async fn one_that_reads_nothing(more: &str) -> (World, Running) {
+    let world = world("exec sleep 600");
+    let arguments = format!(
+        "monitor BTC -p mock --since 2025-12-01 --until 2026-01-01 --strategy mine \
+         --stream candles {more}"
+    );
+    let mut running = world.spawn(&arguments);
+    for _ in 0..100 {
+        assert_eq!(running.record().await.text("type"), "candle");
+    }
+    (world, running)
+}
+
+#[tokio::test]
+async fn while_a_program_is_waited_for_the_rest_goes_on() {
+    let (_world, mut running) = one_that_reads_nothing("").await;
+    // Whatever it was sent is told, also the part of a batch.
+    for _ in 0..9_000 {
+        running.record().await;
+    }
+    running.close_stdout();
+    // Nobody reads any more: that is seen, and its program killed.
+    let done = running.end().await.exits(0);
+    done.says("strategy `mine`: its program was killed");
+}
+
+#[tokio::test]
+async fn a_program_that_reads_nothing_stops_neither_the_clock_nor_ctrl_c() {
+    let (_world, running) = one_that_reads_nothing("-d 1s").await;
+    let done = running.end().await.exits(4);
+    done.says("strategy `mine`: its program was killed, it read nothing of its stdin for 10s");
+
+    let (_world, running) = one_that_reads_nothing("").await;
+    running.signal("INT").await;
+    let done = running.end().await.exits(130);
+    done.says("strategy `mine`: its program was killed");
 }

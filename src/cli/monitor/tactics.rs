@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::candles::Building;
 use crate::expression::{Operand, Reference};
@@ -16,6 +17,7 @@ use crate::timeline::Past;
 
 use super::super::Ctx;
 use super::super::error::CliError;
+use super::super::notices::Notices;
 use super::super::strategy::{Pace, Program};
 use super::others::reference_meaning;
 use super::settings::Settings;
@@ -29,6 +31,7 @@ struct Tactic {
     strategy: Strategy,
     machine: Option<Machine>,
     program: Option<Program>,
+    pace: Pace,
     series: Series,
     /// Candles of longer lengths that functions are over, put together from the strategy's own: the forming ones.
     longer: Vec<Building>,
@@ -77,34 +80,59 @@ impl Tactics {
         streams
     }
 
-    /// What an event makes of them: signals, in order, after it. Over the past, programs are waited for.
-    pub async fn on_event(&mut self, event: &Event, out: &mut Vec<Event>) {
+    /// What an event makes of them: signals, in order, after it.
+    pub fn on_event(&mut self, event: &Event, out: &mut Vec<Event>) {
         for tactic in &mut self.0 {
-            tactic.on_event(event, out).await;
+            tactic.on_event(event, out);
         }
     }
 
-    /// The next signal of a program; for ever where there is none. Cancel safe.
-    pub async fn next(&mut self) -> Event {
+    /// Whether no program has to be waited for before this event: over the past they are, live they never are.
+    pub fn has_room(&self, event: &Event) -> bool {
+        self.0.iter().all(|tactic| tactic.has_room(event))
+    }
+
+    /// Waits until one more program has room for this event, or for the next signal of one, which is returned; without
+    /// an event for a signal only. For ever where there is no program. Cancel safe.
+    pub async fn room(&mut self, event: Option<&Event>) -> Option<Event> {
         let programs = self.0.iter_mut().filter(|tactic| tactic.program.is_some());
-        let waits: Vec<_> = programs.map(|tactic| Box::pin(tactic.next())).collect();
+        let waits: Vec<_> = programs
+            .map(|tactic| Box::pin(tactic.room(event)))
+            .collect();
         if waits.is_empty() {
             return std::future::pending().await;
         }
         let (signal, ..) = futures_util::future::select_all(waits).await;
-        Event::Signal(Arc::new(signal))
+        signal.map(|signal| Event::Signal(Arc::new(signal)))
     }
 
-    /// Ends the programs, takes their last signals, and tells the outcome of backtests in lines.
+    /// Ends the programs, takes their last signals, and tells the outcome of backtests in lines. One that does not end
+    /// within `patience`, where there is one, is killed, which is no failure: nobody waits for what it has to say.
     ///
     /// Errors: over the past, a program that failed.
-    pub async fn finish(self, out: &mut Vec<Event>) -> Result<Vec<String>, CliError> {
+    pub async fn finish(
+        self,
+        patience: Option<Duration>,
+        notices: Notices,
+        out: &mut Vec<Event>,
+    ) -> Result<Vec<String>, CliError> {
         let (mut lines, mut failed) = (Vec::new(), None);
         for mut tactic in self.0 {
             if let Some(program) = tactic.program.take() {
                 let backtest = &mut tactic.backtest;
-                let finished = program.finish(|signal| take(signal, backtest, out)).await;
-                failed = failed.or(finished.err());
+                let finish = program.finish(|signal| take(signal, backtest, out));
+                let finished = match patience {
+                    Some(patience) => tokio::time::timeout(patience, finish).await,
+                    None => Ok(finish.await),
+                };
+                match finished {
+                    Ok(finished) => failed = failed.or(finished.err()),
+                    Err(_) => {
+                        let name = tactic.strategy.name();
+                        let message = format!("strategy `{name}`: its program was killed");
+                        notices.warn("strategy", &message);
+                    }
+                }
             }
             if let Some(backtest) = tactic.backtest {
                 lines.extend(backtest.report().lines());
@@ -143,6 +171,7 @@ impl Tactic {
         Ok(Self {
             machine: strategy.machine(),
             program: Program::start(&strategy, &markets, pace, ctx.notices)?,
+            pace,
             backtest: from.map(|_| Backtest::new(&strategy, settings.costs)),
             series,
             longer: Vec::new(),
@@ -199,7 +228,7 @@ impl Tactic {
         wanted
     }
 
-    async fn on_event(&mut self, event: &Event, out: &mut Vec<Event>) {
+    fn on_event(&mut self, event: &Event, out: &mut Vec<Event>) {
         match event {
             Event::Candle(candle) => self.on_candle(candle, out),
             Event::Gap(gap) if gap.is_loss() => {
@@ -222,11 +251,6 @@ impl Tactic {
         };
         if is_warm_up || event.market().is_some_and(|market| !is_own(market)) {
             return;
-        }
-        if is_past(event) {
-            while let Some(signal) = program.room().await {
-                take(signal, &mut self.backtest, &mut *out);
-            }
         }
         program.send(event);
     }
@@ -304,20 +328,30 @@ impl Tactic {
         }
     }
 
-    async fn next(&mut self) -> Signal {
-        let signal = match &mut self.program {
-            Some(program) => program.next().await,
-            None => None,
+    /// Whether its program need not be waited for before this event.
+    fn has_room(&self, event: &Event) -> bool {
+        let is_waited_for = self.pace == Pace::Backtest || is_past(event);
+        let program = self.program.as_ref().filter(|_| is_waited_for);
+        program.is_none_or(Program::has_room)
+    }
+
+    /// Its next signal; `None` once there is room for this event, where there was none.
+    async fn room(&mut self, event: Option<&Event>) -> Option<Signal> {
+        let has_room = event.is_none_or(|event| self.has_room(event));
+        let Some(program) = &mut self.program else {
+            return std::future::pending().await;
         };
-        match signal {
-            Some(signal) => {
-                if let Some(backtest) = &mut self.backtest {
-                    backtest.on_signal(&signal);
-                }
-                signal
-            }
-            None => std::future::pending().await,
+        let signal = match has_room {
+            false => program.room().await,
+            true => Some(match program.next().await {
+                Some(signal) => signal,
+                None => std::future::pending().await,
+            }),
+        };
+        if let (Some(signal), Some(backtest)) = (&signal, &mut self.backtest) {
+            backtest.on_signal(signal);
         }
+        signal
     }
 }
 

@@ -94,6 +94,29 @@ async fn over_history_its_failure_is_ours() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn over_history_one_that_does_not_read_or_does_not_end_is_killed_and_told() {
+    for (command, count, told) in [
+        // More than the pipe holds.
+        (
+            ["sleep", "600"],
+            3_000,
+            "it read nothing of its stdin for 10s",
+        ),
+        (
+            ["sleep", "600"],
+            1,
+            "it did not end within 10s of its stdin",
+        ),
+    ] {
+        let (_, ended) = through(started(&command, Pace::Backtest), &candles(count)).await;
+        let error = ended.unwrap_err();
+        assert_eq!(error.exit, Exit::Failed);
+        let message = format!("strategy `mine`: its program was killed, {told}");
+        assert_eq!(error.message, message);
+    }
+}
+
 #[tokio::test]
 async fn a_slow_one_misses_events_and_stops_nobody() {
     let mut program = started(&["sleep", "600"], Pace::Live);
