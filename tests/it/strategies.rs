@@ -77,3 +77,46 @@ async fn a_program_that_reads_nothing_stops_neither_the_clock_nor_ctrl_c() {
     let done = running.end().await.exits(130);
     done.says("strategy `mine`: its program was killed");
 }
+
+/// Says buy at every candle that it is sent, with its time or without.
+fn echo(timestamp: &str) -> String {
+    format!(r#"exec sed -u 's/.*"close_time":\("[^"]*"\).*/{{"side":"buy"{timestamp}}}/'"#)
+}
+
+#[tokio::test]
+async fn over_the_past_a_signal_needs_the_time_that_it_comes_of() {
+    let timed = backtest(&echo(r#","timestamp":\1"#), 240, "")
+        .await
+        .exits(0);
+    let records = timed.records();
+    assert_eq!(records.len(), 240);
+    assert_eq!(records[0].text("timestamp"), "2025-12-31T20:01:00.000000Z");
+    let untimed = backtest(&echo(""), 240, "").await.exits(0).prints_nothing();
+    untimed.says("has no `timestamp`, which over history it needs (\"timestamp\": the close_time");
+}
+
+#[tokio::test]
+async fn what_is_told_after_a_signal_is_decided_on_like_everything_before() {
+    let world = World::new().config(&format!(
+        "{MOCK}[strategies.flip]\nbuy = \"close > 0\"\nsell = \"close > 0\"\n"
+    ));
+    let arguments = "monitor BTC ETH SOL -p mock --since 2025-12-01 --until 2026-01-01 \
+                     --strategy flip --stream candles";
+    let mut running = world.spawn(arguments);
+    for _ in 0..100 {
+        running.record().await;
+    }
+    running.signal("INT").await;
+    let done = running.end().await.exits(130);
+    let records = done.records();
+    for pair in records.chunks(2) {
+        let [candle, signal] = pair else {
+            panic!("it changes sides at every candle, also the last: {pair:?}");
+        };
+        assert_eq!(candle.text("type"), "candle");
+        assert_eq!(signal.text("type"), "signal", "{pair:?}");
+        assert_eq!(signal.text("symbol"), candle.text("symbol"));
+        assert_eq!(signal.text("timestamp"), candle.text("close_time"));
+    }
+    done.says("goes on from there");
+}

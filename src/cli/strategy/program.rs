@@ -80,7 +80,7 @@ impl Program {
             name: name.to_owned(),
             command: command.clone(),
             pace,
-            known: Known::new(name, markets),
+            known: Known::new(name, markets, pace),
             queue,
             answers,
             closing: closing.clone(),

@@ -294,7 +294,7 @@ mod tests {
             name: "mine".into(),
             command: Vec::new(),
             pace: Pace::Live,
-            known: Known::new("mine", &[]),
+            known: Known::new("mine", &[], Pace::Live),
             queue,
             answers,
             closing: CancellationToken::new(),
