@@ -100,8 +100,9 @@ async fn what_is_told_after_a_signal_is_decided_on_like_everything_before() {
     let world = World::new().config(&format!(
         "{MOCK}[strategies.flip]\nbuy = \"close > 0\"\nsell = \"close > 0\"\n"
     ));
-    let arguments = "monitor BTC ETH SOL -p mock --since 2025-12-01 --until 2026-01-01 \
-                     --strategy flip --stream candles";
+    // So many that some of the same moment are still to come when it is broken off.
+    let arguments = "monitor ADA BTC DOGE DOT ETH LINK SOL -p mock --since 2025-12-01 \
+                     --until 2026-01-01 --strategy flip --stream candles";
     let mut running = world.spawn(arguments);
     for _ in 0..100 {
         running.record().await;
