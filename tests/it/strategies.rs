@@ -121,3 +121,21 @@ async fn what_is_told_after_a_signal_is_decided_on_like_everything_before() {
     }
     done.says("goes on from there");
 }
+
+#[tokio::test]
+async fn what_is_computed_does_not_depend_on_where_in_a_longer_candle_it_begins() {
+    let world = World::new().config(&format!(
+        "{MOCK}[strategies.range]\nbuy = \"atr(2,1h) > 0\"\nsell = \"atr(2,1h) > 0\"\n"
+    ));
+    let mut values = Vec::new();
+    for minutes in [60, 30] {
+        let arguments = format!("{} --strategy range", back(minutes));
+        let records = world.run(&arguments).await.exits(0).records();
+        assert_eq!(records.len(), minutes as usize);
+        let all = records
+            .iter()
+            .map(|signal| (signal.text("timestamp"), signal.raw("values").to_owned()));
+        values.push(all.collect::<Vec<_>>());
+    }
+    assert_eq!(values[0][30..], values[1]);
+}

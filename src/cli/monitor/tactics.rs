@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::candles::Building;
 use crate::expression::{Operand, Reference};
 use crate::feed::Topic;
 use crate::model::{
@@ -19,6 +18,7 @@ use super::super::Ctx;
 use super::super::error::CliError;
 use super::super::notices::Notices;
 use super::super::strategy::{Pace, Program};
+use super::longer::Longer;
 use super::others::reference_meaning;
 use super::settings::Settings;
 
@@ -34,7 +34,7 @@ struct Tactic {
     pace: Pace,
     series: Series,
     /// Candles of longer lengths that functions are over, put together from the strategy's own: the forming ones.
-    longer: Vec<Building>,
+    longer: Longer,
     /// What other markets are called in its conditions.
     meanings: Vec<(Reference, Arc<Instrument>)>,
     /// The newest closed candle of each.
@@ -174,7 +174,7 @@ impl Tactic {
             pace,
             backtest: from.map(|_| Backtest::new(&strategy, settings.costs)),
             series,
-            longer: Vec::new(),
+            longer: Longer::default(),
             meanings,
             latest: HashMap::new(),
             own: own.to_vec(),
@@ -211,8 +211,13 @@ impl Tactic {
                 let past = match self.from {
                     Some(from) => {
                         let back = length.nanos().saturating_mul(n as i64);
+                        // The forming candles that it is a part of are put together from their beginnings.
+                        let longer = needs.iter().filter(|(m, longer, _)| {
+                            *m == market && length == interval && is_part_of(interval, *longer)
+                        });
+                        let begins = longer.map(|(_, longer, _)| longer.open_of(from));
                         let from = length.open_of(from).plus_nanos(-back);
-                        Past::Since(from, settings.past_until())
+                        Past::Since(begins.fold(from, Timestamp::min), settings.past_until())
                     }
                     None => Past::Last(n),
                 };
@@ -233,6 +238,9 @@ impl Tactic {
             Event::Candle(candle) => self.on_candle(candle, out),
             Event::Gap(gap) if gap.is_loss() => {
                 if let Some(interval) = gap.stream.interval() {
+                    if interval == self.strategy.interval() {
+                        self.longer.on_gap(gap.market);
+                    }
                     self.series.on_gap(gap.market, interval);
                     if gap.reason == GapReason::SourceLimit {
                         self.series.on_beginning(gap.market, interval);
@@ -296,33 +304,13 @@ impl Tactic {
         }
     }
 
-    /// Over the past only closed candles come: the forming ones of longer lengths are what the shorter ones make of
-    /// them, as they are live.
+    /// What the forming candles of longer lengths are with this part of them.
     fn build_longer(&mut self, part: &Candle) {
-        let lengths = self.series.needs().into_iter();
-        let lengths = lengths.filter(|(market, length, _)| {
-            *market == part.market
-                && length.nanos() > part.interval.nanos()
-                && length.is_made_of(part.interval)
-        });
-        for (market, length, _) in lengths {
-            let open = length.open_of(part.open_time);
-            let same =
-                |known: &&mut Building| known.market() == market && known.interval() == length;
-            let building = match self.longer.iter_mut().find(same) {
-                Some(known) if known.open_time() == open => known,
-                Some(known) => {
-                    *known = Building::new(market, length, open);
-                    known
-                }
-                None => {
-                    self.longer.push(Building::new(market, length, open));
-                    let last = self.longer.len() - 1;
-                    &mut self.longer[last]
-                }
-            };
-            building.add_part(part);
-            if let Some(forming) = building.candle() {
+        for (market, length, _) in self.series.needs() {
+            if market == part.market
+                && is_part_of(part.interval, length)
+                && let Some(forming) = self.longer.add(part, length)
+            {
                 self.series.on_candle(&forming);
             }
         }
@@ -353,6 +341,11 @@ impl Tactic {
         }
         signal
     }
+}
+
+/// Whether candles of this length are put together to those of the other.
+fn is_part_of(interval: Interval, longer: Interval) -> bool {
+    longer.nanos() > interval.nanos() && longer.is_made_of(interval)
 }
 
 /// Whether an event is of the past, which waits for everybody.
