@@ -80,8 +80,8 @@ def main():
             "exchange": event["exchange"],
             "symbol": event["symbol"],
             "values": {"probability": round(probability, 4)},
-            # When it was decided. Without it the time of the last event that was sent counts, which over history
-            # may be some candles later.
+            # When it was decided. Over history a signal without it does not count: the next candles may have been
+            # sent already.
             "timestamp": event["close_time"],
         }
         print(json.dumps(signal), flush=True)

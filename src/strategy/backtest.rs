@@ -11,7 +11,8 @@ use super::report::{Report, Summary, percent};
 /// A signal is filled at the open of the first candle that opens at its time or later: what was decided at the
 /// close of one at the open of the next. Where several wait for the same open only the last counts. It does not
 /// matter in which order the candles of several markets come, nor when signals arrive: only their times count, so
-/// the answers of a program that lags give the same accounts. 40 bytes of memory a candle.
+/// the answers of a program that lags give the same accounts. Whether a program has looked at later candles than the
+/// one whose time it gives cannot be known. 40 bytes of memory a candle.
 #[derive(Debug, Clone)]
 pub struct Backtest {
     strategy: String,

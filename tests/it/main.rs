@@ -38,6 +38,7 @@ mod proxy;
 mod requests;
 mod signals;
 mod slow_readers;
+mod strategies;
 mod streams;
 mod support;
 mod suspect;

@@ -1,6 +1,7 @@
 //! `tickwire monitor`: streams events, or answers once.
 
 mod computed;
+mod longer;
 mod once;
 mod others;
 pub(super) mod progress;

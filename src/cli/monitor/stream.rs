@@ -1,5 +1,6 @@
 //! `monitor` without `-1`: streams until it is told to stop.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,10 +28,16 @@ use super::{Clocks, tell, tell_of_other, written};
 
 /// What is formatted before it is handed to the writer; beyond this nothing is taken from the engine.
 const CHUNK: usize = 64 * 1024;
+/// Events that strategies are shown before they are formatted.
+const DECIDED: usize = 256;
 /// How often a reader that has left is looked for while nothing happens.
 const READER_CHECK: Duration = Duration::from_millis(250);
 /// What is still on its way after a signal may take so long.
 const DRAIN: Duration = Duration::from_secs(2);
+/// Programs that have yet to be told of it are waited for so long; beyond that they miss what they do not read.
+const LAST_DECISIONS: Duration = Duration::from_secs(1);
+/// So long for their last answers where nobody waits for the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// And the last of it so long to be read.
 const LAST_WRITE: Duration = Duration::from_secs(2);
 
@@ -77,7 +84,7 @@ pub async fn run(
     let source = Source::open(settings, instruments, written, request, beside, &ctx).await?;
     let end = view.follow(source, &output, signals).await;
     let outcome = view.end_tactics(&end).await;
-    let finished = finish(output, view.buffer, end.patience()).await;
+    let finished = view.finish(output, end.patience()).await;
     if !matches!(end, End::ReaderLeft) {
         view.progress
             .total
@@ -117,7 +124,9 @@ struct View<'a> {
     others: Others,
     lines: Lines,
     buffer: Vec<u8>,
-    /// Events that were taken, and how many of them are formatted.
+    /// Events that were taken and that strategies have not been told of.
+    undecided: VecDeque<Event>,
+    /// Those that go to the user, and how many of them are formatted.
     batch: Vec<Event>,
     formatted: usize,
     progress: Progress,
@@ -149,6 +158,7 @@ impl<'a> View<'a> {
             others,
             lines,
             buffer,
+            undecided: VecDeque::new(),
             batch: Vec::new(),
             formatted: 0,
             progress,
@@ -198,31 +208,20 @@ impl<'a> View<'a> {
                 return End::Error(error);
             }
             let is_formatted = self.is_formatted();
+            let is_decided = is_formatted && self.undecided.is_empty();
             tokio::select! {
                 permit = output.ready(), if !self.buffer.is_empty() => match permit {
                     Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
                     Err(closed) => return closed.into(),
                 },
-                taken = source.next_batch(&mut batch), if is_formatted && self.buffer.len() < CHUNK => {
+                taken = source.next_batch(&mut batch), if is_decided && self.buffer.len() < CHUNK => {
                     match taken {
-                        Ok(()) => {}
+                        Ok(()) => self.take(&mut batch),
                         Err(Stop::Over) => return End::Done,
                         Err(Stop::Error(error)) => return End::Error(error),
                     }
-                    std::mem::swap(&mut self.batch, &mut batch);
-                    self.formatted = 0;
-                    if !self.tactics.is_empty() {
-                        // A program may have to be waited for.
-                        tokio::select! {
-                            () = self.decide() => {}
-                            exit = signals.next() => return End::Signal(exit),
-                        }
-                    }
                 }
-                signal = self.tactics.next(), if is_formatted => {
-                    self.batch = vec![signal];
-                    self.formatted = 0;
-                }
+                () = self.decide(), if is_formatted => {}
                 // Also while no event comes whose writing would tell.
                 closed = output.broken() => return closed.into(),
                 exit = signals.next() => return End::Signal(exit),
@@ -283,31 +282,81 @@ impl<'a> View<'a> {
             self.lines.write(event, now, &mut compute, &mut self.buffer);
         }
         self.batch = batch;
+        if self.is_formatted() {
+            self.batch.clear();
+            self.formatted = 0;
+        }
     }
 
-    /// Puts the signals of strategies behind the events that they come of.
-    async fn decide(&mut self) {
-        let mut decided = Vec::with_capacity(self.batch.len());
-        for event in std::mem::take(&mut self.batch) {
-            let mut signals = Vec::new();
-            self.tactics.on_event(&event, &mut signals).await;
-            decided.push(event);
-            decided.append(&mut signals);
+    /// Takes what has come; strategies see it first.
+    fn take(&mut self, events: &mut Vec<Event>) {
+        if self.tactics.is_empty() {
+            std::mem::swap(&mut self.batch, events);
+        } else {
+            self.undecided.extend(events.drain(..));
         }
-        self.batch = decided;
+    }
+
+    /// Shows events to strategies and puts their signals behind them; where there are none, waits for what programs
+    /// say. Returns with what is to be formatted, before a program has to be waited for. Cancel safe.
+    async fn decide(&mut self) {
+        // With a number that is asked for nothing beyond it counts.
+        let most = if self.settings.count.is_some() {
+            1
+        } else {
+            DECIDED
+        };
+        while self.batch.len() < most {
+            match self.undecided.front() {
+                Some(event) if self.tactics.has_room(event) => self.decide_next(),
+                _ if !self.batch.is_empty() => return,
+                event => {
+                    let signal = self.tactics.room(event).await;
+                    self.batch.extend(signal);
+                }
+            }
+        }
+    }
+
+    /// Shows the next event to strategies.
+    fn decide_next(&mut self) {
+        if let Some(event) = self.undecided.pop_front() {
+            let mut signals = Vec::new();
+            self.tactics.on_event(&event, &mut signals);
+            self.batch.push(event);
+            self.batch.append(&mut signals);
+        }
     }
 
     /// Takes the last signals of programs, and the outcome of backtests.
     async fn end_tactics(&mut self, end: &End) -> Result<Vec<String>, CliError> {
         let mut last = Vec::new();
-        let outcome = std::mem::take(&mut self.tactics).finish(&mut last).await;
-        if !matches!(end, End::ReaderLeft | End::Error(_)) && !self.is_full() {
-            (self.batch, self.formatted) = (last, 0);
-            while !self.is_formatted() && !self.is_full() && self.buffer.len() < CHUNK {
-                self.format();
-            }
+        let tactics = std::mem::take(&mut self.tactics);
+        let patience = matches!(end, End::Signal(_) | End::ReaderLeft).then_some(LAST_ANSWERS);
+        let notices = self.ctx.notices;
+        let outcome = tactics.finish(patience, notices, &mut last).await;
+        // What could not be written in time is given up.
+        self.undecided.clear();
+        if matches!(end, End::ReaderLeft | End::Error(_)) {
+            last.clear();
         }
+        (self.batch, self.formatted) = (last, 0);
         outcome
+    }
+
+    /// Writes the rest; waits until it is read, for `patience` at most where there is one.
+    async fn finish(&mut self, output: Output, patience: Option<Duration>) -> Result<(), CliError> {
+        let finished = async {
+            self.drain(None, &output).await;
+            output.finish(std::mem::take(&mut self.buffer)).await
+        };
+        let finished = match patience {
+            Some(patience) => tokio::time::timeout(patience, finished).await,
+            None => Ok(finished.await),
+        };
+        finished
+            .map_err(|_| CliError::failed("output", "stdout: nobody reads the last lines"))?
+            .or_else(Closed::into_result)
     }
 
     fn is_formatted(&self) -> bool {
@@ -334,7 +383,7 @@ impl<'a> View<'a> {
         let Some(hint) = source.break_off(&mut last) else {
             return false;
         };
-        self.batch.extend(last);
+        self.take(&mut last);
         // An error has a hint of its own.
         if !matches!(end, End::Error(_)) {
             let hint = format!("tickwire: hint: {hint}");
@@ -344,6 +393,8 @@ impl<'a> View<'a> {
     }
 
     async fn drain(&mut self, mut source: Option<&mut Source>, output: &Output) {
+        let deadline = Instant::now() + LAST_DECISIONS;
+        let mut batch = Vec::new();
         loop {
             self.format();
             if !self.buffer.is_empty() {
@@ -351,12 +402,22 @@ impl<'a> View<'a> {
                     Ok(permit) => permit.send(std::mem::take(&mut self.buffer)),
                     Err(_) => return,
                 }
-            } else if !self.is_formatted() && !self.is_full() {
+            } else if self.is_full() {
+                return;
+            } else if !self.is_formatted() {
                 continue;
+            } else if !self.undecided.is_empty() {
+                // A program that is waited for no longer misses it, which is told.
+                if tokio::time::timeout_at(deadline, self.decide())
+                    .await
+                    .is_err()
+                {
+                    self.decide_next();
+                }
             } else if let Some(source) = &mut source
-                && source.next_batch(&mut self.batch).await.is_ok()
+                && source.next_batch(&mut batch).await.is_ok()
             {
-                self.formatted = 0;
+                self.take(&mut batch);
             } else {
                 return;
             }
@@ -370,18 +431,6 @@ fn merge(streams: &mut Vec<(Topic, Past)>, topic: Topic, past: Past) {
         Some((_, known)) => *known = longer(*known, past),
         None => streams.push((topic, past)),
     }
-}
-
-/// Writes the rest; waits until it is read, for `patience` at most where there is one.
-async fn finish(output: Output, rest: Vec<u8>, patience: Option<Duration>) -> Result<(), CliError> {
-    let finished = output.finish(rest);
-    let finished = match patience {
-        Some(patience) => tokio::time::timeout(patience, finished).await,
-        None => Ok(finished.await),
-    };
-    finished
-        .map_err(|_| CliError::failed("output", "stdout: nobody reads the last lines"))?
-        .or_else(Closed::into_result)
 }
 
 impl From<Closed> for End {

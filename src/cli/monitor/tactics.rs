@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::candles::Building;
 use crate::expression::{Operand, Reference};
 use crate::feed::Topic;
 use crate::model::{
@@ -15,7 +15,9 @@ use crate::timeline::Past;
 
 use super::super::Ctx;
 use super::super::error::CliError;
+use super::super::notices::Notices;
 use super::super::strategy::{Pace, Program};
+use super::longer::Longer;
 use super::others::reference_meaning;
 use super::settings::Settings;
 
@@ -28,9 +30,10 @@ struct Tactic {
     strategy: Strategy,
     machine: Option<Machine>,
     program: Option<Program>,
+    pace: Pace,
     series: Series,
     /// Candles of longer lengths that functions are over, put together from the strategy's own: the forming ones.
-    longer: Vec<Building>,
+    longer: Longer,
     /// What other markets are called in its conditions.
     meanings: Vec<(Reference, Arc<Instrument>)>,
     /// The newest closed candle of each.
@@ -75,34 +78,59 @@ impl Tactics {
         streams
     }
 
-    /// What an event makes of them: signals, in order, after it. Over the past, programs are waited for.
-    pub async fn on_event(&mut self, event: &Event, out: &mut Vec<Event>) {
+    /// What an event makes of them: signals, in order, after it.
+    pub fn on_event(&mut self, event: &Event, out: &mut Vec<Event>) {
         for tactic in &mut self.0 {
-            tactic.on_event(event, out).await;
+            tactic.on_event(event, out);
         }
     }
 
-    /// The next signal of a program; for ever where there is none. Cancel safe.
-    pub async fn next(&mut self) -> Event {
+    /// Whether no program has to be waited for before this event: over the past they are, live they never are.
+    pub fn has_room(&self, event: &Event) -> bool {
+        self.0.iter().all(|tactic| tactic.has_room(event))
+    }
+
+    /// Waits until one more program has room for this event, or for the next signal of one, which is returned; without
+    /// an event for a signal only. For ever where there is no program. Cancel safe.
+    pub async fn room(&mut self, event: Option<&Event>) -> Option<Event> {
         let programs = self.0.iter_mut().filter(|tactic| tactic.program.is_some());
-        let waits: Vec<_> = programs.map(|tactic| Box::pin(tactic.next())).collect();
+        let waits: Vec<_> = programs
+            .map(|tactic| Box::pin(tactic.room(event)))
+            .collect();
         if waits.is_empty() {
             return std::future::pending().await;
         }
         let (signal, ..) = futures_util::future::select_all(waits).await;
-        Event::Signal(Arc::new(signal))
+        signal.map(|signal| Event::Signal(Arc::new(signal)))
     }
 
-    /// Ends the programs, takes their last signals, and tells the outcome of backtests in lines.
+    /// Ends the programs, takes their last signals, and tells the outcome of backtests in lines. One that does not end
+    /// within `patience`, where there is one, is killed, which is no failure: nobody waits for what it has to say.
     ///
     /// Errors: over the past, a program that failed.
-    pub async fn finish(self, out: &mut Vec<Event>) -> Result<Vec<String>, CliError> {
+    pub async fn finish(
+        self,
+        patience: Option<Duration>,
+        notices: Notices,
+        out: &mut Vec<Event>,
+    ) -> Result<Vec<String>, CliError> {
         let (mut lines, mut failed) = (Vec::new(), None);
         for mut tactic in self.0 {
             if let Some(program) = tactic.program.take() {
                 let backtest = &mut tactic.backtest;
-                let finished = program.finish(|signal| take(signal, backtest, out)).await;
-                failed = failed.or(finished.err());
+                let finish = program.finish(|signal| take(signal, backtest, out));
+                let finished = match patience {
+                    Some(patience) => tokio::time::timeout(patience, finish).await,
+                    None => Ok(finish.await),
+                };
+                match finished {
+                    Ok(finished) => failed = failed.or(finished.err()),
+                    Err(_) => {
+                        let name = tactic.strategy.name();
+                        let message = format!("strategy `{name}`: its program was killed");
+                        notices.warn("strategy", &message);
+                    }
+                }
             }
             if let Some(backtest) = tactic.backtest {
                 lines.extend(backtest.report().lines());
@@ -141,9 +169,10 @@ impl Tactic {
         Ok(Self {
             machine: strategy.machine(),
             program: Program::start(&strategy, &markets, pace, ctx.notices)?,
+            pace,
             backtest: from.map(|_| Backtest::new(&strategy, settings.costs)),
             series,
-            longer: Vec::new(),
+            longer: Longer::default(),
             meanings,
             latest: HashMap::new(),
             own: own.to_vec(),
@@ -179,8 +208,13 @@ impl Tactic {
                 let past = match self.from {
                     Some(from) => {
                         let back = length.nanos().saturating_mul(n as i64);
+                        // The forming candles that it is a part of are put together from their beginnings.
+                        let longer = needs.iter().filter(|(m, longer, _)| {
+                            *m == market && length == interval && is_part_of(interval, *longer)
+                        });
+                        let begins = longer.map(|(_, longer, _)| longer.open_of(from));
                         let from = length.open_of(from).plus_nanos(-back);
-                        Past::Since(from, settings.past_until())
+                        Past::Since(begins.fold(from, Timestamp::min), settings.past_until())
                     }
                     None => Past::Last(n),
                 };
@@ -196,10 +230,16 @@ impl Tactic {
         wanted
     }
 
-    async fn on_event(&mut self, event: &Event, out: &mut Vec<Event>) {
+    fn on_event(&mut self, event: &Event, out: &mut Vec<Event>) {
         self.series.on_event(event);
-        if let Event::Candle(candle) = event {
-            self.on_candle(candle, out);
+        match event {
+            Event::Candle(candle) => self.on_candle(candle, out),
+            Event::Gap(gap) if gap.is_loss() => {
+                if gap.stream.interval() == Some(self.strategy.interval()) {
+                    self.longer.on_gap(gap.market);
+                }
+            }
+            _ => {}
         }
         let is_own = |market: Market| self.own.iter().any(|own| own.market == market);
         let is_warm_up = match event {
@@ -211,11 +251,6 @@ impl Tactic {
         };
         if is_warm_up || event.market().is_some_and(|market| !is_own(market)) {
             return;
-        }
-        if is_past(event) {
-            while let Some(signal) = program.room().await {
-                take(signal, &mut self.backtest, &mut *out);
-            }
         }
         program.send(event);
     }
@@ -256,53 +291,48 @@ impl Tactic {
         }
     }
 
-    /// Over the past only closed candles come: the forming ones of longer lengths are what the shorter ones make of
-    /// them, as they are live.
+    /// What the forming candles of longer lengths are with this part of them.
     fn build_longer(&mut self, part: &Candle) {
-        let lengths = self.series.needs().into_iter();
-        let lengths = lengths.filter(|(market, length, _)| {
-            *market == part.market
-                && length.nanos() > part.interval.nanos()
-                && length.is_made_of(part.interval)
-        });
-        for (market, length, _) in lengths {
-            let open = length.open_of(part.open_time);
-            let same =
-                |known: &&mut Building| known.market() == market && known.interval() == length;
-            let building = match self.longer.iter_mut().find(same) {
-                Some(known) if known.open_time() == open => known,
-                Some(known) => {
-                    *known = Building::new(market, length, open);
-                    known
-                }
-                None => {
-                    self.longer.push(Building::new(market, length, open));
-                    let last = self.longer.len() - 1;
-                    &mut self.longer[last]
-                }
-            };
-            building.add_part(part);
-            if let Some(forming) = building.candle() {
+        for (market, length, _) in self.series.needs() {
+            if market == part.market
+                && is_part_of(part.interval, length)
+                && let Some(forming) = self.longer.add(part, length)
+            {
                 self.series.on_candle(&forming);
             }
         }
     }
 
-    async fn next(&mut self) -> Signal {
-        let signal = match &mut self.program {
-            Some(program) => program.next().await,
-            None => None,
-        };
-        match signal {
-            Some(signal) => {
-                if let Some(backtest) = &mut self.backtest {
-                    backtest.on_signal(&signal);
-                }
-                signal
-            }
-            None => std::future::pending().await,
-        }
+    /// Whether its program need not be waited for before this event.
+    fn has_room(&self, event: &Event) -> bool {
+        let is_waited_for = self.pace == Pace::Backtest || is_past(event);
+        let program = self.program.as_ref().filter(|_| is_waited_for);
+        program.is_none_or(Program::has_room)
     }
+
+    /// Its next signal; `None` once there is room for this event, where there was none.
+    async fn room(&mut self, event: Option<&Event>) -> Option<Signal> {
+        let has_room = event.is_none_or(|event| self.has_room(event));
+        let Some(program) = &mut self.program else {
+            return std::future::pending().await;
+        };
+        let signal = match has_room {
+            false => program.room().await,
+            true => Some(match program.next().await {
+                Some(signal) => signal,
+                None => std::future::pending().await,
+            }),
+        };
+        if let (Some(signal), Some(backtest)) = (&signal, &mut self.backtest) {
+            backtest.on_signal(signal);
+        }
+        signal
+    }
+}
+
+/// Whether candles of this length are put together to those of the other.
+fn is_part_of(interval: Interval, longer: Interval) -> bool {
+    longer.nanos() > interval.nanos() && longer.is_made_of(interval)
 }
 
 /// Whether an event is of the past, which waits for everybody.

@@ -11,10 +11,14 @@ use crate::model::{
 
 use super::super::error::clipped;
 use super::lines::{LINE_MAX, Line};
+use super::program::Pace;
 
 /// Prices of a market that are remembered: more than what a pipe holds, so that the price at the time of a signal is
 /// found also where it comes late.
 const PRICES: usize = 4_096;
+
+/// How to mend the time of a signal.
+const WHICH: &str = " (\"timestamp\": the close_time of the candle that it comes of)";
 
 /// What a program was told so far: where its answers come from, if they leave something out.
 #[derive(Debug, Clone)]
@@ -22,6 +26,8 @@ pub struct Known {
     strategy: String,
     markets: Vec<(Market, Prices)>,
     at: Option<Timestamp>,
+    /// Over history the times of all that it was told, in order.
+    times: Option<Vec<Timestamp>>,
 }
 
 /// The newest prices of a market, oldest first.
@@ -83,7 +89,8 @@ struct Answer<'a> {
 }
 
 impl Known {
-    pub fn new(strategy: &str, markets: &[Market]) -> Self {
+    /// Over history a signal must say what it comes of: how far a program had read when it said so is nobody's knowledge.
+    pub fn new(strategy: &str, markets: &[Market], pace: Pace) -> Self {
         Self {
             strategy: strategy.to_owned(),
             markets: markets
@@ -91,12 +98,20 @@ impl Known {
                 .map(|market| (*market, Prices::new()))
                 .collect(),
             at: None,
+            times: (pace == Pace::Backtest).then(Vec::new),
         }
     }
 
     /// Takes what the program is told.
     pub fn see(&mut self, glimpse: Glimpse) {
         self.at = self.at.max(Some(glimpse.at));
+        if let Some(times) = &mut self.times {
+            // Nearly always at the end.
+            let place = times.partition_point(|at| *at < glimpse.at);
+            if times.get(place) != Some(&glimpse.at) {
+                times.insert(place, glimpse.at);
+            }
+        }
         let Glimpse { market, price, at } = glimpse;
         let place = self.markets.iter().position(|(known, _)| *known == market);
         let place = place.unwrap_or_else(|| {
@@ -183,19 +198,31 @@ impl Known {
         }
     }
 
-    /// When it was decided: never later than what the program knows.
+    /// When it was decided: never later than what the program knows. Over history, the time of an event that it was
+    /// sent; whether it looked at later ones as well cannot be known.
     fn moment(&self, given: Option<&str>) -> Result<Timestamp, Fault> {
         let newest = self
             .at
             .ok_or_else(|| fault("early", "it comes before any event was sent"))?;
         let Some(text) = given else {
-            return Ok(newest);
+            return match self.times {
+                None => Ok(newest),
+                Some(_) => Err(fault(
+                    "untimed",
+                    format!("it has no `timestamp`, which over history it needs{WHICH}"),
+                )),
+            };
         };
         let at = Timestamp::parse(text)
             .ok_or_else(|| fault("timestamp", "its `timestamp` is not RFC 3339"))?;
         if at > newest {
             let message = format!("its `timestamp` is later than the last event, {newest}");
             return Err(fault("future", message));
+        }
+        let is_sent = |times: &Vec<Timestamp>| times.binary_search(&at).is_ok();
+        if !self.times.as_ref().is_none_or(is_sent) {
+            let message = format!("its `timestamp` is that of no event that was sent{WHICH}");
+            return Err(fault("between", message));
         }
         Ok(at)
     }

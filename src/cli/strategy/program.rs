@@ -80,7 +80,7 @@ impl Program {
             name: name.to_owned(),
             command: command.clone(),
             pace,
-            known: Known::new(name, markets),
+            known: Known::new(name, markets, pace),
             queue,
             answers,
             closing: closing.clone(),
@@ -115,6 +115,11 @@ impl Program {
         }
     }
 
+    /// Whether the next event finds room, or nobody is there any more to read it.
+    pub fn has_room(&self) -> bool {
+        self.events.capacity() > 0 || self.events.is_closed()
+    }
+
     /// Waits until the next event finds room, which over history comes before each [`Program::send`]. A signal
     /// that comes first is returned instead: take it and ask again.
     pub async fn room(&mut self) -> Option<Signal> {
@@ -131,7 +136,8 @@ impl Program {
         self.signals.recv().await
     }
 
-    /// Closes its stdin and takes its last signals: for 2 s, over history for 10 s, then it is killed.
+    /// Closes its stdin and takes its last signals: for 2 s, over history until it has read nothing for 10 s or has
+    /// not ended 10 s after the last; then it is killed.
     ///
     /// Errors: over history, a program that failed or did not end.
     pub async fn finish(mut self, mut take: impl FnMut(Signal)) -> Result<(), CliError> {

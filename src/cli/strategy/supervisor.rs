@@ -63,8 +63,10 @@ pub struct Supervisor {
 enum End {
     /// By itself, while there was more to send.
     Early(ExitStatus),
-    /// After its stdin was closed; `None`: it was killed, it did not end.
-    Closed(Option<ExitStatus>),
+    /// After its stdin was closed.
+    Closed(ExitStatus),
+    /// It was killed: it did not end after its stdin was closed, or did not read it to the end.
+    Killed { read_all: bool },
     /// It cannot be known.
     Unknown(std::io::Error),
 }
@@ -113,7 +115,7 @@ impl Supervisor {
         loop {
             let started = Instant::now();
             let end = self.serve(running).await;
-            if self.pace == Pace::Backtest || matches!(end, End::Closed(_)) {
+            if self.pace == Pace::Backtest || matches!(end, End::Closed(_) | End::Killed { .. }) {
                 return self.ended(end);
             }
             if started.elapsed() >= PROVED {
@@ -121,7 +123,7 @@ impl Supervisor {
             }
             let mut why = match end {
                 End::Early(status) => format!("its program {}", how(status)),
-                End::Closed(_) => String::new(),
+                End::Closed(_) | End::Killed { .. } => String::new(),
                 End::Unknown(error) => format!("its program cannot be waited for: {error}"),
             };
             running = loop {
@@ -175,7 +177,10 @@ impl Supervisor {
                     Err(error) => return End::Unknown(error),
                 },
                 () = closing.cancelled(), if !is_closing => is_closing = true,
-                () = input.write(), if !input.is_empty() && status.is_none() => {}
+                () = input.write(), if !input.is_empty() && status.is_none() => {
+                    // Over history it is waited for as long as it reads.
+                    deadline = deadline.filter(|_| self.pace == Pace::Live);
+                }
                 sent = self.queue.recv(), if events_open && input.buffer.len() < CHUNK && status.is_none() => match sent {
                     Some(Sent { line, glimpse }) => {
                         input.push(&line);
@@ -187,20 +192,18 @@ impl Supervisor {
                     return match status {
                         Some(status) => self.end(events_open, status),
                         // Dropping it kills it.
-                        None => End::Closed(None),
+                        None => End::Killed { read_all: input.pipe.is_none() },
                     };
                 }
             }
             if let Some(status) = status.filter(|_| !out_open && !err_open) {
                 return self.end(events_open, status);
             }
-            let all_sent = !events_open && input.is_empty();
-            if all_sent {
+            if !events_open && input.is_empty() {
                 input.pipe = None;
             }
-            // A live one gets no more time to read what it was too slow for; over history it is waited for.
-            let is_last = is_closing && (all_sent || self.pace == Pace::Live);
-            if is_last && deadline.is_none() {
+            // A live one gets no more time to read what it was too slow for.
+            if is_closing && deadline.is_none() {
                 deadline = Some(Instant::now() + self.grace());
             }
         }
@@ -210,7 +213,7 @@ impl Supervisor {
         if events_open && !self.closing.is_cancelled() {
             End::Early(status)
         } else {
-            End::Closed(Some(status))
+            End::Closed(status)
         }
     }
 
@@ -224,17 +227,24 @@ impl Supervisor {
     /// What is made of the last end.
     fn ended(&self, end: End) -> Result<(), CliError> {
         let why = match end {
-            End::Closed(Some(status)) if status.success() => return Ok(()),
+            End::Closed(status) if status.success() => return Ok(()),
             End::Early(status) if status.success() => {
                 self.warn("its program has ended before the events did");
                 return Ok(());
             }
-            End::Early(status) | End::Closed(Some(status)) => {
+            End::Early(status) | End::Closed(status) => {
                 format!("its program {}", how(status))
             }
-            End::Closed(None) => {
+            End::Killed { read_all } => {
                 let grace = duration::format(self.grace());
-                format!("its program was killed, it did not end within {grace} of its stdin")
+                match read_all || self.pace == Pace::Live {
+                    true => format!(
+                        "its program was killed, it did not end within {grace} of its stdin"
+                    ),
+                    false => {
+                        format!("its program was killed, it read nothing of its stdin for {grace}")
+                    }
+                }
             }
             End::Unknown(error) => format!("its program cannot be waited for: {error}"),
         };
@@ -284,7 +294,7 @@ mod tests {
             name: "mine".into(),
             command: Vec::new(),
             pace: Pace::Live,
-            known: Known::new("mine", &[]),
+            known: Known::new("mine", &[], Pace::Live),
             queue,
             answers,
             closing: CancellationToken::new(),

@@ -3,7 +3,11 @@
 use super::*;
 
 fn known() -> Known {
-    let mut known = Known::new("mine", &[market("kraken")]);
+    known_at(Pace::Live)
+}
+
+fn known_at(pace: Pace) -> Known {
+    let mut known = Known::new("mine", &[market("kraken")], pace);
     known.see(Glimpse::of(&candle(market("kraken"), 4, "97000.10")).unwrap());
     known
 }
@@ -46,6 +50,45 @@ fn a_signal_that_comes_late_has_the_price_of_its_time() {
     // Before all that is known there is no price.
     let older = r#"{"side":"sell","timestamp":"1970-01-01T00:04:30Z"}"#;
     assert_eq!(known.signal(&line(older)).unwrap().unwrap().price, None);
+}
+
+#[test]
+fn over_history_a_signal_has_the_time_of_an_event() {
+    let mut known = known_at(Pace::Backtest);
+    // In the order of several lengths, which need not be that of time.
+    for minute in [6, 8, 7] {
+        known.see(Glimpse::of(&candle(market("kraken"), minute, "1")).unwrap());
+    }
+    for minute in [5, 7, 8, 9] {
+        let text = format!(r#"{{"side":"buy","timestamp":"1970-01-01T00:0{minute}:00Z"}}"#);
+        let signal = known.signal(&line(&text)).unwrap().unwrap();
+        assert_eq!(signal.timestamp, self::minute(minute));
+    }
+    for (time, kind, message) in [
+        (
+            r#""timestamp":"1970-01-01T00:06:00Z""#,
+            "between",
+            "that of no event that was sent",
+        ),
+        (
+            r#""timestamp":"1970-01-01T00:04:00Z""#,
+            "between",
+            "that of no event that was sent",
+        ),
+        (
+            r#""timestamp":"1970-01-01T00:10:00Z""#,
+            "future",
+            "later than the last event",
+        ),
+        (r#""timestamp":null"#, "untimed", "it has no `timestamp`"),
+    ] {
+        let text = format!(r#"{{"side":"buy",{time}}}"#);
+        let fault = known.signal(&line(&text)).unwrap_err();
+        assert_eq!(fault.kind, kind, "{time}");
+        assert!(fault.message.contains(message), "{}", fault.message);
+        let has_hint = fault.message.contains("the close_time of the candle");
+        assert_eq!(has_hint, kind != "future", "{}", fault.message);
+    }
 }
 
 #[test]
@@ -107,7 +150,7 @@ fn what_is_no_signal_is_told_by_its_kind() {
     let mut cut = line("{");
     cut.is_cut = true;
     assert_eq!(known().signal(&cut).unwrap_err().kind, "long");
-    let early = Known::new("mine", &[market("kraken")]);
+    let early = Known::new("mine", &[market("kraken")], Pace::Live);
     let fault = early.signal(&line(r#"{"side":"buy"}"#)).unwrap_err();
     assert_eq!(fault.kind, "early");
 }

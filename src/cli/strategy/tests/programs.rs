@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Without a time: as of now.
 const ECHO: &str = r#"while read -r line; do echo '{"side":"buy","symbol":"BTC/USD"}'; done"#;
 
 fn candles(count: i64) -> Vec<Event> {
@@ -20,12 +21,22 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     waited.unwrap_or_else(|_| panic!("{what}"));
 }
 
+/// With the time of the candle.
+const ANSWER: &str = r#"sed -u 's/.*"close_time":\("[^"]*"\).*/{"side":"buy","timestamp":\1}/'"#;
+
 #[tokio::test]
 async fn every_event_is_read_and_the_last_signals_are_taken() {
-    let program = started(&["sh", "-c", ECHO], Pace::Backtest);
+    let program = started(&["sh", "-c", ANSWER], Pace::Backtest);
     let (signals, ended) = through(program, &candles(300)).await;
     assert_eq!((signals.len(), ended), (300, Ok(())));
-    assert_eq!(signals[299].timestamp, minute(300));
+    let times: Vec<_> = signals.iter().map(|signal| signal.timestamp).collect();
+    let closes: Vec<_> = (1..=300).map(minute).collect();
+    assert_eq!(times, closes);
+
+    // How far it had read is not the time of a signal: without one there is none.
+    let program = started(&["sh", "-c", ECHO], Pace::Backtest);
+    let (signals, ended) = through(program, &candles(300)).await;
+    assert_eq!((signals, ended), (Vec::new(), Ok(())));
 }
 
 #[tokio::test]
@@ -48,7 +59,8 @@ async fn events_are_json_lines() {
 
 #[tokio::test]
 async fn a_flood_of_signals_stops_neither_side() {
-    let flood = r#"read -r line; yes '{"side":"buy"}' | head -n 5000; cat > /dev/null"#;
+    let flood = r#"read -r line
+yes '{"side":"buy","timestamp":"1970-01-01T00:01:00Z"}' | head -n 5000; cat > /dev/null"#;
     let program = started(&["sh", "-c", flood], Pace::Backtest);
     let (signals, ended) = through(program, &candles(20_000)).await;
     assert_eq!((signals.len(), ended), (5_000, Ok(())));
@@ -92,6 +104,29 @@ async fn over_history_its_failure_is_ours() {
         error.message,
         "strategy `mine`: its program exited with code 4"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_history_one_that_does_not_read_or_does_not_end_is_killed_and_told() {
+    for (command, count, told) in [
+        // More than the pipe holds.
+        (
+            ["sleep", "600"],
+            3_000,
+            "it read nothing of its stdin for 10s",
+        ),
+        (
+            ["sleep", "600"],
+            1,
+            "it did not end within 10s of its stdin",
+        ),
+    ] {
+        let (_, ended) = through(started(&command, Pace::Backtest), &candles(count)).await;
+        let error = ended.unwrap_err();
+        assert_eq!(error.exit, Exit::Failed);
+        let message = format!("strategy `mine`: its program was killed, {told}");
+        assert_eq!(error.message, message);
+    }
 }
 
 #[tokio::test]
