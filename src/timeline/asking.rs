@@ -143,8 +143,8 @@ impl Asking {
                     continue;
                 }
             }
-            let is_short =
-                until.is_some_and(|until| progress.until < interval.open_of(until.min(self.now)));
+            let over = interval.open_of(self.now).min(interval.first_from(wanted));
+            let is_short = until.is_some() && progress.until < over;
             // Nothing was traded after the last ones: only the exchange's clock tells that they are over.
             if is_short && progress.asks_time() {
                 if wanted.plus_nanos(CLOCKS) >= self.now {
@@ -156,8 +156,7 @@ impl Asking {
                 continue;
             }
             if is_short {
-                let until = interval.open_of(wanted.min(self.now));
-                self.tell_missing(progress.until, until).await;
+                self.tell_missing(progress.until, over).await;
             }
             return Ok(());
         }

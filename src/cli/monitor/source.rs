@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::engine::{Request, Subscription};
-use crate::feed::Topic;
+use crate::feed::{ProviderError, Topic};
 use crate::model::{Event, Instrument, Market, Stream};
 use crate::timeline::{Ended, Past, Timeline};
 
@@ -155,22 +155,22 @@ impl From<Ended> for Stop {
                 error,
             } => {
                 let why = clipped(&error.to_string());
-                // What is refused is refused again.
-                let is_retryable = error.is_retryable();
-                let told = match is_retryable {
-                    true => format!(": told until {from}"),
-                    false => String::new(),
+                let error = match &error {
+                    // It will be refused again.
+                    ProviderError::Refused(_) => {
+                        let message = format!("{market} {}: {why}", stream.name());
+                        CliError::unknown(error.code(), message)
+                    }
+                    _ => {
+                        let told = format!("{market} {}: told until {from}", stream.name());
+                        let hint = format!("--since {from} goes on from there");
+                        CliError {
+                            retryable: error.is_retryable(),
+                            ..CliError::unknown(error.code(), format!("{told}: {why}")).hint(hint)
+                        }
+                    }
                 };
-                let message = format!("{market} {}{told}: {why}", stream.name());
-                let error = CliError::unknown(error.code(), message);
-                let hint = format!("--since {from} goes on from there");
-                Self::Error(match is_retryable {
-                    true => error.hint(hint),
-                    false => CliError {
-                        retryable: false,
-                        ..error
-                    },
-                })
+                Self::Error(error)
             }
         }
     }
