@@ -6,15 +6,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::exchange::percent_encode;
 use crate::exchange::protocol::{
-    Adapter, AggregatePage, AggregateTrade, Ask, Profile, Protocol, TradePage, UsedWeight,
+    Adapter, AggregatePage, AggregateTrade, Ask, CandleRows, Profile, Protocol, TradePage,
+    UsedWeight,
 };
 use crate::exchange::reading::{self, malformed, rule};
-use crate::exchange::{Literal, percent_encode};
 use crate::feed::{ProviderError, Span};
-use crate::model::{
-    Candle, Exchange, Instrument, Interval, Ticker, Timestamp, Trade, TradingStatus,
-};
+use crate::model::{Exchange, Instrument, Interval, Ticker, Timestamp, Trade, TradingStatus};
 
 use super::subscribe::BinanceProtocol;
 use super::wire::{RestAggregate, RestError, RestTicker, RestTime, RestTrade, SymbolInfo};
@@ -157,13 +156,11 @@ impl Adapter for Binance {
         of: &Instrument,
         interval: Interval,
         received_at: Timestamp,
-    ) -> Result<Vec<Candle>, ProviderError> {
-        let rows: Vec<Vec<Literal<'_>>> = reading::answer(EXCHANGE, body)?;
-        let rows = rows
-            .iter()
-            .map(|row| normalise::rest_kline(row, of.market, interval, received_at));
-        let rows = rows.collect::<Result<_, _>>();
-        rows.map(reading::past_candles).map_err(malformed(EXCHANGE))
+    ) -> Result<CandleRows, ProviderError> {
+        let rows: Vec<&RawValue> = reading::answer(EXCHANGE, body)?;
+        reading::candles(EXCHANGE, &rows, |row| {
+            normalise::rest_kline(row, of.market, interval, received_at)
+        })
     }
 
     fn ask_aggregates(&self, of: &Instrument, page: AggregatePage) -> Option<Ask> {
