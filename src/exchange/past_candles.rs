@@ -16,6 +16,10 @@ use super::folding::Folding;
 use super::protocol::CandleRows;
 use super::rest::Rest;
 
+/// After so many pages without a candle it is looked by days when there is the next one: before a listing there may
+/// be thousands of them.
+const EMPTY_PAGES: usize = 10;
+
 /// What is left of a question about candles of a length that the exchange has.
 struct Question {
     of: Arc<Instrument>,
@@ -29,6 +33,8 @@ struct Question {
     reach: Option<usize>,
     /// Pages of the last answer that were not told yet.
     ready: VecDeque<Page<Candle>>,
+    /// So many answers before had nothing.
+    empty: usize,
     /// There are no further answers.
     is_over: bool,
 }
@@ -85,6 +91,7 @@ impl Rest {
             window: candles.reach.is_none().then_some(candles.page.max(1)),
             reach: candles.reach,
             ready: VecDeque::new(),
+            empty: 0,
             is_over: false,
         };
         let pages = try_unfold(question, move |mut question| async move {
@@ -101,6 +108,18 @@ impl Rest {
         let asked = question.next();
         if asked.from >= asked.until {
             question.is_over = true;
+            return Ok(());
+        }
+        let has_days = self
+            .adapter
+            .profile()
+            .candles
+            .history
+            .contains(&Interval::D1);
+        let is_lost = question.empty >= EMPTY_PAGES && question.interval < Interval::D1;
+        if let Some(days) = question.days().filter(|_| is_lost && has_days) {
+            let rows = self.candles(&question.of, Interval::D1, days).await?;
+            question.skip(days, &rows);
             return Ok(());
         }
         let request = question.request(asked);
@@ -162,6 +181,10 @@ impl Question {
     fn take(&mut self, asked: Span, rows: CandleRows) {
         let is_last = asked.until >= self.rest.until;
         let covers = self.covers(asked, &rows);
+        self.empty = match rows.items.iter().any(|row| row.open_time >= asked.from) {
+            true => 0,
+            false => self.empty + 1,
+        };
         let reached = covers.map_or(asked.from, |covers| covers.until);
         self.is_over = is_last || covers.is_none_or(|covers| covers.from == covers.until);
         self.rest.from = reached;
@@ -221,10 +244,46 @@ impl Question {
         let over = self.closed_before.plus_nanos(-REST_LAG_NANOS);
         let over = self.interval.open_of(over);
         let over = shown.map_or(over, |shown| shown.max(over));
+        // An answer may go on beyond what was asked for.
+        let reached = rows.items.last().map(Candle::close_time);
+        let until = reached.map_or(asked.until, |reached| reached.max(asked.until));
         Some(Span {
             from,
-            until: over.clamp(from, asked.until),
+            until: over.clamp(from, until.min(self.rest.until)),
         })
+    }
+
+    /// What is asked for in days where nothing comes.
+    fn days(&self) -> Option<Span> {
+        let length = Interval::D1.nanos();
+        let window = i64::try_from(self.window?).unwrap_or(i64::MAX);
+        let from = Interval::D1.open_of(self.rest.from);
+        let most = from.plus_nanos(length.saturating_mul(window));
+        let over = self.closed_before.plus_nanos(-REST_LAG_NANOS);
+        let until = Interval::D1.open_of(self.rest.until.min(over)).min(most);
+        (from < until).then_some(Span { from, until })
+    }
+
+    /// Passes by the days in which nothing was traded.
+    fn skip(&mut self, days: Span, rows: &CandleRows) {
+        let first = rows.items.iter().find(|row| row.open_time >= days.from);
+        let until = first.map_or(days.until, |row| row.open_time);
+        let until = until.min(self.rest.until);
+        self.empty = match first {
+            Some(_) => 0,
+            None => EMPTY_PAGES,
+        };
+        let from = self.rest.from;
+        if from < until && rows.unread.is_empty() {
+            self.rest.from = until;
+            self.ready.push_back(Page {
+                covers: Span { from, until },
+                items: Vec::new(),
+                forming: None,
+            });
+        } else {
+            self.empty = 0;
+        }
     }
 }
 

@@ -60,7 +60,9 @@ pub trait Adapter: Send + Sync + 'static {
     }
 
     /// Asks for the candles that begin within a span, of one of the lengths in [`Candles::history`], at most
-    /// [`Candles::page`] of them. `None`, the default: the exchange has none.
+    /// [`Candles::page`] of them. Where that many are asked for, an answer may go on beyond the span, without a hole:
+    /// an exchange that can be asked for the first rows from a moment on so shows where its data begins. `None`, the
+    /// default: the exchange has none.
     fn ask_candles(&self, of: &Instrument, interval: Interval, span: Span) -> Option<Ask> {
         let _ = (of, interval, span);
         None

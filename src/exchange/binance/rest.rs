@@ -136,15 +136,20 @@ impl Adapter for Binance {
         })
     }
 
-    /// Both ends are part of what is asked for at the exchange.
+    /// Both ends are part of what is asked for at the exchange. A whole page has no end: before a listing the first
+    /// rows that there are come, and not one empty page after another.
     fn ask_candles(&self, of: &Instrument, interval: Interval, span: Span) -> Option<Ask> {
         let millis = |at: Timestamp| at.nanos().div_euclid(1_000_000).max(0);
+        let is_whole = interval.count(span.from, span.until) >= KLINES_MAX as u64;
+        let end = match is_whole {
+            true => String::new(),
+            false => format!("&endTime={}", millis(span.until.plus_nanos(-1))),
+        };
         INTERVALS.contains(&interval).then(|| Ask {
             path: format!(
-                "/api/v3/klines?symbol={}&interval={interval}&startTime={}&endTime={}&limit={KLINES_MAX}",
+                "/api/v3/klines?symbol={}&interval={interval}&startTime={}{end}&limit={KLINES_MAX}",
                 percent_encode(&of.native),
                 millis(interval.first_from(span.from)),
-                millis(span.until.plus_nanos(-1)),
             ),
             weight: 2,
         })

@@ -275,6 +275,25 @@ async fn a_candle_ends_when_the_clock_or_a_later_row_says_so() {
 }
 
 #[tokio::test]
+async fn decades_before_a_listing_are_few_requests() {
+    let from = Timestamp::from_nanos(0);
+    for (venue, most) in [(Venue::Binance, 10), (Venue::Coinbase, 130)] {
+        let archive = Archive::open(venue, ledger(10, 2_000, 5)).await;
+        for interval in [Interval::M1, Interval::M3] {
+            let before = archive.asked("");
+            let span = until_now(from);
+            let told = pages(&archive, interval, span).await;
+            check(&archive, venue, interval, span, &told);
+            assert_eq!(told[0].covers.from, from);
+            let touch = |pair: &[Page<Candle>]| pair[0].covers.until == pair[1].covers.from;
+            assert!(told.windows(2).all(touch), "{venue:?} {interval}");
+            let asked = archive.asked("") - before;
+            assert!(asked <= most, "{venue:?} {interval} {asked}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_row_that_cannot_be_read_is_not_covered_and_ends_nothing() {
     let minute = 60_000_000_000;
     let span = until_now(back(900 * minute));

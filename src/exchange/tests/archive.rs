@@ -162,7 +162,7 @@ impl Desk {
             "/api/v3/klines" => self.klines(
                 query["interval"].parse()?,
                 number("startTime").unwrap(),
-                number("endTime").unwrap(),
+                number("endTime").unwrap_or(i64::MAX),
                 number("limit").unwrap(),
             ),
             "/0/public/OHLC" => self.ohlc(number("interval").unwrap(), number("since").unwrap()),

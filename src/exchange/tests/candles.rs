@@ -443,6 +443,15 @@ fn a_span_is_asked_for_in_each_exchange_s_own_terms() {
         ask(&Binance, &binance, Interval::M1, minutes),
         Some(("/api/v3/klines?symbol=BTCUSDT&interval=1m&startTime=1789999800000&endTime=1789999979999&limit=1000".into(), 2))
     );
+    // A whole page has no end: it shows where the data begins.
+    let whole = span("1970-01-01T00:00:00Z", "1970-01-01T16:40:00Z");
+    assert_eq!(
+        ask(&Binance, &binance, Interval::M1, whole),
+        Some((
+            "/api/v3/klines?symbol=BTCUSDT&interval=1m&startTime=0&limit=1000".into(),
+            2
+        ))
+    );
     // after 14:09
     assert_eq!(
         ask(&Kraken, &kraken, Interval::M1, minutes),
