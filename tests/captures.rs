@@ -483,6 +483,8 @@ fn every_recorded_answer_with_candles_is_read_right() {
         );
         let read = adapter.read_candles(body, &instrument, interval, NOW);
         let read = read.expect("candles");
+        assert_eq!(read.unread, [], "{url}");
+        let read = read.items;
         let outer = object(body);
         let mut rows = match outer.get("result") {
             Some(result) => {

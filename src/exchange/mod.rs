@@ -53,8 +53,8 @@ pub use literal::Literal;
 pub use live::Live;
 pub use options::{LiveOptions, OptionsError};
 pub use protocol::{
-    Adapter, AggregatePage, AggregateTrade, Ask, Candles, DecodeError, Frame, Limits, Message,
-    Output, Profile, Protocol, Reply, Silence, TradePage, UsedWeight,
+    Adapter, AggregatePage, AggregateTrade, Ask, CandleRows, Candles, DecodeError, Frame, Limits,
+    Message, Output, Profile, Protocol, Reply, Silence, TradePage, UsedWeight,
 };
 
 /// Percent-encodes a value for a URL's query. Symbols can be non-ASCII.

@@ -3,6 +3,7 @@
 //! A length that the exchange has is taken as it is told. Any other is put together from the longest one that it is
 //! made of, and one that is shorter than all of them from trades.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::stream::{StreamExt, TryStreamExt, try_unfold};
@@ -12,7 +13,12 @@ use crate::feed::{Page, Pages, ProviderError, REST_LAG_NANOS, Span};
 use crate::model::{Candle, Instrument, Interval, Timestamp, Trade};
 
 use super::folding::Folding;
+use super::protocol::CandleRows;
 use super::rest::Rest;
+
+/// After so many pages without a candle it is looked by days when there is the next one: before a listing there may
+/// be thousands of them.
+const EMPTY_PAGES: usize = 10;
 
 /// What is left of a question about candles of a length that the exchange has.
 struct Question {
@@ -25,6 +31,12 @@ struct Question {
     window: Option<usize>,
     /// How many of the newest there are.
     reach: Option<usize>,
+    /// Pages of the last answer that were not told yet.
+    ready: VecDeque<Page<Candle>>,
+    /// So many answers before had nothing.
+    empty: usize,
+    /// There are no further answers.
+    is_over: bool,
 }
 
 impl Rest {
@@ -78,32 +90,44 @@ impl Rest {
             closed_before,
             window: candles.reach.is_none().then_some(candles.page.max(1)),
             reach: candles.reach,
+            ready: VecDeque::new(),
+            empty: 0,
+            is_over: false,
         };
-        let pages = try_unfold(Some(question), move |question| async move {
-            let Some(mut question) = question else {
-                return Ok(None);
-            };
-            let asked = question.next();
-            if asked.from >= asked.until {
-                return Ok(None);
+        let pages = try_unfold(question, move |mut question| async move {
+            while question.ready.is_empty() && !question.is_over {
+                self.ask_page(&mut question).await?;
             }
-            let request = question.request(asked);
-            let rows = self
-                .candles(&question.of, question.interval, request)
-                .await?;
-            let Some(mut page) = question.page(asked, rows) else {
-                return Ok(None);
-            };
-            let brought_some = page.covers.from < page.covers.until;
-            if asked.until < question.rest.until && brought_some {
-                page.forming = None;
-                question.rest.from = page.covers.until;
-                return Ok(Some((page, Some(question))));
-            }
-            let is_something = brought_some || page.forming.is_some();
-            Ok(is_something.then_some((page, None)))
+            let page = question.ready.pop_front();
+            Ok(page.map(|page| (page, question)))
         });
         pages.boxed()
+    }
+
+    async fn ask_page(&self, question: &mut Question) -> Result<(), ProviderError> {
+        let asked = question.next();
+        if asked.from >= asked.until {
+            question.is_over = true;
+            return Ok(());
+        }
+        let has_days = self
+            .adapter
+            .profile()
+            .candles
+            .history
+            .contains(&Interval::D1);
+        let is_lost = question.empty >= EMPTY_PAGES && question.interval < Interval::D1;
+        if let Some(days) = question.days().filter(|_| is_lost && has_days) {
+            let rows = self.candles(&question.of, Interval::D1, days).await?;
+            question.skip(days, &rows);
+            return Ok(());
+        }
+        let request = question.request(asked);
+        let rows = self
+            .candles(&question.of, question.interval, request)
+            .await?;
+        question.take(asked, rows);
+        Ok(())
     }
 
     /// The candles that begin within a span that one answer has room for, as they are told.
@@ -112,7 +136,7 @@ impl Rest {
         of: &Instrument,
         interval: Interval,
         span: Span,
-    ) -> Result<Vec<Candle>, ProviderError> {
+    ) -> Result<CandleRows, ProviderError> {
         let ask = self.adapter.ask_candles(of, interval, span);
         let ask = ask.ok_or_else(|| {
             let why = format!("{} has no candles of {interval}", of.market.exchange());
@@ -153,10 +177,59 @@ impl Question {
         }
     }
 
-    /// What an answer says of the span that was asked for. `None`: all of that is beyond what can be had.
-    fn page(&self, asked: Span, rows: Vec<Candle>) -> Option<Page<Candle>> {
-        let is_full = self.reach.is_some_and(|reach| rows.len() >= reach);
-        let oldest = rows.first().map(|row| row.open_time);
+    /// Takes what an answer says of the span that was asked for.
+    fn take(&mut self, asked: Span, rows: CandleRows) {
+        let is_last = asked.until >= self.rest.until;
+        let covers = self.covers(asked, &rows);
+        self.empty = match rows.items.iter().any(|row| row.open_time >= asked.from) {
+            true => 0,
+            false => self.empty + 1,
+        };
+        let reached = covers.map_or(asked.from, |covers| covers.until);
+        self.is_over = is_last || covers.is_none_or(|covers| covers.from == covers.until);
+        self.rest.from = reached;
+        let Some(covers) = covers else { return };
+        let CandleRows { items, unread } = rows;
+        let mut forming = items.iter().find(|row| row.open_time >= covers.until);
+        forming = forming.filter(|row| is_last && row.open_time < asked.until);
+        let forming = forming.map(|row| Candle {
+            closed: false,
+            ..row.clone()
+        });
+        for covers in without(covers, unread) {
+            let within = covers.from..covers.until;
+            let items = items.iter().filter(|row| within.contains(&row.open_time));
+            let items = items.map(|row| Candle {
+                closed: true,
+                ..row.clone()
+            });
+            self.ready.push_back(Page {
+                covers,
+                items: items.collect(),
+                forming: None,
+            });
+        }
+        if forming.is_some() {
+            match self.ready.back_mut() {
+                Some(last) if last.covers.until == covers.until => last.forming = forming,
+                _ => self.ready.push_back(Page {
+                    covers: Span {
+                        from: covers.until,
+                        until: covers.until,
+                    },
+                    items: Vec::new(),
+                    forming,
+                }),
+            }
+        }
+    }
+
+    /// From when until when all is known, but for rows that could not be read. `None`: all of what was asked for is
+    /// beyond what can be had.
+    fn covers(&self, asked: Span, rows: &CandleRows) -> Option<Span> {
+        let count = rows.items.len() + rows.unread.len();
+        let is_full = self.reach.is_some_and(|reach| count >= reach);
+        let oldest = rows.items.first().map(|row| row.open_time);
         let from = oldest
             .filter(|_| is_full)
             .map_or(asked.from, |oldest| oldest.max(asked.from));
@@ -164,33 +237,71 @@ impl Question {
             return None;
         }
         // All before the last row is over, whatever the clocks say.
-        let shown = rows.last().map(|last| match last.closed {
+        let shown = rows.items.last().map(|last| match last.closed {
             true => last.close_time(),
             false => last.open_time,
         });
         let over = self.closed_before.plus_nanos(-REST_LAG_NANOS);
         let over = self.interval.open_of(over);
         let over = shown.map_or(over, |shown| shown.max(over));
-        let covers = Span {
+        // An answer may go on beyond what was asked for.
+        let reached = rows.items.last().map(Candle::close_time);
+        let until = reached.map_or(asked.until, |reached| reached.max(asked.until));
+        Some(Span {
             from,
-            until: over.clamp(from, asked.until),
-        };
-        let (mut items, mut forming) = (Vec::with_capacity(rows.len()), None);
-        for mut row in rows {
-            if (covers.from..covers.until).contains(&row.open_time) {
-                row.closed = true;
-                items.push(row);
-            } else if (covers.until..asked.until).contains(&row.open_time) {
-                row.closed = false;
-                forming = Some(row);
-            }
-        }
-        Some(Page {
-            covers,
-            items,
-            forming,
+            until: over.clamp(from, until.min(self.rest.until)),
         })
     }
+
+    /// What is asked for in days where nothing comes.
+    fn days(&self) -> Option<Span> {
+        let length = Interval::D1.nanos();
+        let window = i64::try_from(self.window?).unwrap_or(i64::MAX);
+        let from = Interval::D1.open_of(self.rest.from);
+        let most = from.plus_nanos(length.saturating_mul(window));
+        let over = self.closed_before.plus_nanos(-REST_LAG_NANOS);
+        let until = Interval::D1.open_of(self.rest.until.min(over)).min(most);
+        (from < until).then_some(Span { from, until })
+    }
+
+    /// Passes by the days in which nothing was traded.
+    fn skip(&mut self, days: Span, rows: &CandleRows) {
+        let first = rows.items.iter().find(|row| row.open_time >= days.from);
+        let until = first.map_or(days.until, |row| row.open_time);
+        let until = until.min(self.rest.until);
+        self.empty = match first {
+            Some(_) => 0,
+            None => EMPTY_PAGES,
+        };
+        let from = self.rest.from;
+        if from < until && rows.unread.is_empty() {
+            self.rest.from = until;
+            self.ready.push_back(Page {
+                covers: Span { from, until },
+                items: Vec::new(),
+                forming: None,
+            });
+        } else {
+            self.empty = 0;
+        }
+    }
+}
+
+/// What of a span is not in any of these, in order.
+fn without(span: Span, mut left_out: Vec<Span>) -> Vec<Span> {
+    left_out.sort_by_key(|span| span.from);
+    let (mut parts, mut from) = (Vec::new(), span.from);
+    for out in left_out {
+        let until = out.from.min(span.until);
+        if from < until {
+            parts.push(Span { from, until });
+        }
+        from = from.max(out.until);
+    }
+    if from < span.until {
+        parts.push(Span { from, ..span });
+    }
+    parts
 }
 
 fn fold_candles(folding: &mut Folding, page: Page<Candle>) -> Page<Candle> {

@@ -197,7 +197,7 @@ impl Poller {
             from,
             until: until.min(interval.first_from(now.plus_nanos(margin))),
         };
-        let mut candles = self.rest.candles(of, interval, span).await?;
+        let mut candles = self.rest.candles(of, interval, span).await?.items;
         candles.retain(|candle| candle.open_time >= from);
         let last = candles.last().map(|candle| candle.open_time).or(*newest);
         // Where an answer has no room for all until now, nothing more comes of its part.

@@ -60,21 +60,23 @@ pub trait Adapter: Send + Sync + 'static {
     }
 
     /// Asks for the candles that begin within a span, of one of the lengths in [`Candles::history`], at most
-    /// [`Candles::page`] of them. `None`, the default: the exchange has none.
+    /// [`Candles::page`] of them. Where that many are asked for, an answer may go on beyond the span, without a hole:
+    /// an exchange that can be asked for the first rows from a moment on so shows where its data begins. `None`, the
+    /// default: the exchange has none.
     fn ask_candles(&self, of: &Instrument, interval: Interval, span: Span) -> Option<Ask> {
         let _ = (of, interval, span);
         None
     }
 
-    /// Reads the answer, oldest first, each once. Those that the answer itself shows to be over are closed, and all
-    /// are complete.
+    /// Reads the answer. A row that cannot be read is left out (and told with `tracing`): one bad row must not take
+    /// the others down. Errors: no row at all can be read.
     fn read_candles(
         &self,
         body: &str,
         of: &Instrument,
         interval: Interval,
         received_at: Timestamp,
-    ) -> Result<Vec<Candle>, ProviderError> {
+    ) -> Result<CandleRows, ProviderError> {
         let _ = (body, interval, received_at);
         let why = format!("{}: no candles are known", of.market);
         Err(ProviderError::Malformed(why))
@@ -314,6 +316,16 @@ pub struct Profile {
     pub candles: Candles,
     /// What the exchange allows.
     pub limits: Limits,
+}
+
+/// The candles of one answer over REST.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CandleRows {
+    /// Oldest first, each once. Those that the answer itself shows to be over are closed, and all are complete.
+    pub items: Vec<Candle>,
+    /// One for each row that could not be read: from the row before it to the row after it, so that its own time
+    /// is not needed.
+    pub unread: Vec<Span>,
 }
 
 /// Which candles an exchange has, all with the boundaries of [`Interval`]; others of its own are no use.

@@ -1,12 +1,14 @@
 //! What more than one adapter reads in the same way: values that may be missing, words, ids, lists of
 //! rows, and how an answer that makes no sense is told.
 
+use std::cmp::Ordering;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::literal::Literal;
-use super::protocol::DecodeError;
-use crate::feed::ProviderError;
+use super::protocol::{CandleRows, DecodeError};
+use crate::feed::{ProviderError, Span};
 use crate::model::{Candle, Decimal, Exchange, Price, Qty, Side, Timestamp, parse_decimal};
 
 /// A number that may be absent, null or `""`. The errors of this and the two below: text that is no
@@ -89,15 +91,62 @@ pub(super) fn candle(candle: Candle) -> Result<Candle, DecodeError> {
     Ok(candle)
 }
 
-/// The candles of one answer over REST, oldest first, each once. What a later one follows is over.
-pub(super) fn past_candles(mut rows: Vec<Candle>) -> Vec<Candle> {
-    rows.sort_by_key(|row| row.open_time);
-    rows.dedup_by_key(|row| row.open_time);
-    let later = rows.len().saturating_sub(1);
-    for row in &mut rows[..later] {
+/// The candles of one answer over REST, from its rows in order of time or the other way round. What a later one
+/// follows is over.
+pub(super) fn candles(
+    exchange: Exchange,
+    rows: &[&RawValue],
+    read: impl Fn(&[Literal<'_>]) -> Result<Candle, DecodeError>,
+) -> Result<CandleRows, ProviderError> {
+    let read = |raw: &&RawValue| {
+        let row: Vec<Literal<'_>> = serde_json::from_str(raw.get())?;
+        read(&row)
+    };
+    let rows: Vec<_> = rows.iter().map(read).collect();
+    let unread = rows.iter().enumerate().filter(|(_, row)| row.is_err());
+    let unread: Vec<_> = unread.map(|(place, _)| beside(&rows, place)).collect();
+    let (mut items, mut error) = (Vec::with_capacity(rows.len()), None);
+    for row in rows {
+        match row {
+            Ok(row) => items.push(row),
+            Err(bad) => error = error.or(Some(bad)),
+        }
+    }
+    if let Some(error) = error {
+        if items.is_empty() {
+            return Err(malformed(exchange)(error));
+        }
+        let rows = unread.len();
+        tracing::warn!(%exchange, rows, %error, "candles cannot be read and are left out");
+    }
+    items.sort_by_key(|row: &Candle| row.open_time);
+    items.dedup_by_key(|row| row.open_time);
+    let later = items.len().saturating_sub(1);
+    for row in &mut items[..later] {
         row.closed = true;
     }
-    rows
+    Ok(CandleRows { items, unread })
+}
+
+/// The time between the rows before and after one that cannot be read.
+fn beside(rows: &[Result<Candle, DecodeError>], place: usize) -> Span {
+    let span = |row: &Candle| (row.open_time, row.close_time());
+    let first = |rows: &[Result<Candle, DecodeError>]| rows.iter().flatten().next().map(span);
+    let last = |rows: &[Result<Candle, DecodeError>]| rows.iter().flatten().next_back().map(span);
+    let mut ends = (last(&rows[..place]), first(&rows[place..]));
+    let whole = (first(rows), last(rows));
+    let order = whole.0.cmp(&whole.1);
+    if order == Ordering::Greater {
+        ends = (ends.1, ends.0);
+    }
+    // One row alone does not show in which order they are.
+    let is_known = order != Ordering::Equal;
+    let from = ends.0.filter(|_| is_known).map(|(_, close)| close);
+    let until = ends.1.filter(|_| is_known).map(|(open, _)| open);
+    Span {
+        from: from.unwrap_or(Timestamp::from_nanos(i64::MIN)),
+        until: until.unwrap_or(Timestamp::from_nanos(i64::MAX)),
+    }
 }
 
 /// The whole body of an answer.

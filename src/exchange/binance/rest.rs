@@ -6,15 +6,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::exchange::percent_encode;
 use crate::exchange::protocol::{
-    Adapter, AggregatePage, AggregateTrade, Ask, Profile, Protocol, TradePage, UsedWeight,
+    Adapter, AggregatePage, AggregateTrade, Ask, CandleRows, Profile, Protocol, TradePage,
+    UsedWeight,
 };
 use crate::exchange::reading::{self, malformed, rule};
-use crate::exchange::{Literal, percent_encode};
 use crate::feed::{ProviderError, Span};
-use crate::model::{
-    Candle, Exchange, Instrument, Interval, Ticker, Timestamp, Trade, TradingStatus,
-};
+use crate::model::{Exchange, Instrument, Interval, Ticker, Timestamp, Trade, TradingStatus};
 
 use super::subscribe::BinanceProtocol;
 use super::wire::{RestAggregate, RestError, RestTicker, RestTime, RestTrade, SymbolInfo};
@@ -137,15 +136,20 @@ impl Adapter for Binance {
         })
     }
 
-    /// Both ends are part of what is asked for at the exchange.
+    /// Both ends are part of what is asked for at the exchange. A whole page has no end: before a listing the first
+    /// rows that there are come, and not one empty page after another.
     fn ask_candles(&self, of: &Instrument, interval: Interval, span: Span) -> Option<Ask> {
         let millis = |at: Timestamp| at.nanos().div_euclid(1_000_000).max(0);
+        let is_whole = interval.count(span.from, span.until) >= KLINES_MAX as u64;
+        let end = match is_whole {
+            true => String::new(),
+            false => format!("&endTime={}", millis(span.until.plus_nanos(-1))),
+        };
         INTERVALS.contains(&interval).then(|| Ask {
             path: format!(
-                "/api/v3/klines?symbol={}&interval={interval}&startTime={}&endTime={}&limit={KLINES_MAX}",
+                "/api/v3/klines?symbol={}&interval={interval}&startTime={}{end}&limit={KLINES_MAX}",
                 percent_encode(&of.native),
                 millis(interval.first_from(span.from)),
-                millis(span.until.plus_nanos(-1)),
             ),
             weight: 2,
         })
@@ -157,13 +161,11 @@ impl Adapter for Binance {
         of: &Instrument,
         interval: Interval,
         received_at: Timestamp,
-    ) -> Result<Vec<Candle>, ProviderError> {
-        let rows: Vec<Vec<Literal<'_>>> = reading::answer(EXCHANGE, body)?;
-        let rows = rows
-            .iter()
-            .map(|row| normalise::rest_kline(row, of.market, interval, received_at));
-        let rows = rows.collect::<Result<_, _>>();
-        rows.map(reading::past_candles).map_err(malformed(EXCHANGE))
+    ) -> Result<CandleRows, ProviderError> {
+        let rows: Vec<&RawValue> = reading::answer(EXCHANGE, body)?;
+        reading::candles(EXCHANGE, &rows, |row| {
+            normalise::rest_kline(row, of.market, interval, received_at)
+        })
     }
 
     fn ask_aggregates(&self, of: &Instrument, page: AggregatePage) -> Option<Ask> {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::exchange::protocol::{Adapter, Ask, Profile, Protocol, TradePage};
+use crate::exchange::percent_encode;
+use crate::exchange::protocol::{Adapter, Ask, CandleRows, Profile, Protocol, TradePage};
 use crate::exchange::reading::{self, malformed, rule};
-use crate::exchange::{Literal, percent_encode};
 use crate::feed::{ProviderError, Span};
 use crate::model::{
-    Candle, Exchange, Instrument, Interval, Origin, Ticker, Timestamp, Trade, TradingStatus,
+    Exchange, Instrument, Interval, Origin, Ticker, Timestamp, Trade, TradingStatus,
 };
 
 use super::subscribe::CoinbaseProtocol;
@@ -138,13 +138,11 @@ impl Adapter for Coinbase {
         of: &Instrument,
         interval: Interval,
         received_at: Timestamp,
-    ) -> Result<Vec<Candle>, ProviderError> {
-        let rows: Vec<Vec<Literal<'_>>> = reading::answer(EXCHANGE, body)?;
-        let rows = rows
-            .iter()
-            .map(|row| normalise::rest_candle(row, of.market, interval, received_at));
-        let rows = rows.collect::<Result<_, _>>();
-        rows.map(reading::past_candles).map_err(malformed(EXCHANGE))
+    ) -> Result<CandleRows, ProviderError> {
+        let rows: Vec<&RawValue> = reading::answer(EXCHANGE, body)?;
+        reading::candles(EXCHANGE, &rows, |row| {
+            normalise::rest_candle(row, of.market, interval, received_at)
+        })
     }
 
     fn read_error(&self, body: &str) -> Option<String> {

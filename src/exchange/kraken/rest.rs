@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::exchange::protocol::{Adapter, Ask, DecodeError, Profile, Protocol, TradePage};
+use crate::exchange::protocol::{
+    Adapter, Ask, CandleRows, DecodeError, Profile, Protocol, TradePage,
+};
 use crate::exchange::reading::{self, malformed, rule};
 use crate::exchange::{Literal, percent_encode};
 use crate::feed::{ProviderError, Span};
 use crate::model::{
-    Candle, Decimal, Exchange, Instrument, Interval, Ticker, Timestamp, Trade, TradingStatus,
+    Decimal, Exchange, Instrument, Interval, Ticker, Timestamp, Trade, TradingStatus,
 };
 
 use super::subscribe::KrakenProtocol;
@@ -110,7 +113,7 @@ impl Adapter for Kraken {
         of: &Instrument,
         received_at: Timestamp,
     ) -> Result<Vec<Trade>, ProviderError> {
-        let rows = rows(body)?;
+        let rows: Vec<Vec<Literal<'_>>> = rows(body)?;
         let trades = rows
             .iter()
             .map(|row| normalise::rest_trade(row, of.market, received_at));
@@ -151,13 +154,11 @@ impl Adapter for Kraken {
         of: &Instrument,
         interval: Interval,
         received_at: Timestamp,
-    ) -> Result<Vec<Candle>, ProviderError> {
-        let rows = rows(body)?;
-        let rows = rows
-            .iter()
-            .map(|row| normalise::rest_candle(row, of.market, interval, received_at));
-        let rows = rows.collect::<Result<_, _>>();
-        rows.map(reading::past_candles).map_err(malformed(EXCHANGE))
+    ) -> Result<CandleRows, ProviderError> {
+        let rows: Vec<&RawValue> = rows(body)?;
+        reading::candles(EXCHANGE, &rows, |row| {
+            normalise::rest_candle(row, of.market, interval, received_at)
+        })
     }
 
     /// Only the edge answers with an HTTP error, and what it says is a web page.
@@ -293,7 +294,7 @@ fn is_named(instrument: &Instrument, key: &str) -> bool {
 }
 
 /// The `result` of an answer. Errors begin with `E`; what begins with `W` is a warning beside a result.
-fn result<'a, T: serde::Deserialize<'a>>(body: &'a str) -> Result<T, ProviderError> {
+fn result<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, ProviderError> {
     let envelope: Envelope<'a> = reading::answer(EXCHANGE, body)?;
     if let Some(error) = envelope.error.iter().find(|error| !error.starts_with('W')) {
         return Err(refusal(error));
@@ -305,7 +306,7 @@ fn result<'a, T: serde::Deserialize<'a>>(body: &'a str) -> Result<T, ProviderErr
 }
 
 /// The rows of the one pair that was asked for; beside them there is `last`, a cursor.
-fn rows(body: &str) -> Result<Vec<Vec<Literal<'_>>>, ProviderError> {
+fn rows<'a, T: Deserialize<'a>>(body: &'a str) -> Result<Vec<T>, ProviderError> {
     let members: BTreeMap<String, &RawValue> = result(body)?;
     let rows = members.iter().find(|(key, _)| *key != "last");
     reading::answer(EXCHANGE, rows.map_or("[]", |(_, raw)| raw.get()))

@@ -275,6 +275,53 @@ async fn a_candle_ends_when_the_clock_or_a_later_row_says_so() {
 }
 
 #[tokio::test]
+async fn decades_before_a_listing_are_few_requests() {
+    let from = Timestamp::from_nanos(0);
+    for (venue, most) in [(Venue::Binance, 10), (Venue::Coinbase, 130)] {
+        let archive = Archive::open(venue, ledger(10, 2_000, 5)).await;
+        for interval in [Interval::M1, Interval::M3] {
+            let before = archive.asked("");
+            let span = until_now(from);
+            let told = pages(&archive, interval, span).await;
+            check(&archive, venue, interval, span, &told);
+            assert_eq!(told[0].covers.from, from);
+            let touch = |pair: &[Page<Candle>]| pair[0].covers.until == pair[1].covers.from;
+            assert!(told.windows(2).all(touch), "{venue:?} {interval}");
+            let asked = archive.asked("") - before;
+            assert!(asked <= most, "{venue:?} {interval} {asked}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_not_covered_and_ends_nothing() {
+    let minute = 60_000_000_000;
+    let span = until_now(back(900 * minute));
+    let all = ledger(8, 9_000, 2);
+    let rows = bars(&all, Interval::M1);
+    let (&bad, _) = rows.range(span.from..).nth(40).unwrap();
+    let habits = Habits {
+        unreadable: Some(bad),
+        ..Habits::default()
+    };
+    let archive = Archive::with(Venue::Coinbase, all, habits).await;
+    let told = pages(&archive, Interval::M1, span).await;
+    let before = rows.range(..bad).next_back().unwrap().0.plus_nanos(minute);
+    let after = *rows.range(bad.plus_nanos(1)..).next().unwrap().0;
+    assert!(told.iter().any(|page| page.covers.until == before));
+    assert!(told.iter().any(|page| page.covers.from == after));
+    check(&archive, Venue::Coinbase, Interval::M1, span, &told);
+    // What it is a part of is not made of the rest.
+    let told = pages(&archive, Interval::M3, span).await;
+    let open = Interval::M3.open_of(bad);
+    assert!(
+        told.iter()
+            .all(|page| !(page.covers.from..page.covers.until).contains(&open))
+    );
+    check(&archive, Venue::Coinbase, Interval::M3, span, &told);
+}
+
+#[tokio::test]
 async fn what_ended_just_now_is_not_sure_without_a_later_row() {
     let minute = 60_000_000_000;
     let mut quiet = ledger(7, 8_000, 1);

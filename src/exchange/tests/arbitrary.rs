@@ -41,7 +41,7 @@ fn feed_all(text: &str) {
         let _ = adapter.read_aggregates(text, &of[0], NOW);
         for interval in Interval::ALL {
             let candles = adapter.read_candles(text, &of[0], interval, NOW);
-            for candle in candles.into_iter().flatten() {
+            for candle in candles.into_iter().flat_map(|rows| rows.items) {
                 assert_eq!(interval.open_of(candle.open_time), candle.open_time);
                 assert!(candle.low <= candle.open && candle.close <= candle.high);
             }

@@ -32,6 +32,8 @@ pub struct Habits {
     pub since_is_included: bool,
     /// Whether old trades are there by id.
     pub has_no_old_trades: bool,
+    /// Candles that begin then cannot be read.
+    pub unreadable: Option<Timestamp>,
     /// After so many answers nothing is answered.
     pub answers: Option<usize>,
 }
@@ -160,7 +162,7 @@ impl Desk {
             "/api/v3/klines" => self.klines(
                 query["interval"].parse()?,
                 number("startTime").unwrap(),
-                number("endTime").unwrap(),
+                number("endTime").unwrap_or(i64::MAX),
                 number("limit").unwrap(),
             ),
             "/0/public/OHLC" => self.ohlc(number("interval").unwrap(), number("since").unwrap()),
@@ -270,6 +272,9 @@ impl Desk {
         let bars = self.bars(interval);
         let rows = bars.range(start.plus_nanos(-2 * length)..=end).rev();
         let row = |(at, bar): (&Timestamp, &Bar)| {
+            if self.habits.unreadable == Some(*at) {
+                return "[0]".to_owned();
+            }
             format!(
                 "[{},{},{},{},{},{}]",
                 at.nanos() / SECOND,

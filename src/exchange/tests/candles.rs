@@ -49,7 +49,9 @@ fn told(protocol: &mut dyn Protocol, text: &str) -> Vec<Candle> {
 fn read(adapter: &dyn Adapter, of: &Instrument, body: &str) -> Result<Vec<String>, String> {
     let rows = adapter.read_candles(body, of, Interval::M1, NOW);
     let rows = rows.map_err(|error| error.to_string())?;
+    assert_eq!(rows.unread, []);
     Ok(rows
+        .items
         .into_iter()
         .inspect(|row| assert_eq!((row.timestamp, row.received_at), (None, NOW)))
         .map(|row| line(&Event::Candle(Arc::new(row))))
@@ -332,29 +334,15 @@ fn answers_without_rows_are_empty_and_broken_ones_are_errors() {
         (
             &Binance as &dyn Adapter,
             &binance,
-            KLINES.replace("1789999980000", "1789999980001"),
-        ),
-        (
-            &Binance,
-            &binance,
-            KLINES
-                .replace(r#","1.0","61000.0","0"]"#, "]")
-                .replace(",41]", "]"),
+            KLINES.replace(r#""60"#, r#""x"#),
         ),
         (
             &Binance,
             &binance,
             r#"{"code":-1121,"msg":"Invalid symbol."}"#.into(),
         ),
-        (&Coinbase, &coinbase, CANDLES.replace("60985.2", "61000")),
-        (
-            &Coinbase,
-            &coinbase,
-            CANDLES.replace("1789999980", "1789999980.5"),
-        ),
         (&Coinbase, &coinbase, r#"{"message":"NotFound"}"#.into()),
-        (&Kraken, &kraken, OHLC.replace(",41]", "]")),
-        (&Kraken, &kraken, OHLC.replace(",41]", ",-41]")),
+        (&Kraken, &kraken, OHLC.replace(r#""60"#, r#""x"#)),
         (
             &Kraken,
             &kraken,
@@ -362,6 +350,79 @@ fn answers_without_rows_are_empty_and_broken_ones_are_errors() {
         ),
     ] {
         assert!(read(adapter, of, &body).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_left_out_with_the_time_around_it() {
+    let minute = |n: i64| Timestamp::from_nanos((1_789_999_800 + n * 60) * 1_000_000_000);
+    let kline = |n: i64| {
+        let open = minute(n).nanos() / 1_000_000;
+        format!(r#"[{open},"5","6","4","5","1",0,"5",1,"0","0","0"]"#)
+    };
+    let ohlc = |n: i64| {
+        let open = minute(n).nanos() / 1_000_000_000;
+        format!(r#"[{open},"5","6","4","5","5","1",1]"#)
+    };
+    let candle = |n: i64| {
+        let open = minute(n).nanos() / 1_000_000_000;
+        format!("[{open},4,6,5,5,1]")
+    };
+    let within =
+        |body: String| format!(r#"{{"error":[],"result":{{"XXBTZUSD":{body},"last":0}}}}"#);
+    let edges = |spans: Vec<Span>| -> Vec<(i64, i64)> {
+        let place = |at: Timestamp| match at.nanos() {
+            i64::MIN => i64::MIN,
+            i64::MAX => i64::MAX,
+            nanos => (nanos - minute(0).nanos()) / 60_000_000_000,
+        };
+        let spans = spans.iter();
+        spans
+            .map(|span| (place(span.from), place(span.until)))
+            .collect()
+    };
+    for (adapter, of) in [
+        (&Binance as &dyn Adapter, binance::instrument("BTC")),
+        (&Coinbase, coinbase::instrument("BTC")),
+        (&Kraken, kraken::instrument("BTC")),
+    ] {
+        let body = |bad: &[(usize, &str)]| {
+            let mut rows: Vec<String> = (0..5)
+                .map(|n| match adapter.exchange().name() {
+                    "binance" => kline(n),
+                    "coinbase" => candle(n),
+                    _ => ohlc(n),
+                })
+                .collect();
+            for (place, text) in bad {
+                rows[*place] = (*text).to_owned();
+            }
+            if adapter.exchange().name() == "coinbase" {
+                rows.reverse();
+            }
+            let list = format!("[{}]", rows.join(","));
+            match adapter.exchange().name() {
+                "kraken" => within(list),
+                _ => list,
+            }
+        };
+        let read = |body: String| adapter.read_candles(&body, &of, Interval::M1, NOW).unwrap();
+        for (bad, unread) in [
+            (vec![(2, "[1]")], vec![(2, 3)]),
+            (vec![(1, "null"), (2, "{}")], vec![(1, 3), (1, 3)]),
+            (vec![(0, r#"["x"]"#)], vec![(i64::MIN, 1)]),
+            (vec![(4, "[]")], vec![(4, i64::MAX)]),
+        ] {
+            let mut rows = read(body(&bad));
+            assert_eq!(rows.items.len(), 5 - bad.len(), "{bad:?}");
+            rows.unread.sort_by_key(|span| span.from);
+            assert_eq!(edges(rows.unread), unread, "{} {bad:?}", of.market);
+        }
+        // With one row alone nothing says in which order they are.
+        let bad: Vec<_> = (0..4).map(|place| (place, "[]")).collect();
+        let rows = read(body(&bad));
+        assert_eq!(rows.items.len(), 1);
+        assert_eq!(edges(rows.unread), [(i64::MIN, i64::MAX); 4]);
     }
 }
 
@@ -381,6 +442,15 @@ fn a_span_is_asked_for_in_each_exchange_s_own_terms() {
     assert_eq!(
         ask(&Binance, &binance, Interval::M1, minutes),
         Some(("/api/v3/klines?symbol=BTCUSDT&interval=1m&startTime=1789999800000&endTime=1789999979999&limit=1000".into(), 2))
+    );
+    // A whole page has no end: it shows where the data begins.
+    let whole = span("1970-01-01T00:00:00Z", "1970-01-01T16:40:00Z");
+    assert_eq!(
+        ask(&Binance, &binance, Interval::M1, whole),
+        Some((
+            "/api/v3/klines?symbol=BTCUSDT&interval=1m&startTime=0&limit=1000".into(),
+            2
+        ))
     );
     // after 14:09
     assert_eq!(
