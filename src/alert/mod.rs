@@ -66,6 +66,7 @@ mod bars;
 mod board;
 mod check;
 mod computed;
+mod mark;
 mod memory;
 mod past;
 mod policy;
@@ -74,8 +75,9 @@ mod tracker;
 mod views;
 
 pub use board::{Board, time_of};
-pub use check::{CLOCKS, Checked, Evidence, Mark, Since};
+pub use check::{Checked, Evidence, Since};
 pub use computed::Bars;
+pub use mark::{CLOCKS, Mark};
 pub use memory::{Memory, Suppression, Verdict};
 pub use past::{Bar, Past};
 pub use policy::{MaxFires, Policy};

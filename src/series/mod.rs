@@ -161,23 +161,19 @@ impl Series {
         }
     }
 
-    /// Forgets the candles of a market: its past is told anew, then what is live.
-    pub fn restart(&mut self, market: Market) {
-        self.lanes_of(market).for_each(|lane| {
+    /// Forgets these candles: their past is told anew, then what is live.
+    pub fn restart(&mut self, market: Market, interval: Interval) {
+        if let Some(lane) = self.lanes.get_mut(&(market, interval)) {
             lane.clear();
             lane.is_begun = false;
-        });
+        }
     }
 
-    /// The past of a market is not told: its first live candle is not the first of all.
-    pub fn begin_midway(&mut self, market: Market) {
-        self.lanes_of(market).for_each(|lane| lane.is_begun = true);
-    }
-
-    fn lanes_of(&mut self, market: Market) -> impl Iterator<Item = &mut Lane> {
-        let lanes = self.lanes.iter_mut();
-        let of = move |((known, _), _): &(&(Market, Interval), &mut Lane)| *known == market;
-        lanes.filter(of).map(|(_, lane)| lane)
+    /// The past of these candles is not told: the first live one is not the first of all.
+    pub fn begin_midway(&mut self, market: Market, interval: Interval) {
+        if let Some(lane) = self.lanes.get_mut(&(market, interval)) {
+            lane.is_begun = true;
+        }
     }
 
     /// Takes the next candle, or the forming one anew. One that nothing is computed from is ignored, as is one from

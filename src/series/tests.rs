@@ -212,11 +212,11 @@ fn what_of_the_past_has_not_come_before_the_first_live_candle_does_not_exist() {
 fn a_past_that_is_told_anew_counts_and_one_that_is_not_told_is_waited_for() {
     let is_known = |series: &Series| value(series, "rsi(3)", minute(20)).is_some();
     let mut series = series("rsi(3)");
-    series.begin_midway(market("A"));
+    series.begin_midway(market("A"), Interval::M1);
     (0..5).for_each(|number| told(&mut series, candle(number, "10")));
     assert!(!is_known(&series), "there were others before");
-    series.restart(market("B"));
-    series.restart(market("A"));
+    series.restart(market("A"), Interval::H1);
+    series.restart(market("A"), Interval::M1);
     (0..5).for_each(|number| told(&mut series, past(number)));
     assert!(!is_known(&series));
     told(&mut series, candle(5, "12"));

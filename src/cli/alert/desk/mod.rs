@@ -4,7 +4,6 @@ mod begin;
 mod kept;
 mod trades;
 
-use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +13,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::alert::{Board, Mark, Outcome, Past, Tracker};
 use crate::engine::{Delivery, Overflow, Request, SLOW_READER_PATIENCE};
-use crate::feed::Topic;
-use crate::model::{Event, Interval, Market, Status, Stream, Timestamp, Trade};
+use crate::model::{Event, Instrument, Market, Status, Stream, Timestamp, Trade};
 use crate::timeline;
 
 use super::super::error::CliError;
@@ -27,6 +25,7 @@ use super::markets::{Markets, Ready};
 use super::once::Run;
 use super::settings::Spec;
 use super::state::MAX_AGE;
+use super::watch::Lane;
 
 /// For trades that were missed.
 const HISTORY: Duration = Duration::from_secs(30);
@@ -186,28 +185,38 @@ impl<'a> Desk<'a> {
             .collect()
     }
 
-    /// The candles that rules are computed from, and how many of before each.
-    pub fn candle_streams(&self) -> Vec<(Topic, timeline::Past)> {
-        let wanted = candles::wanted(self.board.trackers());
-        let mut streams: Vec<_> = self
-            .topics()
-            .into_iter()
-            .filter_map(|(market, stream)| {
-                let interval = stream.interval()?;
-                Some((market, interval, wanted.get(&(market, interval)).copied()))
-            })
-            .chain(wanted.iter().map(|((m, i), n)| (*m, *i, Some(*n))))
-            .collect();
-        streams.sort_by_key(|(market, interval, n)| (market.index(), *interval, Reverse(*n)));
-        streams.dedup_by_key(|(market, interval, _)| (*market, *interval));
-        let topic = |(market, interval, n): (Market, Interval, Option<usize>)| {
-            let topic = Topic {
-                instrument: self.markets.instrument(market).clone(),
-                stream: Stream::Candles(interval),
-            };
-            (topic, timeline::Past::Last(n.unwrap_or(0)))
-        };
-        streams.into_iter().map(topic).collect()
+    /// The candles that rules are computed from.
+    pub fn lanes(&self) -> Vec<Lane> {
+        let mut lanes: Vec<_> = candles::wanted(self.board.trackers()).into_keys().collect();
+        lanes.sort_by_key(|(market, interval)| (market.index(), *interval));
+        lanes
+    }
+
+    /// How many of before these are wanted; `None`: no rule is computed from them now.
+    pub fn wanted(&self, lane: Lane) -> Option<timeline::Past> {
+        let n = candles::wanted(self.board.trackers()).get(&lane).copied()?;
+        Some(timeline::Past::Last(n))
+    }
+
+    /// The instrument of a market that a rule names.
+    pub fn instrument(&self, market: Market) -> Option<&Arc<Instrument>> {
+        let is_named = self.markets.has(market);
+        is_named.then(|| self.markets.instrument(market))
+    }
+
+    /// Who speaks for this market now.
+    pub fn speaker(&self, home: Market) -> Market {
+        self.standing.get(&home).copied().unwrap_or(home)
+    }
+
+    /// The past of these candles is about to be told.
+    pub fn restart(&mut self, (market, interval): Lane) {
+        self.board.views.series.restart(market, interval);
+    }
+
+    /// It cannot be told.
+    pub fn begin_midway(&mut self, (market, interval): Lane) {
+        self.board.views.series.begin_midway(market, interval);
     }
 
     /// What is read of each market that can fall silent.
@@ -359,6 +368,12 @@ impl<'a> Desk<'a> {
     fn hand_over(&mut self, home: Market, other: Market) {
         let speaker = self.standing.insert(home, other).unwrap_or(home);
         self.board.hand_over(speaker, other);
+        if !self.markets.has(other) {
+            // Until its past is asked for.
+            let lanes = self.lanes().into_iter();
+            let of_other = lanes.filter(|(market, _)| *market == other);
+            of_other.for_each(|lane| self.begin_midway(lane));
+        }
         self.troubled.remove(&home);
     }
 
@@ -368,6 +383,12 @@ impl<'a> Desk<'a> {
             return;
         };
         self.board.hand_over(other, home);
+        for (market, interval) in self.lanes() {
+            if market == home {
+                // Whatever has come of them meanwhile, nobody followed it.
+                self.board.views.series.on_gap(market, interval);
+            }
+        }
         let mark = Mark {
             id: None,
             time: fetch::now(),

@@ -1,6 +1,8 @@
 //! `alert` without `--once`: watches until it is told to stop.
 
 mod acting;
+mod again;
+mod candles;
 mod feeds;
 
 use std::collections::BTreeSet;
@@ -11,9 +13,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
-use crate::engine::Request;
 use crate::model::{Event, Market, StatusState};
-use crate::timeline::Timeline;
 
 use super::super::error::{CliError, clipped};
 use super::super::exit::Exit;
@@ -28,6 +28,8 @@ use super::liveness::{Liveness, Question};
 use super::markets::{Markets, Ready};
 use super::once::{Run, Tally};
 use super::settings::Spec;
+pub use again::Lane;
+use candles::Chore;
 use feeds::{Fed, Feed, Feeds};
 
 /// How often ages are looked at.
@@ -101,6 +103,8 @@ struct Watch<'a> {
     unknown: Vec<CliError>,
     /// The symbols, and how each was written.
     written: Vec<(Market, String)>,
+    /// What is to be done about candles.
+    chores: Vec<Chore>,
 }
 
 impl<'a> Watch<'a> {
@@ -150,32 +154,23 @@ impl<'a> Watch<'a> {
             data: false,
             unknown,
             written: markets.written(specs),
+            chores: Vec::new(),
         })
     }
 
     async fn subscribe(&self) -> Result<Feeds, CliError> {
-        let (mut feeds, stand_ins) = (Vec::new(), StandIns::new(self.run.ctx));
+        let (mut feeds, stand_ins) = (Feeds::default(), StandIns::new(self.run.ctx));
         for request in self.desk.requests() {
             let feed = self.run.ctx.engine.subscribe(request).await?;
             stand_ins.provide(&feed, self.written.clone());
-            feeds.push(Feed::Live(feed));
+            feeds.put(Feed::Live(feed));
         }
-        feeds.extend(self.candles().await?);
-        Ok(Feeds::new(feeds))
-    }
-
-    /// The candles that rules are computed from, those of before first.
-    async fn candles(&self) -> Result<Option<Feed>, CliError> {
-        let streams = self.desk.candle_streams();
-        if streams.is_empty() {
-            return Ok(None);
+        for lane in self.desk.lanes() {
+            if let Some(candles) = self.candles(lane).await? {
+                feeds.put(candles);
+            }
         }
-        let topics = streams.iter().map(|(topic, _)| topic.clone());
-        let request = Request::default().also(topics);
-        let live = self.run.ctx.engine.subscribe(request).await?;
-        StandIns::new(self.run.ctx).provide(&live, self.written.clone());
-        let timeline = Timeline::new(&self.run.ctx.engine, streams, Some(live))?;
-        Ok(Some(Feed::Candles(Box::new(timeline))))
+        Ok(feeds)
     }
 
     async fn follow(&mut self, mut feeds: Feeds, bounds: &Bounds, signals: &mut Signals) -> End {
@@ -206,20 +201,14 @@ impl<'a> Watch<'a> {
             let news = tokio::select! {
                 fed = feeds.next() => match fed {
                     Ok(Fed::Events(events)) => News::Events(events),
-                    Ok(Fed::Failed(error)) => {
-                        self.run.ctx.notices.error(&error);
-                        continue;
+                    Ok(Fed::Failed { lane, error, events }) => {
+                        error.iter().for_each(|error| self.run.ctx.notices.error(error));
+                        self.desk.begin_midway(lane);
+                        News::Events(events)
                     }
                     Err(error) => return End::Error(error),
                 },
-                _ = tick.tick() => {
-                    if feeds.wants_candles()
-                        && let Ok(Some(candles)) = self.candles().await
-                    {
-                        feeds.add(candles);
-                    }
-                    News::Tick
-                }
+                _ = tick.tick() => News::Tick,
                 answer = self.liveness.next() => News::Answer(answer),
                 repaired = self.desk.repaired() => News::Repaired(repaired),
                 Some(done) = self.acting.next(), if !self.acting.is_empty() => News::Acted(done),
@@ -234,8 +223,13 @@ impl<'a> Watch<'a> {
             };
             // A reader that does not read, or a lock that is held, must not keep a signal waiting: what is
             // dropped then stands in the outbox, or was never told.
+            let handled = async {
+                self.handle(news, bounds).await?;
+                self.tend(&mut feeds).await;
+                Ok(())
+            };
             tokio::select! {
-                handled = self.handle(news, bounds) => match handled {
+                handled = handled => match handled {
                     Ok(()) => {}
                     Err(error) => return End::Error(error),
                 },
@@ -293,7 +287,7 @@ impl<'a> Watch<'a> {
         } else {
             self.data = true;
         }
-        let found = self.desk.on_event(event, self.clocks.now(event, now()));
+        let found = self.desk_event(event);
         if let Event::Status(status) = event
             && status.state == StatusState::Connected
         {
