@@ -19,6 +19,7 @@ use super::super::error::CliError;
 use super::super::notices::Notices;
 use super::super::strategy::{Pace, Program};
 use super::longer::Longer;
+use super::losses::Losses;
 use super::others::reference_meaning;
 use super::settings::Settings;
 
@@ -41,6 +42,8 @@ struct Tactic {
     latest: HashMap<Market, Arc<Candle>>,
     own: Vec<Arc<Instrument>>,
     begun: HashSet<(Market, Interval)>,
+    losses: Losses,
+    notices: Notices,
     /// Signals are given for candles from here on; those before are warm-up.
     from: Option<Timestamp>,
     backtest: Option<Backtest>,
@@ -179,6 +182,8 @@ impl Tactic {
             latest: HashMap::new(),
             own: own.to_vec(),
             begun: HashSet::new(),
+            losses: Losses::default(),
+            notices: ctx.notices,
             from,
             strategy,
         })
@@ -245,6 +250,10 @@ impl Tactic {
                     if gap.reason == GapReason::SourceLimit {
                         self.series.on_beginning(gap.market, interval);
                     }
+                    if let Some(told) = self.losses.on_gap(gap, &self.series.needs()) {
+                        let message = format!("strategy `{}`: {told}", self.strategy.name());
+                        self.notices.warn("strategy", &message);
+                    }
                 }
             }
             _ => {}
@@ -270,6 +279,7 @@ impl Tactic {
             self.series.on_beginning(key.0, key.1);
         }
         self.series.on_candle(candle);
+        self.losses.on_candle(candle);
         if !candle.closed || candle.interval != self.strategy.interval() {
             return;
         }
