@@ -30,7 +30,7 @@ const CLOCKS: i64 = 60_000_000_000;
 const JUST_ENDED: Duration = Duration::from_secs(6);
 /// The newest so many candles are looked for until that many are found: some exchanges tell none for an interval
 /// without trades.
-const LAST_MAX: usize = 10_000;
+pub(super) const LAST_MAX: usize = 10_000;
 /// Times that it is looked further back for them.
 const LOOKS: u32 = 6;
 /// Before each question about the candles between the past and the live stream: REST can lag behind.

@@ -122,10 +122,14 @@ struct Lane {
     from: Timestamp,
     until: Timestamp,
     joint: Joint,
+    /// As many of the newest candles as can be counted.
+    is_by_number: bool,
     /// What is asked for, until all of it has come.
     parts: Option<mpsc::Receiver<Result<Part, Failed>>>,
     /// Of the past, with the times by which it is sorted.
     past: VecDeque<(Timestamp, Event)>,
+    /// When the candles began that were asked for by number, oldest first; `None` until they have come.
+    begins: Option<Vec<Timestamp>>,
     forming: Option<Event>,
     /// Live, for after the past.
     waiting: VecDeque<Event>,
@@ -165,8 +169,10 @@ impl Timeline {
                 from,
                 until,
                 joint: Joint::new(past.begin(), contiguous),
+                is_by_number: matches!(past, Past::Last(n) if n <= asking::LAST_MAX),
                 parts: Some(parts),
                 past: VecDeque::new(),
+                begins: None,
                 forming: None,
                 waiting: VecDeque::new(),
             });
@@ -234,6 +240,22 @@ impl Timeline {
     /// Items of the past so far.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// When the newest `n` closed candles of a market begin, of those that [`Past::Last`] has brought; the earliest time
+    /// there is where they are fewer. `None` until they have come, and where they were not asked for like this.
+    ///
+    /// Beyond 10,000 of them they are told page by page, and the time is that of as many intervals.
+    pub fn newest_from(&self, topic: &Topic, n: usize) -> Option<Timestamp> {
+        let lane = self.lanes.iter().find(|lane| lane.topic == *topic)?;
+        if !lane.is_by_number {
+            return Some(Past::Last(n).span(topic, lane.until).0);
+        }
+        let begins = lane.begins.as_ref()?;
+        let first = begins.len().checked_sub(n);
+        Some(first.map_or(Timestamp::from_nanos(i64::MIN), |first| {
+            begins.get(first).copied().unwrap_or(lane.until)
+        }))
     }
 
     /// Breaks the past off: hands over what belongs to the moment that was handed over last, and says from which
@@ -306,6 +328,11 @@ impl Timeline {
         let lane = &mut self.lanes[place];
         match part {
             Some(Ok(part)) => {
+                // Those that were asked for by number come at once.
+                if lane.is_by_number && lane.begins.is_none() {
+                    let candles = part.events.iter().filter_map(begin);
+                    lane.begins = Some(candles.collect());
+                }
                 lane.past
                     .extend(part.events.into_iter().map(|event| (order(&event), event)));
                 lane.forming = part.forming.or(lane.forming.take());
@@ -514,6 +541,14 @@ fn keep_newest(waiting: &mut Vec<Event>, event: Event) {
         waiting.retain(|known| !replaces(known));
     }
     waiting.push(event);
+}
+
+/// When a candle begins.
+fn begin(event: &Event) -> Option<Timestamp> {
+    match event {
+        Event::Candle(candle) => Some(candle.open_time),
+        _ => None,
+    }
 }
 
 /// By what the past of several streams is sorted: when it was known.

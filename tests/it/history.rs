@@ -467,3 +467,38 @@ async fn a_year_of_minutes_is_downloaded_in_bounded_memory() {
     assert!(0 < most && most < MOST_KIB, "{most} KiB");
     assert_eq!(sim.counters().rule_violations, Vec::<String>::new());
 }
+
+/// How many closed candles of the past there are of this length.
+fn closed(records: &[Record], interval: &str) -> usize {
+    let is_meant = |record: &&Record| {
+        record.is("candle")
+            && record.text("interval") == interval
+            && record.raw("closed") == "true"
+            && record.text("origin") == "history"
+    };
+    records.iter().filter(is_meant).count()
+}
+
+#[tokio::test]
+async fn a_number_of_the_past_is_that_many_of_each_length_whatever_is_computed() {
+    let (sim, world) = with_past(Venue::Coinbase, 3_000).await;
+    let now = sim.now_ns() / MINUTE_NS;
+    let newest = minutes(
+        Venue::Coinbase,
+        &sim,
+        ((now - 30) * MINUTE_NS, now * MINUTE_NS),
+    );
+    assert!(newest.len() < 30, "some of its minutes are without trades");
+    // The hours need twenty minutes before each of them, too.
+    for filter in ["", " --where sma(20)>0", " --strategy sma_cross(2,3)"] {
+        let arguments =
+            format!("monitor BTC --stream candles --interval 1m,1h --history 30{filter} -n 60");
+        let done = world.run(&arguments).await.exits(0);
+        let records = done.records();
+        assert_eq!(
+            (closed(&records, "1m"), closed(&records, "1h")),
+            (30, 30),
+            "{filter}: {done:#?}"
+        );
+    }
+}

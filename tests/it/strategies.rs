@@ -139,3 +139,23 @@ async fn what_is_computed_does_not_depend_on_where_in_a_longer_candle_it_begins(
     }
     assert_eq!(values[0][30..], values[1]);
 }
+
+#[tokio::test]
+async fn a_number_of_the_past_is_that_many_candles_of_the_strategy() {
+    let config = "[strategies.hourly]\nbuy = \"close > sma(3)\"\nsell = \"close < sma(3)\"\n\
+                  interval = \"1h\"\n";
+    let world = World::new().config(config);
+    // Shown minutes have a number of their own.
+    for more in ["", "--stream candles --where close>0"] {
+        let arguments = format!("monitor BTC -p mock --history 40 --strategy hourly -d 1s {more}");
+        let done = world.run(&arguments).await.exits(0);
+        let mut report = done
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("mock:BTC/USD "));
+        let candles = report
+            .next()
+            .and_then(|line| line.split_whitespace().nth(1));
+        assert_eq!(candles, Some("40"), "{done:#?}");
+    }
+}

@@ -23,8 +23,8 @@ pub struct Computed {
     crossings: HashMap<(String, Market), Crossings>,
     /// Candles that are read for somebody else.
     hidden: HashSet<(Market, Interval)>,
-    /// From when on the past is shown; `None`: it is only computed from.
-    shown_from: Option<Timestamp>,
+    /// What of the past is shown; `None`: it is only computed from.
+    shown: Option<Shown>,
 }
 
 impl Default for Computed {
@@ -34,9 +34,16 @@ impl Default for Computed {
             candles: Vec::new(),
             crossings: HashMap::new(),
             hidden: HashSet::new(),
-            shown_from: None,
+            shown: None,
         }
     }
+}
+
+/// What of the past is shown.
+enum Shown {
+    From(Timestamp),
+    /// Of each from when on, of what is not shown itself from this moment.
+    Each(HashMap<(Market, Interval), Timestamp>, Timestamp),
 }
 
 impl Computed {
@@ -70,7 +77,10 @@ impl Computed {
             series,
             crossings: HashMap::new(),
             hidden: HashSet::new(),
-            shown_from: settings.shown_from,
+            shown: settings.all_from().map(|from| match settings.newest() {
+                None => Shown::From(from),
+                Some(_) => Shown::Each(HashMap::new(), from),
+            }),
         }
     }
 
@@ -87,22 +97,30 @@ impl Computed {
         })
     }
 
-    /// The same with what of their past is needed before `until`, or before what is shown.
-    pub fn streams(&self, until: Option<Timestamp>) -> Vec<(Topic, Past)> {
-        let needs = self.candles.iter().map(|(_, interval, n)| (*interval, *n));
-        let past = |(interval, n): (Interval, usize)| match self.shown_from {
-            Some(from) => {
-                let back = interval.nanos().saturating_mul(n as i64);
-                Past::Since(interval.open_of(from).plus_nanos(-back), until)
-            }
-            None => Past::Last(n),
+    /// The same with what of their past is needed, before what is shown where that is of the past.
+    pub fn streams(&self, settings: &Settings) -> Vec<(Topic, Past)> {
+        let past = |(_, interval, n): &(Arc<Instrument>, Interval, usize)| match settings.all_from()
+        {
+            Some(from) => settings.reach(*interval, from, *n),
+            None => Past::Last(*n),
         };
-        self.topics().zip(needs.map(past)).collect()
+        self.topics().zip(self.candles.iter().map(past)).collect()
+    }
+
+    /// Of candles that are shown by number: when the first of them begins.
+    pub fn show_from(&mut self, market: Market, interval: Interval, from: Timestamp) {
+        if let Some(Shown::Each(known, _)) = &mut self.shown {
+            known.insert((market, interval), from);
+        }
     }
 
     /// Whether an event is only there to be computed from.
     pub fn hides(&self, event: &Event) -> bool {
-        let is_before = |at: Timestamp| self.shown_from.is_none_or(|from| at < from);
+        let is_before = |key: (Market, Interval), at: Timestamp| match &self.shown {
+            None => true,
+            Some(Shown::From(from)) => at < *from,
+            Some(Shown::Each(known, all)) => at < *known.get(&key).unwrap_or(all),
+        };
         let of = |market: Market, stream: Stream| {
             let own = self
                 .candles
@@ -113,10 +131,13 @@ impl Computed {
         };
         match event {
             Event::Candle(candle) if candle.origin == Origin::History && candle.closed => {
-                is_before(candle.open_time) && of(candle.market, Stream::Candles(candle.interval))
+                is_before((candle.market, candle.interval), candle.open_time)
+                    && of(candle.market, Stream::Candles(candle.interval))
             }
             Event::Gap(gap) if gap.reason == GapReason::SourceLimit => {
-                gap.to.is_some_and(is_before) && of(gap.market, gap.stream)
+                let key = gap.stream.interval().map(|interval| (gap.market, interval));
+                let is_before = key.zip(gap.to).is_some_and(|(key, at)| is_before(key, at));
+                is_before && of(gap.market, gap.stream)
             }
             _ => false,
         }

@@ -2,6 +2,7 @@
 
 mod computed;
 mod longer;
+mod losses;
 mod once;
 mod others;
 pub(super) mod progress;

@@ -100,7 +100,7 @@ async fn follow(
         .also(others.topics())
         .delivery(settings.delivery(ctx, instruments, others));
     let written = written(instruments, texts);
-    let beside = others.computed.streams(settings.past_until());
+    let beside = others.computed.streams(settings);
     let source = Source::open(settings, instruments, written, request, beside, ctx).await;
     let mut source = match source {
         Ok(source) => source,
@@ -123,6 +123,7 @@ async fn follow(
                     Err(Stop::Over) => return End::Done,
                     Err(Stop::Error(error)) => return End::Error(error),
                 }
+                source.begin(&mut others.computed);
                 let now = SystemClock.now();
                 for event in &batch {
                     others.see(event);

@@ -33,8 +33,8 @@ pub struct Settings {
     pub interval: Interval,
     /// What of the past is told first.
     pub past: Option<Past>,
-    /// From when on the past is told; what is before is only computed from.
-    pub shown_from: Option<Timestamp>,
+    /// When this began: a number of candles counts back from here.
+    pub now: Timestamp,
     /// What gives signals.
     pub strategies: Vec<Strategy>,
     /// What each fill of a backtest costs.
@@ -116,7 +116,7 @@ impl Settings {
                 .hint("--stream ticker, or -o json"));
         }
         Ok(Self {
-            shown_from: past.map(|past| shown_from(past, &streams, interval, now)),
+            now,
             streams,
             interval,
             costs: tactics::costs(args.fee.as_deref(), args.slippage.as_deref())?,
@@ -213,6 +213,42 @@ impl Settings {
         }
     }
 
+    /// From when on the past of candles of this length is told, if any is. Of a number of them: what that comes to where
+    /// no interval is without trades.
+    pub fn past_from(&self, interval: Interval) -> Option<Timestamp> {
+        match self.past? {
+            Past::Since(from, _) => Some(from),
+            Past::Last(n) => Some(before(interval, self.now, n)),
+        }
+    }
+
+    /// From when on anything of the past is told.
+    pub fn all_from(&self) -> Option<Timestamp> {
+        let lengths = self.streams.iter().filter_map(|stream| stream.interval());
+        self.past_from(lengths.max().unwrap_or(self.interval))
+    }
+
+    /// How many newest ones of each stream are told of the past.
+    pub fn newest(&self) -> Option<usize> {
+        match self.past {
+            Some(Past::Last(n)) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// What is asked for, so that the candles of this length from a moment on are there, and so many before it.
+    pub fn reach(&self, interval: Interval, from: Timestamp, n: usize) -> Past {
+        let from = before(interval, from, n);
+        match self.newest() {
+            // Where some intervals are without trades they reach further back.
+            Some(_) => {
+                let count = interval.count(from, interval.open_of(self.now));
+                Past::Last(usize::try_from(count).unwrap_or(usize::MAX))
+            }
+            None => Past::Since(from, self.past_until()),
+        }
+    }
+
     /// How it ends by a signal: cut short where an end was asked for, else as it should.
     pub fn exit_on(&self, signal: Exit) -> Exit {
         let has_end =
@@ -256,17 +292,11 @@ fn streams(names: &[String], intervals: &[Interval]) -> Result<Vec<Stream>, CliE
     Ok(streams)
 }
 
-/// From when on the past is told.
-fn shown_from(past: Past, streams: &[Stream], interval: Interval, now: Timestamp) -> Timestamp {
-    match past {
-        Past::Since(from, _) => from,
-        Past::Last(n) => {
-            let lengths = streams.iter().filter_map(|stream| stream.interval());
-            let longest = lengths.max().unwrap_or(interval);
-            let back = longest.nanos().saturating_mul(n as i64);
-            longest.open_of(now).plus_nanos(-back)
-        }
-    }
+/// When the candle begins that is so many before the one of this moment.
+fn before(interval: Interval, at: Timestamp, n: usize) -> Timestamp {
+    let n = i64::try_from(n).unwrap_or(i64::MAX);
+    let back = interval.nanos().saturating_mul(n);
+    interval.open_of(at).plus_nanos(-back)
 }
 
 /// The one that ends first.

@@ -15,6 +15,7 @@ use super::super::Ctx;
 use super::super::error::{CliError, clipped};
 use super::super::notices::Notices;
 use super::super::stand_ins::StandIns;
+use super::computed::Computed;
 use super::engine_stopped;
 use super::settings::{Settings, Shape};
 
@@ -29,6 +30,8 @@ pub struct Source {
     notices: Notices,
     /// The count that was told last, once the past is told.
     told: Option<u64>,
+    /// Candles of which a number is shown, until it is known where they begin.
+    begins: Vec<(Topic, usize)>,
 }
 
 enum Feed {
@@ -65,11 +68,13 @@ impl Source {
         let mut past = beside;
         let own = settings.topics_of(instruments);
         let own = own.filter(|topic| topic.stream != Stream::Ticker);
+        let mut begins = Vec::new();
         for (topic, wanted) in own.filter_map(|topic| Some((topic, settings.past?))) {
-            // What is computed from reaches further back.
-            if past.iter().all(|(known, _)| *known != topic) {
-                past.push((topic, wanted));
+            if let (Past::Last(n), Some(_)) = (wanted, topic.stream.interval()) {
+                begins.push((topic.clone(), n));
             }
+            // What is computed from can reach further back.
+            merge(&mut past, topic, wanted);
         }
         let feed = match live {
             Some(live) if past.is_empty() => Feed::Live(live),
@@ -85,7 +90,22 @@ impl Source {
             began: Instant::now(),
             notices: ctx.notices,
             told: settings.past.map(|_| 0),
+            begins,
         })
+    }
+
+    /// Tells from where on candles are shown of which a number is; before any of them is looked at.
+    pub fn begin(&mut self, computed: &mut Computed) {
+        let Feed::Timeline(timeline) = &self.feed else {
+            return;
+        };
+        self.begins.retain(|(topic, n)| {
+            let (from, interval) = (timeline.newest_from(topic, *n), topic.stream.interval());
+            if let (Some(from), Some(interval)) = (from, interval) {
+                computed.show_from(topic.instrument.market, interval, from);
+            }
+            from.is_none()
+        });
     }
 
     /// Waits for events and swaps them into `batch`. Cancel safe.
@@ -140,6 +160,23 @@ impl Source {
         let seconds = self.began.elapsed().as_secs_f64().max(0.001);
         let rate = count as f64 / seconds;
         format!("{count} in {seconds:.1}s, {rate:.0}/s")
+    }
+}
+
+/// Adds a stream whose past is read.
+pub fn merge(streams: &mut Vec<(Topic, Past)>, topic: Topic, past: Past) {
+    match streams.iter_mut().find(|(known, _)| *known == topic) {
+        Some((_, known)) => *known = longer(*known, past),
+        None => streams.push((topic, past)),
+    }
+}
+
+/// The one that reaches further back.
+pub fn longer(one: Past, other: Past) -> Past {
+    match (one, other) {
+        (Past::Since(a, until), Past::Since(b, _)) => Past::Since(a.min(b), until),
+        (Past::Last(a), Past::Last(b)) => Past::Last(a.max(b)),
+        (since @ Past::Since(..), _) | (_, since) => since,
     }
 }
 

@@ -8,10 +8,8 @@ use tokio::time::Instant;
 
 use crate::engine::{Request, SLOW_READER_PATIENCE};
 use crate::expression::Expression;
-use crate::feed::Topic;
 use crate::model::{Clock, Event, Instrument, SystemClock, Value};
 use crate::sink::lines::{Format, Lines};
-use crate::timeline::Past;
 
 use super::super::Ctx;
 use super::super::error::CliError;
@@ -22,8 +20,8 @@ use super::super::stand_ins::StandIns;
 use super::others::Others;
 use super::progress::{Progress, at, every, tick};
 use super::settings::Settings;
-use super::source::{Source, Stop};
-use super::tactics::{Tactics, longer};
+use super::source::{Source, Stop, merge};
+use super::tactics::Tactics;
 use super::{Clocks, tell, tell_of_other, written};
 
 /// What is formatted before it is handed to the writer; beyond this nothing is taken from the engine.
@@ -73,7 +71,7 @@ pub async fn run(
         .also(others.topics())
         .delivery(settings.delivery(&ctx, instruments, &others));
     let clocks = Clocks::new(instruments, &ctx)?;
-    for (topic, past) in others.computed.streams(settings.past_until()) {
+    for (topic, past) in others.computed.streams(settings) {
         merge(&mut beside, topic, past);
     }
     let mut view = View::new(settings, format, instruments, others, clocks, &ctx);
@@ -216,7 +214,10 @@ impl<'a> View<'a> {
                 },
                 taken = source.next_batch(&mut batch), if is_decided && self.buffer.len() < CHUNK => {
                     match taken {
-                        Ok(()) => self.take(&mut batch),
+                        Ok(()) => {
+                            source.begin(&mut self.others.computed);
+                            self.take(&mut batch);
+                        }
                         Err(Stop::Over) => return End::Done,
                         Err(Stop::Error(error)) => return End::Error(error),
                     }
@@ -417,19 +418,12 @@ impl<'a> View<'a> {
             } else if let Some(source) = &mut source
                 && source.next_batch(&mut batch).await.is_ok()
             {
+                source.begin(&mut self.others.computed);
                 self.take(&mut batch);
             } else {
                 return;
             }
         }
-    }
-}
-
-/// Adds a stream whose past is read.
-fn merge(streams: &mut Vec<(Topic, Past)>, topic: Topic, past: Past) {
-    match streams.iter_mut().find(|(known, _)| *known == topic) {
-        Some((_, known)) => *known = longer(*known, past),
-        None => streams.push((topic, past)),
     }
 }
 

@@ -18,8 +18,10 @@ use super::super::error::CliError;
 use super::super::notices::Notices;
 use super::super::strategy::{Pace, Program};
 use super::longer::Longer;
+use super::losses::Losses;
 use super::others::reference_meaning;
 use super::settings::Settings;
+use super::source::{longer, merge};
 
 /// All strategies of a run.
 #[derive(Default)]
@@ -39,6 +41,8 @@ struct Tactic {
     /// The newest closed candle of each.
     latest: HashMap<Market, Arc<Candle>>,
     own: Vec<Arc<Instrument>>,
+    losses: Losses,
+    notices: Notices,
     /// Signals are given for candles from here on; those before are warm-up.
     from: Option<Timestamp>,
     backtest: Option<Backtest>,
@@ -70,10 +74,7 @@ impl Tactics {
     pub fn streams(&self, settings: &Settings) -> Vec<(Topic, Past)> {
         let mut streams: Vec<(Topic, Past)> = Vec::new();
         for (topic, past) in self.0.iter().flat_map(|tactic| tactic.streams(settings)) {
-            match streams.iter_mut().find(|(known, _)| *known == topic) {
-                Some((_, known)) => *known = longer(*known, past),
-                None => streams.push((topic, past)),
-            }
+            merge(&mut streams, topic, past);
         }
         streams
     }
@@ -165,7 +166,7 @@ impl Tactic {
             true => Pace::Backtest,
             false => Pace::Live,
         };
-        let from = settings.shown_from;
+        let from = settings.past_from(strategy.interval());
         Ok(Self {
             machine: strategy.machine(),
             program: Program::start(&strategy, &markets, pace, ctx.notices)?,
@@ -176,6 +177,8 @@ impl Tactic {
             meanings,
             latest: HashMap::new(),
             own: own.to_vec(),
+            losses: Losses::default(),
+            notices: ctx.notices,
             from,
             strategy,
         })
@@ -207,14 +210,16 @@ impl Tactic {
                 let n = count(market, length) + 1;
                 let past = match self.from {
                     Some(from) => {
-                        let back = length.nanos().saturating_mul(n as i64);
                         // The forming candles that it is a part of are put together from their beginnings.
-                        let longer = needs.iter().filter(|(m, longer, _)| {
+                        let whole = needs.iter().filter(|(m, longer, _)| {
                             *m == market && length == interval && is_part_of(interval, *longer)
                         });
-                        let begins = longer.map(|(_, longer, _)| longer.open_of(from));
-                        let from = length.open_of(from).plus_nanos(-back);
-                        Past::Since(begins.fold(from, Timestamp::min), settings.past_until())
+                        let begins = whole.map(|(_, longer, _)| longer.open_of(from));
+                        let begin = begins.fold(from, Timestamp::min);
+                        longer(
+                            settings.reach(length, from, n),
+                            settings.reach(length, begin, 0),
+                        )
                     }
                     None => Past::Last(n),
                 };
@@ -238,6 +243,10 @@ impl Tactic {
                 if gap.stream.interval() == Some(self.strategy.interval()) {
                     self.longer.on_gap(gap.market);
                 }
+                if let Some(told) = self.losses.on_gap(gap, &self.series.needs()) {
+                    let message = format!("strategy `{}`: {told}", self.strategy.name());
+                    self.notices.warn("strategy", &message);
+                }
             }
             _ => {}
         }
@@ -257,6 +266,7 @@ impl Tactic {
 
     fn on_candle(&mut self, candle: &Arc<Candle>, out: &mut Vec<Event>) {
         let is_past = candle.origin == Origin::History && candle.closed;
+        self.losses.on_candle(candle);
         if !candle.closed || candle.interval != self.strategy.interval() {
             return;
         }
@@ -385,15 +395,6 @@ fn take(signal: Signal, backtest: &mut Option<Backtest>, out: &mut Vec<Event>) {
         backtest.on_signal(&signal);
     }
     out.push(Event::Signal(Arc::new(signal)));
-}
-
-/// The one that reaches further back.
-pub fn longer(one: Past, other: Past) -> Past {
-    match (one, other) {
-        (Past::Since(a, until), Past::Since(b, _)) => Past::Since(a.min(b), until),
-        (Past::Last(a), Past::Last(b)) => Past::Last(a.max(b)),
-        (since @ Past::Since(..), _) | (_, since) => since,
-    }
 }
 
 /// What each fill costs.
