@@ -93,6 +93,8 @@ pub struct Lines {
     format: Format,
     /// `None`: every field, or the main ones in `plain`.
     columns: Option<Vec<Column>>,
+    /// Whether nothing but signals is asked for: the columns are theirs.
+    of_signals: bool,
     json: JsonWriter,
     time: TimeWriter,
 }
@@ -103,6 +105,7 @@ impl Lines {
         Self {
             format,
             columns,
+            of_signals: false,
             json: JsonWriter::default(),
             time: TimeWriter::default(),
         }
@@ -115,13 +118,14 @@ impl Lines {
 
     /// Appends what stands before the first event; without a stream there are only signals.
     pub fn begin(&mut self, stream: Option<Stream>, out: &mut Vec<u8>) {
+        self.of_signals = stream.is_none();
         if self.format != Format::Csv {
             return;
         }
         match (&self.columns, stream) {
-            (Some(columns), Some(_)) => header(columns.iter().map(Column::name), out),
+            (Some(columns), _) => header(columns.iter().map(Column::name), out),
             (None, Some(stream)) => header(Field::of(stream).iter().map(|f| f.name()), out),
-            (_, None) => header(Field::SIGNAL.iter().map(|field| field.name()), out),
+            (None, None) => header(Field::SIGNAL.iter().map(|field| field.name()), out),
         }
     }
 
@@ -134,19 +138,25 @@ impl Lines {
         out: &mut Vec<u8>,
     ) {
         let mut value = |column: &Column| column.value(event, now, compute);
-        if let (Event::Signal(_), Format::Plain | Format::Csv) = (event, self.format) {
-            let values = Field::SIGNAL.iter().map(|field| field.value(event, now));
-            cells(self.format, values, &mut self.time, out);
-            out.push(b'\n');
-            return;
-        }
-        match (self.format, &self.columns, event.stream()) {
+        let is_signal = matches!(event, Event::Signal(_));
+        let columns = self
+            .columns
+            .as_ref()
+            .filter(|_| !is_signal || self.of_signals);
+        match (self.format, columns, event.stream()) {
             // Gaps and states are never cut down to fields that they do not have.
-            (Format::Json, Some(columns), Some(_)) => {
+            (Format::Json, Some(columns), stream) if is_signal || stream.is_some() => {
                 let values = columns.iter().map(|column| (column.name(), value(column)));
                 self.json.write_values(values, out);
             }
             (Format::Json, _, _) => self.json.write(event, out),
+            (format, Some(columns), None) if is_signal => {
+                cells(format, columns.iter().map(value), &mut self.time, out);
+            }
+            (format, None, None) if is_signal => {
+                let values = Field::SIGNAL.iter().map(|field| field.value(event, now));
+                cells(format, values, &mut self.time, out);
+            }
             (_, _, None) => return,
             (format, Some(columns), Some(_)) => {
                 cells(format, columns.iter().map(value), &mut self.time, out);

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use crate::expression::{Crossings, Expression, Function, Reference, Truth};
 use crate::feed::Topic;
 use crate::model::{
-    Event, GapReason, Instrument, Interval, Market, Origin, Stream, Timestamp, Value,
+    Candle, Event, GapReason, Instrument, Interval, Market, Origin, Stream, Timestamp, Value,
 };
 use crate::series::Series;
 use crate::timeline::Past;
 
 use super::super::candles::Known;
+use super::longer::Longer;
 use super::settings::Settings;
 
 /// Functions at work.
@@ -21,6 +22,9 @@ pub struct Computed {
     candles: Vec<(Arc<Instrument>, Interval, usize)>,
     /// By the text of the expression and the market that it is about.
     crossings: HashMap<(String, Market), Crossings>,
+    /// The shortest candles that are shown, and what longer ones are with them.
+    finest: Option<Interval>,
+    longer: Longer,
     /// Candles that are read for somebody else.
     hidden: HashSet<(Market, Interval)>,
     /// What of the past is shown; `None`: it is only computed from.
@@ -33,6 +37,8 @@ impl Default for Computed {
             series: Series::new(Interval::M1),
             candles: Vec::new(),
             crossings: HashMap::new(),
+            finest: None,
+            longer: Longer::default(),
             hidden: HashSet::new(),
             shown: None,
         }
@@ -76,6 +82,8 @@ impl Computed {
             candles: candles.collect(),
             series,
             crossings: HashMap::new(),
+            finest: settings.streams.iter().filter_map(|s| s.interval()).min(),
+            longer: Longer::default(),
             hidden: HashSet::new(),
             shown: settings.all_from().map(|from| match settings.newest() {
                 None => Shown::From(from),
@@ -152,7 +160,36 @@ impl Computed {
 
     /// Takes what is computed from.
     pub fn see(&mut self, event: &Event) {
+        if self.candles.is_empty() {
+            return;
+        }
         self.series.on_event(event);
+        match event {
+            Event::Candle(candle)
+                if candle.origin == Origin::History
+                    && candle.closed
+                    && Some(candle.interval) == self.finest =>
+            {
+                self.build_longer(candle);
+            }
+            Event::Gap(gap) if gap.is_loss() && gap.stream.interval() == self.finest => {
+                self.longer.on_gap(gap.market);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the forming candles of longer lengths are with this part of them, as they are live.
+    fn build_longer(&mut self, part: &Candle) {
+        for (instrument, length, _) in &self.candles {
+            let is_longer = *length > part.interval && length.is_made_of(part.interval);
+            if instrument.market == part.market
+                && is_longer
+                && let Some(forming) = self.longer.add(part, *length)
+            {
+                self.series.on_candle(&forming);
+            }
+        }
     }
 
     /// Takes the newest candles at once.

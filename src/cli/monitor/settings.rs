@@ -396,12 +396,18 @@ fn own_fields(expression: &Expression) -> impl Iterator<Item = Field> {
 
 /// Errors: a field that no event of these streams can have.
 fn has_own_fields(flag: &str, expression: &Expression, streams: &[Stream]) -> Result<(), CliError> {
-    let missing =
-        own_fields(expression).find(|field| !streams.iter().any(|stream| field.exists_in(*stream)));
+    let missing = own_fields(expression).find(|field| match streams {
+        // Signals alone.
+        [] => !Field::SIGNAL.contains(field),
+        streams => !streams.iter().any(|stream| field.exists_in(*stream)),
+    });
     let Some(field) = missing else {
         return Ok(());
     };
-    let names: Vec<_> = streams.iter().map(|stream| stream.name()).collect();
+    let names: Vec<_> = match streams {
+        [] => vec!["a signal"],
+        streams => streams.iter().map(|stream| stream.name()).collect(),
+    };
     let message = format!("{flag}: {} has no `{}`", names.join(" and "), field.name());
     let error = CliError::usage("unknown_field", message);
     let having = Stream::all().find(|stream| field.exists_in(*stream));

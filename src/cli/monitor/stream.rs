@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::engine::{Request, SLOW_READER_PATIENCE};
 use crate::expression::Expression;
-use crate::model::{Clock, Event, Instrument, SystemClock, Value};
+use crate::model::{Clock, Event, Instrument, SystemClock};
 use crate::sink::lines::{Format, Lines};
 
 use super::super::Ctx;
@@ -256,9 +256,15 @@ impl<'a> View<'a> {
             self.formatted += 1;
             if matches!(event, Event::Signal(_)) {
                 // Where nothing else was asked for they are what is counted.
-                self.progress.printed += u64::from(self.settings.streams.is_empty());
-                self.lines
-                    .write(event, now, &mut |_| Value::Null, &mut self.buffer);
+                let is_alone = self.settings.streams.is_empty();
+                if is_alone && !self.others.pass(self.settings.filter.as_ref(), event, now) {
+                    self.progress.filtered += 1;
+                    continue;
+                }
+                self.progress.printed += u64::from(is_alone);
+                let others = &mut self.others;
+                let mut compute = |expression: &Expression| others.evaluate(expression, event, now);
+                self.lines.write(event, now, &mut compute, &mut self.buffer);
                 continue;
             }
             self.others.see(event);
