@@ -97,7 +97,10 @@ fn write(lines: impl IntoIterator<Item = String>) {
         match held.as_mut() {
             Some(waiting) => waiting.push(text),
             None => {
-                let _ = writeln!(std::io::stderr().lock(), "{text}");
+                // In one piece: nothing else on the terminal comes between a line and its end.
+                let _ = std::io::stderr()
+                    .lock()
+                    .write_all(format!("{text}\n").as_bytes());
             }
         }
     }

@@ -137,12 +137,15 @@ fn memory(spec: &Spec, tracker: &Tracker, ctx: &Ctx) -> Vec<String> {
             .zip(tracker.condition_slots());
         let names: Vec<_> = operands
             .filter(|(_, slot)| !slot.is(crate::model::Field::Price) && slot.stream.is_some())
+            .filter(|(operand, _)| operand.field().is_some())
             .map(|(operand, _)| operand.text.clone())
             .collect();
-        lines.push(format!(
-            "judged at the moment of a check only: {}",
-            names.join(", ")
-        ));
+        if !names.is_empty() {
+            lines.push(format!(
+                "judged at the moment of a check only: {}",
+                names.join(", ")
+            ));
+        }
     }
     lines
 }
