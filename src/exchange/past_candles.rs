@@ -243,6 +243,12 @@ impl Question {
         });
         let over = self.closed_before.plus_nanos(-REST_LAG_NANOS);
         let over = self.interval.open_of(over);
+        // Where every answer goes up to the running candle, one that is not there has not come yet: only what is there
+        // can be over by the clock.
+        let over = match (self.reach, rows.items.last()) {
+            (Some(_), last) => last.map_or(asked.from, |last| over.min(last.close_time())),
+            (None, _) => over,
+        };
         let over = shown.map_or(over, |shown| shown.max(over));
         // An answer may go on beyond what was asked for.
         let reached = rows.items.last().map(Candle::close_time);
