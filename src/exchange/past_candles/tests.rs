@@ -233,6 +233,11 @@ async fn before_the_first_trade_and_after_the_last_there_is_nothing() {
             );
             let until = told.last().map(|page| page.covers.until);
             let sure = interval.open_of(back(REST_LAG_NANOS));
+            if venue == Venue::Kraken && interval >= Interval::M1 {
+                // Its answers go up to the running candle: one without any proves nothing.
+                assert_eq!(until, None);
+                continue;
+            }
             assert!(
                 until.is_some_and(|until| (sure..=NOW).contains(&until)),
                 "{venue:?} {interval} {until:?}"
