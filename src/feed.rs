@@ -136,6 +136,8 @@ pub struct FeedIo {
 pub struct FeedStats {
     /// Frames from the exchange, of any kind.
     pub messages: AtomicU64,
+    /// Bytes of the text in them.
+    pub bytes: AtomicU64,
     /// Frames that could not be understood; they are skipped.
     pub bad_frames: AtomicU64,
     /// Frames that were understood and are of no interest.

@@ -43,6 +43,7 @@
 //! | [`engine`] | market state, order, duplicates, gaps and their repair, freshness, failover, delivery | sockets, JSON of exchanges |
 //! | [`timeline`] | history and live joined into one stream | how an exchange is asked |
 //! | [`sink`] | the forms of output | exchanges |
+//! | [`server`] | HTTP, WebSocket and the dashboard: connections, rooms, queues of clients | exchanges |
 //! | [`config`] | file, environment and defaults, checked as a whole | the network |
 //! | [`action`] | what is done when an alert fires: programs, webhooks, notifications | whether it fires |
 //! | [`symbols`] | lists of instruments, their cache, the spelling of symbols | sockets |
@@ -51,6 +52,7 @@
 //! | [`feed`] | the seam between the engine and what feeds it | state, I/O |
 //! | [`store`] | small local files that processes share: memories of alerts, answers, budgets | the engine, the network |
 //! | [`strategy`] | when a strategy buys and sells, and what that would have brought | where values come from, I/O, the clock |
+//! | [`portfolio`] | what is held and what it is worth | where prices come from, I/O, the clock |
 //! | [`alert`] | when a rule fires: edges, cooldown, what it remembers | the clock, I/O, tokio |
 //! | [`series`] | the values of functions over the candles of many markets | where candles come from, the clock, I/O |
 //! | [`expression`] | the language of conditions and computed fields: grammar, types, three-valued logic | where values come from, I/O, the clock |
@@ -96,8 +98,10 @@ pub mod grade;
 pub mod indicator;
 pub mod model;
 pub mod net;
+pub mod portfolio;
 pub mod sanity;
 pub mod series;
+pub mod server;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod sink;

@@ -54,6 +54,10 @@ pub enum Command {
     Symbols(SymbolsArgs),
     /// Grade a feed from A to F
     Test(TestArgs),
+    /// Serve it all to other programs: WebSocket, HTTP API, dashboard
+    Start(StartArgs),
+    /// Ask a running server how it is
+    Status(StatusArgs),
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +106,10 @@ pub struct GlobalArgs {
     /// Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://
     #[arg(long, global = true, value_name = "URL")]
     pub proxy: Option<String>,
+
+    /// The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
 
     /// Seed of the mock market
     #[arg(long, global = true, value_name = "N")]
@@ -474,4 +482,62 @@ pub fn put_exec(cli: &mut Cli, program: Option<Vec<OsString>>) -> Result<(), Cli
     }
     alert.exec = program;
     Ok(())
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tickwire start -s BTC,ETH                     serve on http://127.0.0.1:8000
+  tickwire start -s BTC,ETH -p mock --dashboard without any exchange, and open the page
+  tickwire start --port 0                       on a free port, which is told")]
+pub struct StartArgs {
+    /// Symbols to serve, in any spelling; more can be added while it runs
+    #[arg(value_name = "SYMBOL")]
+    pub symbols: Vec<String>,
+
+    /// The same, separated by commas
+    #[arg(
+        short = 's',
+        long = "symbols",
+        value_name = "A,B,C",
+        value_delimiter = ','
+    )]
+    pub list: Vec<String>,
+
+    /// The address to listen on; any other than loopback needs server.token [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    pub host: Option<String>,
+
+    /// The port; 0 takes a free one [default: 8000]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+
+    /// Open the dashboard in a browser once it is ready
+    #[arg(long, overrides_with = "no_dashboard")]
+    pub dashboard: bool,
+
+    /// Do not open it
+    #[arg(long)]
+    pub no_dashboard: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tickwire status                               a table, feed by feed
+  tickwire status --watch                       the same, again and again
+  tickwire status -o json | jq .feeds
+  tickwire status --url https://ticks.example   another server")]
+pub struct StatusArgs {
+    /// The server's host, instead of --url
+    #[arg(long, value_name = "HOST", conflicts_with = "url")]
+    pub host: Option<String>,
+
+    /// The server's port, instead of --url
+    #[arg(long, value_name = "PORT", conflicts_with = "url")]
+    pub port: Option<u16>,
+
+    /// Ask again and again, until stopped
+    #[arg(long)]
+    pub watch: bool,
 }

@@ -12,6 +12,8 @@ mod notices;
 mod output;
 mod signals;
 mod stand_ins;
+mod start;
+mod status;
 // Nothing but tests runs one yet.
 mod strategy;
 mod symbols;
@@ -122,6 +124,8 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
     let (file, env) = (cli.global.config.as_deref(), config::environment());
     let config = match &command {
         Command::Alert(args) if args.uses_actions() => Config::load_with_action_secrets(file, env),
+        Command::Start(_) => Config::load_with_all_secrets(file, env),
+        Command::Status(_) => Config::load_with_server_secrets(file, env),
         _ => Config::load(file, env),
     };
     let config = config.map_err(|errors| {
@@ -145,6 +149,8 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
             Command::Monitor(args) => monitor::run(*args, ctx).await,
             Command::Symbols(args) => symbols::run(args, ctx).await,
             Command::Test(args) => grade::run(args, ctx).await,
+            Command::Start(args) => start::run(args, ctx).await,
+            Command::Status(args) => status::run(args, ctx).await,
         }
     });
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);

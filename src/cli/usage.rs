@@ -5,15 +5,8 @@ use clap::error::{ContextKind, ContextValue};
 use super::definition;
 use super::error::CliError;
 
-/// What belongs to tickwire and is not there yet.
-const COMMANDS_TO_COME: [&str; 2] = ["start", "status"];
-
 /// clap's message on one line, its tip or the way to the help as the hint.
 pub fn error(error: &clap::Error, arguments: &[std::ffi::OsString]) -> CliError {
-    if let Some(name) = to_come(error) {
-        return CliError::usage("usage", format!("`{name}` is not available yet"))
-            .hint(help(arguments));
-    }
     if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
         && let Some(whole) = arguments.iter().filter_map(|a| a.to_str()).find(|a| {
             // An expression, not a flag: `-16% > change_percent_24h`.
@@ -45,14 +38,6 @@ pub fn error(error: &clap::Error, arguments: &[std::ffi::OsString]) -> CliError 
         }
     }
     CliError::usage("usage", message).hint(hint.unwrap_or_else(|| help(arguments)))
-}
-
-fn to_come(error: &clap::Error) -> Option<&'static str> {
-    let named = |kind, names: &[&'static str]| match error.get(kind) {
-        Some(ContextValue::String(name)) => names.iter().copied().find(|known| known == name),
-        _ => None,
-    };
-    named(ContextKind::InvalidSubcommand, &COMMANDS_TO_COME)
 }
 
 /// The help of the command that these arguments are for.

@@ -18,6 +18,7 @@ mod environment;
 mod error;
 mod rules;
 mod schema;
+mod server;
 mod settings;
 mod text;
 
@@ -35,6 +36,7 @@ use error::{Problem, Report};
 pub use alerts::{ActionSettings, AlertSettings, AlertWebhook};
 pub use environment::environment;
 pub use error::{ConfigError, ConfigErrors, Location};
+pub use server::{Limits, ServerSettings};
 pub use settings::{EngineOverrides, EngineSettings, OutputFormat, ProviderSettings, Rate};
 pub use text::redact_url;
 
@@ -65,6 +67,8 @@ pub struct Config {
     /// `[strategies.NAME]`. Conditions are as they were written: whether they mean anything is for whoever knows
     /// the language to say.
     pub strategies: BTreeMap<String, Definition>,
+    /// `[server]` over the defaults.
+    pub server: ServerSettings,
     /// The file that was read, if one was.
     pub path: Option<PathBuf>,
     /// What is not wrong but should be known: one line each, without a full stop.
@@ -92,6 +96,23 @@ impl Config {
         env: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
         Self::load_with(named, env, &["providers", "alert", "actions"])
+    }
+
+    /// As [`Config::load`], and reads the file that holds the server's token too.
+    pub fn load_with_server_secrets(
+        named: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        Self::load_with(named, env, &["providers", "server"])
+    }
+
+    /// As [`Config::load`], and reads the files of every section: what a server does all at once.
+    pub fn load_with_all_secrets(
+        named: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        let sections = ["providers", "server", "alert", "actions", "stream"];
+        Self::load_with(named, env, &sections)
     }
 
     /// `sections`: those whose secrets are read from their files.

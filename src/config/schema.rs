@@ -79,6 +79,7 @@ const MAX_DELAY: Kind = Kind::Duration(MS, DAY);
 // Tests against a simulated exchange want it short; no real exchange is silent for an hour.
 const HEARTBEAT: Kind = Kind::Duration(Duration::from_millis(10), HOUR);
 const BUFFER: Kind = Kind::Integer(1, 1 << 24);
+const COUNT: Kind = Kind::Integer(1, 1_000_000);
 const REQUESTS: Kind = Kind::Number(0.01, 1_000.0);
 
 /// The table, in the order of `config.example.toml`.
@@ -149,7 +150,16 @@ pub(super) static KEYS: &[Key] = &[
     secret(key("server.token", Kind::Text, "What clients must send")),
     with("[]", key("server.allowed_hosts", Kind::Strings, "Names the server may be called by, besides its address")),
     with("[]", key("server.allowed_origins", Kind::Strings, "Pages that may call it, besides its own")),
-    key("server.limits.KEY", Kind::Integer(1, 1 << 32), "Bounds on what clients may ask for"),
+    with("1000", key("server.limits.clients", COUNT, "Open connections")),
+    with("50", key("server.limits.clients_per_address", COUNT, "Of them from one address; loopback has no such limit")),
+    with("500", key("server.limits.symbols_per_client", COUNT, "Symbols that one WebSocket client may have joined")),
+    with("1000", key("server.limits.streams", COUNT, "Streams that run at once, whoever asked for them")),
+    with("65536", key("server.limits.message_bytes", Kind::Integer(1_024, 1 << 26), "The longest message or request body")),
+    with("20", key("server.limits.messages_per_second", COUNT, "Messages a second from one WebSocket client; twice as many at once")),
+    with("100", key("server.limits.requests_per_second", COUNT, "Requests a second from one address; ten times as many at once")),
+    with("4096", key("server.limits.queue_messages", COUNT, "Messages that wait for one client")),
+    with("1048576", key("server.limits.queue_bytes", Kind::Integer(1_024, 1 << 30), "Bytes that wait for one client")),
+    with("200", key("server.limits.alerts", COUNT, "Rules that were made over the API")),
 
     secret(key("redis.url", REDIS, "Where events are published and read")),
     key("redis.group", Kind::Text, "Consumer group of -p redis"),

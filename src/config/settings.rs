@@ -11,6 +11,7 @@ use super::Config;
 use super::check::Value;
 use super::document::Settings;
 use super::rules::TESTNETS;
+use super::server::ServerSettings;
 use super::text::redact_url;
 use crate::model::Interval;
 use crate::strategy::Definition;
@@ -210,6 +211,10 @@ impl Config {
                     )
                 })
                 .collect(),
+            server: ServerSettings::from_sections(
+                &section(vec!["server"]),
+                &section(vec!["server", "limits"]),
+            ),
             ..Self::default()
         }
     }
@@ -253,7 +258,7 @@ impl<'a> Section<'a> {
         matches!(self.get(key), Some(Value::Bool(true)))
     }
 
-    fn integer<T: TryFrom<u64>>(&self, key: &str) -> Option<T> {
+    pub(super) fn integer<T: TryFrom<u64>>(&self, key: &str) -> Option<T> {
         match self.get(key)? {
             Value::Integer(n) => T::try_from(*n).ok(),
             _ => None,

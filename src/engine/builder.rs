@@ -300,6 +300,13 @@ impl Engine {
         stats
     }
 
+    /// What each feed that was started has counted so far.
+    pub fn feeds(&self) -> Vec<(Exchange, Arc<FeedStats>)> {
+        let stats = self.0.feed_stats.lock();
+        let stats = stats.expect("no holder of this lock panics");
+        stats.iter().map(|(e, stats)| (*e, stats.clone())).collect()
+    }
+
     /// Closes every connection, delivers what is on its way, ends every subscription. Returns once all
     /// tasks have ended, or after 5 s.
     pub async fn shutdown(&self) {

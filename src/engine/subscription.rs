@@ -135,18 +135,7 @@ impl Subscription {
         symbols: impl IntoIterator<Item = S>,
     ) -> Result<(), EngineError> {
         let topics = self.topics(symbols).await?;
-        let (done, answer) = oneshot::channel();
-        self.engine
-            .control(Control::Add {
-                id: self.id,
-                topics,
-                done,
-            })
-            .await?;
-        answer
-            .await
-            .map_err(|_| EngineError::Stopped)?
-            .map_err(|busy| EngineError::Busy(busy.0))
+        self.link().add(topics).await
     }
 
     /// Removes symbols while running. Events of theirs that wait already can still come.
@@ -161,15 +150,7 @@ impl Subscription {
             .iter()
             .map(|t| (t.instrument.market, t.stream))
             .collect();
-        let (done, answer) = oneshot::channel();
-        self.engine
-            .control(Control::Remove {
-                id: self.id,
-                topics,
-                done,
-            })
-            .await?;
-        answer.await.map_err(|_| EngineError::Stopped)
+        self.link().remove(topics).await
     }
 
     /// For those who have something to say about it while it is being read.
@@ -212,6 +193,31 @@ pub struct Link {
 }
 
 impl Link {
+    /// Adds topics to the subscription; those that it has stay.
+    ///
+    /// Errors: the engine has stopped, or a feed is too busy.
+    pub async fn add(&self, topics: Vec<Topic>) -> Result<(), EngineError> {
+        let (done, answer) = oneshot::channel();
+        let id = self.id;
+        self.engine
+            .control(Control::Add { id, topics, done })
+            .await?;
+        let answer = answer.await.map_err(|_| EngineError::Stopped)?;
+        answer.map_err(|busy| EngineError::Busy(busy.0))
+    }
+
+    /// Takes topics from it. Events of theirs that wait already can still come.
+    ///
+    /// Errors: the engine has stopped.
+    pub async fn remove(&self, topics: Vec<(Market, Stream)>) -> Result<(), EngineError> {
+        let (done, answer) = oneshot::channel();
+        let id = self.id;
+        self.engine
+            .control(Control::Remove { id, topics, done })
+            .await?;
+        answer.await.map_err(|_| EngineError::Stopped)
+    }
+
     /// While `primary` is stale or has failed, its streams come from the first of `others` that works, and
     /// a [`crate::model::Status`] of the primary tells so. Nothing happens where the subscription is gone.
     pub async fn stand_in(&self, primary: Market, others: Vec<Arc<Instrument>>) {

@@ -87,6 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Whether it was no more than the answer to a ping.
     fn decode(&mut self, text: &str) -> bool {
         FeedStats::add(&self.common.stats.messages, 1);
+        FeedStats::add(&self.common.stats.bytes, text.len() as u64);
         let output = &mut self.output;
         let before = (
             output.events.len(),
@@ -117,6 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn count_bad(&self, why: &str, text: &str) -> bool {
         FeedStats::add(&self.common.stats.messages, 1);
+        FeedStats::add(&self.common.stats.bytes, text.len() as u64);
         FeedStats::add(&self.common.stats.bad_frames, 1);
         log_bad(why, text);
         false

@@ -1,0 +1,1 @@
+//! Listens, and serves connections within their limits.

@@ -1,0 +1,63 @@
+//! Names of rooms: what a WebSocket client can join.
+
+/// What is told in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Room {
+    /// Tickers, as `price_update`.
+    Prices,
+    /// Trades.
+    Trades,
+    /// Candles.
+    Candles,
+    /// Order books.
+    Book,
+    /// The value of what is held.
+    Portfolio,
+    /// Alerts that fired.
+    Alerts,
+    /// What strategies say.
+    Signals,
+    /// The state of feeds.
+    Status,
+}
+
+impl Room {
+    /// All of them, as `welcome` names them.
+    pub const ALL: [Room; 8] = [
+        Room::Prices,
+        Room::Trades,
+        Room::Candles,
+        Room::Book,
+        Room::Portfolio,
+        Room::Alerts,
+        Room::Signals,
+        Room::Status,
+    ];
+
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Room::Prices => "prices",
+            Room::Trades => "trades",
+            Room::Candles => "candles",
+            Room::Book => "book",
+            Room::Portfolio => "portfolio",
+            Room::Alerts => "alerts",
+            Room::Signals => "signals",
+            Room::Status => "status",
+        }
+    }
+
+    /// The room of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|room| room.name() == name)
+    }
+
+    /// Whether it can be narrowed to one symbol.
+    pub fn is_of_symbols(self) -> bool {
+        matches!(
+            self,
+            Room::Prices | Room::Trades | Room::Candles | Room::Book
+        )
+    }
+}
