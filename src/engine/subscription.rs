@@ -219,7 +219,8 @@ impl Link {
     }
 
     /// While `primary` is stale or has failed, its streams come from the first of `others` that works, and
-    /// a [`crate::model::Status`] of the primary tells so. Nothing happens where the subscription is gone.
+    /// a [`crate::model::Status`] of the primary tells so. It is about the streams that are read of the primary now:
+    /// asked again it replaces what was asked before. Nothing happens where the subscription is gone.
     pub async fn stand_in(&self, primary: Market, others: Vec<Arc<Instrument>>) {
         let id = self.id;
         let asked = Control::StandIn {

@@ -220,13 +220,17 @@ impl Task {
         }))
     }
 
-    /// Others may speak for this symbol of a subscriber.
+    /// Others may speak for this symbol of a subscriber. What was said of it before is over.
     pub(super) fn stand_in(
         &mut self,
         id: SubscriberId,
         primary: Market,
         others: Vec<Arc<Instrument>>,
     ) {
+        let before = self.failover.forget(id, primary);
+        let orphans = self.hub.remove(id, &before);
+        self.unsubscribe(orphans);
+        self.hub.hush(id, primary, false);
         let streams: Vec<Stream> = self.hub.streams(id, primary);
         let of = |instrument: &Arc<Instrument>| {
             // What is read of it anyway is neither begun nor ended.
