@@ -53,11 +53,46 @@ impl Room {
         Self::ALL.into_iter().find(|room| room.name() == name)
     }
 
+    /// The room of a name on the wire and the symbol that narrows it, as it was written: `prices`, `prices:BTC/USD`,
+    /// `trades:kraken:BTC/USD`.
+    pub fn parse(text: &str) -> Option<(Self, Option<&str>)> {
+        match text.split_once(':') {
+            None => Some((Self::named(text)?, None)),
+            Some((name, symbol)) => {
+                let room = Self::named(name).filter(|room| room.is_of_symbols())?;
+                Some((room, Some(symbol)))
+            }
+        }
+    }
+
     /// Whether it can be narrowed to one symbol.
     pub fn is_of_symbols(self) -> bool {
         matches!(
             self,
             Room::Prices | Room::Trades | Room::Candles | Room::Book
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_of_symbols_can_be_narrowed_and_no_other() {
+        assert_eq!(Room::parse("prices"), Some((Room::Prices, None)));
+        let narrowed = Room::parse("trades:kraken:BTC/USD");
+        assert_eq!(narrowed, Some((Room::Trades, Some("kraken:BTC/USD"))));
+        for text in [
+            "",
+            "Prices",
+            "price",
+            ":",
+            "alerts:BTC/USD",
+            "status:",
+            " prices",
+        ] {
+            assert_eq!(Room::parse(text), None, "{text:?}");
+        }
     }
 }

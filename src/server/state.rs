@@ -64,3 +64,30 @@ pub struct ConfigInfo {
 
 /// How everything gets hold of it.
 pub type Ref = Arc<Shared>;
+
+#[cfg(any(test, feature = "sim"))]
+impl Shared {
+    /// For tests and measurements: this engine, and nobody who keeps rules.
+    pub fn bare(engine: Engine, provider: &str, limits: Limits) -> Ref {
+        use crate::model::{Clock as _, SystemClock};
+
+        Arc::new(Self {
+            engine,
+            provider: provider.into(),
+            providers: vec![provider.into()],
+            hub: Hub::new(&limits),
+            markets: Markets::default(),
+            streams: Streams::default(),
+            health: Health::default(),
+            guard: Guard::default(),
+            alerts: Desk::new().0,
+            strategies: Desk::new().0,
+            portfolio: Desk::new().0,
+            ingest: Ingest::default(),
+            limits,
+            config: std::sync::RwLock::default(),
+            started: Instant::now(),
+            started_at: SystemClock.now(),
+        })
+    }
+}

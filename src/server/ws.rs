@@ -1,1 +1,0 @@
-//! One WebSocket client.
