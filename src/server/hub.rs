@@ -26,3 +26,34 @@ impl Hub {
         let _ = (room, kind, market, data);
     }
 }
+
+impl Hub {
+    /// Who listens.
+    pub fn clients(&self) -> Vec<ClientView> {
+        Vec::new()
+    }
+
+    /// What the hub has done since the start.
+    pub fn totals(&self) -> HubTotals {
+        HubTotals::default()
+    }
+}
+
+/// A client as `/status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[allow(missing_docs)]
+pub struct ClientView {
+    pub id: u64,
+}
+
+/// What the hub has done since the start.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct HubTotals {
+    pub published: u64,
+    pub delivered: u64,
+    pub sent: u64,
+    pub dropped: u64,
+    pub queued: u64,
+    pub subscriptions: u64,
+}

@@ -1,1 +1,0 @@
-//! The HTTP API: routes and their answers.
