@@ -1,1 +1,0 @@
-//! Listens, and serves connections within their limits.
