@@ -80,7 +80,9 @@ impl Raw {
     /// The next frame that is no ping; `None` at the end.
     pub async fn frame(&mut self) -> Option<Frame> {
         loop {
-            let frame = timeout(WAIT, self.any_frame()).await.expect("a frame in time");
+            let frame = timeout(WAIT, self.any_frame())
+                .await
+                .expect("a frame in time");
             match frame {
                 Some(frame) if frame.opcode == 0x9 => self.pings += 1,
                 other => return other,
@@ -138,7 +140,9 @@ pub async fn handshake(
     headers: &str,
     upgrade: &str,
 ) -> (TcpStream, String) {
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port))
+        .await
+        .unwrap();
     let request = format!("{method} /ws HTTP/1.1\r\nHost: localhost\r\n{upgrade}{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();

@@ -205,7 +205,7 @@ impl Hub {
         totals
     }
 
-    /// Says goodbye to every client; after 2 s those that are left are cut off. New ones are sent away.
+    /// Says goodbye to every client; after 2 s those that are left are cut off, as new ones are.
     pub async fn shutdown(&self) {
         self.closing.cancel();
         self.connections.close();
