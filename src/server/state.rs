@@ -67,18 +67,39 @@ pub type Ref = Arc<Shared>;
 
 #[cfg(any(test, feature = "sim"))]
 impl Shared {
-    /// For tests and measurements: this engine, and nobody who keeps rules.
-    pub fn bare(engine: Engine, provider: &str, limits: Limits) -> Ref {
+    /// For tests and measurements: this engine, nobody who keeps rules, and nobody who passes on what the engine
+    /// tells: rooms hear what is published by hand.
+    pub async fn bare(engine: Engine, provider: &str, limits: Limits) -> Ref {
+        use super::streams::StandIns;
         use crate::model::{Clock as _, SystemClock};
 
+        let request = super::pump::request();
+        let mut subscription = engine.subscribe(request).await.expect("nothing is asked for");
+        let (markets, health) = (Markets::default(), Health::default());
+        let stand_ins = StandIns {
+            of: provider.into(),
+            names: Vec::new(),
+        };
+        let streams = Streams::new(
+            engine.clone(),
+            subscription.link(),
+            markets.clone(),
+            health.clone(),
+            stand_ins,
+            &limits,
+        );
+        tokio::spawn(async move {
+            let mut batch = Vec::new();
+            while subscription.next_batch(&mut batch).await.is_ok() {}
+        });
         Arc::new(Self {
             engine,
             provider: provider.into(),
             providers: vec![provider.into()],
             hub: Hub::new(&limits),
-            markets: Markets::default(),
-            streams: Streams::default(),
-            health: Health::default(),
+            markets,
+            streams,
+            health,
             guard: Guard::default(),
             alerts: Desk::new().0,
             strategies: Desk::new().0,

@@ -25,7 +25,7 @@ pub struct Server {
 impl Server {
     pub async fn start(limits: Limits) -> Self {
         let engine = Engine::builder().provider(Mock::default()).build();
-        let shared = Shared::bare(engine, "mock", limits);
+        let shared = Shared::bare(engine, "mock", limits).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let upgrade = |State(shared): State<Ref>, upgrade: WebSocketUpgrade| async move {
