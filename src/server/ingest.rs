@@ -1,5 +1,0 @@
-//! Events that programs push: read from JSON Lines, checked, handed to the engine.
-
-/// Where pushed events go.
-#[derive(Debug, Default)]
-pub struct Ingest {}
