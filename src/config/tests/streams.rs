@@ -114,7 +114,7 @@ config.toml:5:8: `stream.type`: expected one of ticker, trade, candle, got the s
      "config.toml:1:1: a [[stream]] needs `map.id`; hint: without ids nobody knows which trades were told; take type = \"ticker\"
 config.toml:1:1: a [[stream]] needs `map.symbol`, since it has several symbols
 config.toml:6:1: `stream.interval`: a trade has none
-config.toml:7:68: `stream.map.bid`: a trade has none"),
+config.toml:7:67: `stream.map.bid`: a trade has none"),
     ("[[stream]]\nname = \"a\"\nurl = \"ws://h\"\nsymbols = [\"A/B\"]\ntype = \"ticker\"\nmap = { prize = \"/p\", volume_24h = \"v\" }\nwhere = { type = \"x\" }",
      "config.toml:6:9: unknown key `prize` in [stream.map]; hint: did you mean `price`?
 config.toml:6:36: `stream.map.volume_24h`: expected a JSON pointer such as `/data/0/price`, got the string `v`
