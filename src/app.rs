@@ -4,10 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, Rate};
+use tokio::sync::broadcast;
+
+use crate::config::{self, Config, Rate, StreamKind, StreamSettings};
 use crate::engine::Engine;
 use crate::exchange::binance::Binance;
 use crate::exchange::coinbase::Coinbase;
+use crate::exchange::custom::{Custom, Definition, EventKind, Mapping, RawMessage, TimeUnit};
 use crate::exchange::kraken::Kraken;
 use crate::exchange::mock::{self, Mock, Pace};
 use crate::exchange::{Adapter, Live, LiveOptions, OptionsError, binance, coinbase, kraken};
@@ -24,6 +27,11 @@ pub fn provider_names() -> impl Iterator<Item = &'static str> {
         .iter()
         .map(|exchange| exchange.name())
         .chain([mock::EXCHANGE.name()])
+}
+
+/// The names of the streams of one's own.
+pub fn stream_names(config: &Config) -> impl Iterator<Item = &str> {
+    config.streams.iter().map(|stream| stream.name.as_str())
 }
 
 /// What the command line adds to the configuration.
@@ -44,6 +52,15 @@ pub struct Options {
 ///
 /// Errors: a URL or a header of the configuration that cannot be used.
 pub fn engine(config: &Config, options: &Options) -> Result<Engine, OptionsError> {
+    engine_with(config, options, None)
+}
+
+/// The same, with somebody who reads the messages of raw streams.
+pub fn engine_with(
+    config: &Config,
+    options: &Options,
+    raw: Option<broadcast::Sender<RawMessage>>,
+) -> Result<Engine, OptionsError> {
     let live = |exchange: Exchange| live_options(config, options, exchange, &options.tls);
     let mut providers: Vec<Arc<dyn Provider>> = vec![
         connected(Kraken, live(kraken::EXCHANGE))?,
@@ -51,6 +68,9 @@ pub fn engine(config: &Config, options: &Options) -> Result<Engine, OptionsError
         connected(Coinbase, live(coinbase::EXCHANGE))?,
         Arc::new(mock(config, options.seed)),
     ];
+    for settings in &config.streams {
+        providers.push(custom(config, settings, options, raw.clone())?);
+    }
     providers.sort_by_key(|provider| provider.exchange().name() != options.provider);
     let mut builder = Engine::builder();
     for provider in providers {
@@ -60,6 +80,65 @@ pub fn engine(config: &Config, options: &Options) -> Result<Engine, OptionsError
         builder = builder.symbol_cache(directory.join("symbols"));
     }
     Ok(builder.build())
+}
+
+/// A stream of one's own, as `[[stream]]` and the rest of the configuration describe it.
+///
+/// Errors: its URL or a header cannot be used.
+pub fn custom(
+    config: &Config,
+    settings: &StreamSettings,
+    options: &Options,
+    raw: Option<broadcast::Sender<RawMessage>>,
+) -> Result<Arc<dyn Provider>, OptionsError> {
+    let exchange = Exchange::named(&settings.name);
+    let common = live_options(config, options, exchange, &options.tls);
+    let heartbeat = settings.ping_interval;
+    let live = LiveOptions {
+        ws_url: Some(settings.url.clone()),
+        rest_url: None,
+        history_url: None,
+        headers: settings.headers.clone().into_iter().collect(),
+        heartbeat_interval: heartbeat.unwrap_or(common.heartbeat_interval),
+        ..common
+    };
+    let symbols = settings.symbols.iter().cloned();
+    let definition = Definition {
+        exchange,
+        subscribe: settings.subscribe.clone(),
+        ping: settings.ping.clone(),
+        silence: settings.silence,
+        symbols: symbols
+            .map(|symbol| (symbol.native, symbol.base, symbol.quote))
+            .collect(),
+        mapping: mapping(settings),
+        conditions: settings.conditions.clone().into_iter().collect(),
+    };
+    Ok(Arc::new(Custom::new(definition, live, raw)?))
+}
+
+/// `None`: it is raw.
+fn mapping(settings: &StreamSettings) -> Option<Mapping> {
+    let kind = match settings.kind? {
+        StreamKind::Ticker => EventKind::Ticker,
+        StreamKind::Trade => EventKind::Trade,
+        StreamKind::Candle => EventKind::Candle(settings.interval?),
+    };
+    let word =
+        |word: &Option<String>, default: &str| word.clone().unwrap_or_else(|| default.to_owned());
+    Some(Mapping {
+        kind,
+        each: settings.each.clone(),
+        fields: settings.map.clone(),
+        time_unit: match settings.time_unit {
+            config::TimeUnit::Seconds => TimeUnit::Nanos(1_000_000_000),
+            config::TimeUnit::Millis => TimeUnit::Nanos(1_000_000),
+            config::TimeUnit::Micros => TimeUnit::Nanos(1_000),
+            config::TimeUnit::Nanos => TimeUnit::Nanos(1),
+            config::TimeUnit::Rfc3339 => TimeUnit::Rfc3339,
+        },
+        sides: (word(&settings.buy, "buy"), word(&settings.sell, "sell")),
+    })
 }
 
 fn connected(

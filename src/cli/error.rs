@@ -191,9 +191,14 @@ impl From<ConfigError> for CliError {
     }
 }
 
-/// A provider that does not exist, with the nearest that does.
+/// A provider that does not exist, with the nearest of those that come with the program.
 pub fn unknown_provider(name: &str) -> CliError {
     let known: Vec<_> = crate::app::provider_names().collect();
+    unknown_provider_of(name, &known)
+}
+
+/// A provider that is not among these, with the nearest that is.
+pub fn unknown_provider_of(name: &str, known: &[&str]) -> CliError {
     let error = CliError::usage("unknown_provider", format!("no provider `{name}`"));
     let near = known
         .iter()

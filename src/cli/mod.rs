@@ -168,19 +168,19 @@ fn context(
         || app::EXCHANGES[0].name().to_string(),
         |name| name.trim().to_lowercase(),
     );
+    let mut known: Vec<&str> = app::provider_names().collect();
+    known.extend(app::stream_names(&config));
     for name in config.providers.keys().chain([&provider]) {
         // Sources of later versions may stand in the file already.
-        if !app::provider_names()
-            .chain(["server", "replay", "redis"])
-            .any(|known| known == name)
-        {
-            return Err(error::unknown_provider(name));
+        let later = ["server", "replay", "redis"];
+        if !known.contains(&name.as_str()) && !later.contains(&name.as_str()) {
+            return Err(error::unknown_provider_of(name, &known));
         }
     }
-    if !app::provider_names().any(|known| known == provider) {
-        return Err(error::unknown_provider(&provider));
+    if !known.contains(&provider.as_str()) {
+        return Err(error::unknown_provider_of(&provider, &known));
     }
-    let fallback = fallback(&provider, &global.fallback, &config.fallback)?;
+    let fallback = fallback(&provider, &global.fallback, &config.fallback, &known)?;
     let proxies = ProxyRules::new(global.proxy.as_deref())
         .map_err(|error| CliError::usage("proxy", error.to_string()))?;
     let tls = Tls::new();
@@ -211,12 +211,17 @@ fn context(
 }
 
 /// Those of the flag, else of the file; the provider itself needs none.
-fn fallback(provider: &str, flag: &[String], file: &[String]) -> Result<Vec<String>, CliError> {
+fn fallback(
+    provider: &str,
+    flag: &[String],
+    file: &[String],
+    known: &[&str],
+) -> Result<Vec<String>, CliError> {
     let chosen = if flag.is_empty() { file } else { flag };
     let mut names = Vec::new();
     for name in chosen.iter().map(|name| name.trim().to_lowercase()) {
-        if !app::provider_names().any(|known| known == name) {
-            return Err(error::unknown_provider(&name));
+        if !known.contains(&name.as_str()) {
+            return Err(error::unknown_provider_of(&name, known));
         }
         if name != provider && !names.contains(&name) {
             names.push(name);

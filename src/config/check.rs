@@ -81,8 +81,13 @@ pub(super) enum Kind {
     Fires,
     /// An address or the name of an action.
     Webhook,
-    /// Not fixed yet: any value.
-    Any,
+    /// `BASE/QUOTE`.
+    Symbol,
+    Symbols,
+    /// A JSON pointer (RFC 6901) to something inside of a message.
+    Pointer,
+    /// One text or a list of them.
+    Texts,
 }
 
 impl Kind {
@@ -109,10 +114,13 @@ impl Kind {
 
     fn read(self, raw: &Raw) -> Option<Value> {
         match (self, raw) {
-            (Self::Any, _) => Some(Value::Checked),
             (Self::Bool, Raw::Bool(yes)) => Some(Value::Bool(*yes)),
             (Self::Command, Raw::List(items)) if !items.first().is_some_and(Raw::is_word) => None,
-            (Self::Strings | Self::Names | Self::Command, Raw::List(items)) => {
+            (Self::Texts, Raw::Text(text)) => Some(Value::List(vec![Self::Text.word(text)?])),
+            (
+                Self::Strings | Self::Names | Self::Command | Self::Symbols | Self::Texts,
+                Raw::List(items),
+            ) => {
                 let items = items.iter().map(|item| self.item(item));
                 Some(Value::List(items.collect::<Option<_>>()?))
             }
@@ -172,6 +180,8 @@ impl Kind {
             Self::Asset => is_asset(text),
             Self::Header => !text.is_empty() && HeaderValue::from_str(text).is_ok(),
             Self::Interval => Interval::named(text).is_some(),
+            Self::Symbol => is_symbol(text),
+            Self::Pointer => is_pointer(text),
             Self::Webhook => is_name(text) || is_url(text, "http", "https"),
             Self::Url(plain, tls) => is_url(text, plain, tls),
             Self::Base => is_url(text, "http", "https") && !text.contains(['?', '#']),
@@ -188,6 +198,7 @@ impl Kind {
     fn item(self, raw: &Raw) -> Option<String> {
         match (self, raw) {
             (Self::Names, Raw::Text(text)) => Self::Name.word(text),
+            (Self::Symbols, Raw::Text(text)) => Self::Symbol.word(text),
             (Self::Command, Raw::Text(text)) => (!text.contains('\0')).then(|| text.clone()),
             (_, Raw::Text(text)) => Self::Text.word(text),
             _ => None,
@@ -225,7 +236,10 @@ impl Kind {
                 let all = Interval::ALL.map(Interval::name);
                 return format!("an interval ({})", all.join(" "));
             }
-            Self::Any => "anything",
+            Self::Symbol => "a symbol such as `BTC/USD`",
+            Self::Symbols => "a list of symbols such as `BTC/USD`",
+            Self::Pointer => "a JSON pointer such as `/data/0/price`",
+            Self::Texts => "a string that is not empty, or a list of such",
         };
         word.to_owned()
     }
@@ -248,7 +262,12 @@ impl Kind {
             Raw::Time(time) => format!("the time {time}"),
             Raw::List(items) if items.is_empty() => "an empty list".into(),
             Raw::List(items) => match items.iter().find(|item| self.item(item).is_none()) {
-                Some(item) if matches!(self, Self::Names | Self::Strings | Self::Command) => {
+                Some(item)
+                    if matches!(
+                        self,
+                        Self::Names | Self::Strings | Self::Command | Self::Symbols | Self::Texts
+                    ) =>
+                {
                     format!("a list with {}", self.describe(item, secret))
                 }
                 _ => "a list".into(),
@@ -369,6 +388,30 @@ fn is_asset(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+/// Upper case, so that it is the canonical one as it stands.
+fn is_symbol(text: &str) -> bool {
+    let is_leg = |leg: &str| {
+        (1..=20).contains(&leg.len())
+            && leg
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'.')
+    };
+    text.split_once('/')
+        .is_some_and(|(base, quote)| is_leg(base) && is_leg(quote))
+}
+
+/// Nobody needs deeper ones, and each step is looked for in every message.
+const POINTER_STEPS: usize = 16;
+
+pub(super) fn is_pointer(text: &str) -> bool {
+    let escapes = text.match_indices('~').all(|(at, _)| {
+        let next = text.as_bytes().get(at + 1);
+        matches!(next, Some(b'0' | b'1'))
+    });
+    let steps = text.matches('/').count();
+    text.starts_with('/') && escapes && steps <= POINTER_STEPS && text.len() <= 256
 }
 
 fn is_url(text: &str, plain: &str, tls: &str) -> bool {

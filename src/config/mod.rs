@@ -20,6 +20,7 @@ mod rules;
 mod schema;
 mod server;
 mod settings;
+mod streams;
 mod text;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use environment::environment;
 pub use error::{ConfigError, ConfigErrors, Location};
 pub use server::{Limits, ServerSettings};
 pub use settings::{EngineOverrides, EngineSettings, OutputFormat, ProviderSettings, Rate};
+pub use streams::{StreamKind, StreamSettings, StreamSymbol, TimeUnit};
 pub use text::redact_url;
 
 use crate::strategy::Definition;
@@ -67,6 +69,8 @@ pub struct Config {
     /// `[strategies.NAME]`. Conditions are as they were written: whether they mean anything is for whoever knows
     /// the language to say.
     pub strategies: BTreeMap<String, Definition>,
+    /// `[[stream]]`, in the order of the file.
+    pub streams: Vec<StreamSettings>,
     /// `[server]` over the defaults.
     pub server: ServerSettings,
     /// The file that was read, if one was.
@@ -79,7 +83,7 @@ impl Config {
     /// Reads the file that `named` or `TICKWIRE_CONFIG` names, else the default one if it exists,
     /// then the variables, [`environment()`] in a program. An empty variable counts as unset.
     ///
-    /// Of the files that hold secrets only those of providers are read: other sections' may be none of this
+    /// Of the files that hold secrets only those of providers and streams are read: other sections' may be none of this
     /// command's business, nor readable for it.
     ///
     /// Errors: all problems together; a named file that is missing is one, a default one is not.
@@ -87,7 +91,7 @@ impl Config {
         named: Option<&Path>,
         env: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        Self::load_with(named, env, &["providers"])
+        Self::load_with(named, env, &["providers", "stream"])
     }
 
     /// As [`Config::load`], and reads the files that hold secrets of `[[alert]]` and `[actions.NAME]` too.
@@ -95,7 +99,7 @@ impl Config {
         named: Option<&Path>,
         env: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        Self::load_with(named, env, &["providers", "alert", "actions"])
+        Self::load_with(named, env, &["providers", "stream", "alert", "actions"])
     }
 
     /// As [`Config::load`], and reads the file that holds the server's token too.
@@ -103,7 +107,7 @@ impl Config {
         named: Option<&Path>,
         env: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        Self::load_with(named, env, &["providers", "server"])
+        Self::load_with(named, env, &["providers", "stream", "server"])
     }
 
     /// As [`Config::load`], and reads the files of every section: what a server does all at once.

@@ -58,6 +58,7 @@ pub(super) fn check(settings: &Settings, report: &mut Report) {
     for name in settings.names(&["strategies"]) {
         strategy(settings, name, report);
     }
+    super::streams::check(settings, report);
 }
 
 /// The first wait must not be longer than the longest.

@@ -211,6 +211,11 @@ impl Config {
                     )
                 })
                 .collect(),
+            streams: settings
+                .names(&["stream"])
+                .into_iter()
+                .map(|index| section(vec!["stream", index]).stream())
+                .collect(),
             server: ServerSettings::from_sections(
                 &section(vec!["server"]),
                 &section(vec!["server", "limits"]),

@@ -4,6 +4,7 @@ mod alerts;
 mod broken;
 mod example;
 mod strategies;
+mod streams;
 mod variables;
 
 use std::path::{Path, PathBuf};

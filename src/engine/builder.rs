@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -88,10 +88,8 @@ impl EngineBuilder {
         let managers = providers
             .iter()
             .map(|(&exchange, p)| {
-                (
-                    exchange,
-                    Manager::new(p.clone(), self.cache.clone(), self.clock.clone()),
-                )
+                let manager = Manager::new(p.clone(), self.cache.clone(), self.clock.clone());
+                (exchange, Arc::new(manager))
             })
             .collect();
         let task = Task::new(
@@ -103,9 +101,12 @@ impl EngineBuilder {
         );
         let inner = Inner {
             clock: self.clock,
-            providers,
-            managers,
-            default,
+            registry: RwLock::new(Registry {
+                providers,
+                managers,
+                default,
+            }),
+            cache: self.cache,
             control: sender,
             cancel,
             feed_stats: task.feed_stats.clone(),
@@ -126,9 +127,8 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     clock: Arc<dyn Clock>,
-    providers: HashMap<Exchange, Arc<dyn Provider>>,
-    managers: HashMap<Exchange, Manager>,
-    default: Option<Exchange>,
+    registry: RwLock<Registry>,
+    cache: Option<Cache>,
     control: mpsc::Sender<Control>,
     cancel: CancellationToken,
     tracker: TaskTracker,
@@ -137,6 +137,22 @@ struct Inner {
     counters: Arc<Counters>,
     next_id: AtomicU64,
     started: Instant,
+}
+
+/// Who can be asked. Never locked while anything is waited for.
+struct Registry {
+    providers: HashMap<Exchange, Arc<dyn Provider>>,
+    managers: HashMap<Exchange, Arc<Manager>>,
+    default: Option<Exchange>,
+}
+
+impl Registry {
+    fn named(&self, name: &str) -> Result<Exchange, EngineError> {
+        let mut names = self.providers.keys().copied();
+        names
+            .find(|exchange| exchange.name() == name)
+            .ok_or_else(|| EngineError::UnknownProvider(name.into()))
+    }
 }
 
 impl Drop for Inner {
@@ -156,12 +172,70 @@ impl Engine {
     }
 
     /// The registered provider of this name.
-    pub fn provider(&self, name: &str) -> Result<&Arc<dyn Provider>, EngineError> {
-        self.0
-            .providers
-            .values()
-            .find(|p| p.exchange().name() == name)
-            .ok_or_else(|| EngineError::UnknownProvider(name.into()))
+    pub fn provider(&self, name: &str) -> Result<Arc<dyn Provider>, EngineError> {
+        let registry = self.registry();
+        let exchange = registry.named(name)?;
+        Ok(registry.providers[&exchange].clone())
+    }
+
+    /// Registers a provider while the engine runs.
+    ///
+    /// One of the same name is replaced: its feed ends, a new one starts with the same topics, and what was missed
+    /// meanwhile is looked after as after a reconnect. Subscribers stay, and are told; other feeds are not touched. So
+    /// it is with topics of a provider that was withdrawn.
+    ///
+    /// Errors: the engine has stopped.
+    pub async fn register(&self, provider: Arc<dyn Provider>) -> Result<(), EngineError> {
+        let exchange = provider.exchange();
+        let (cache, clock) = (self.0.cache.clone(), self.0.clock.clone());
+        let manager = Arc::new(Manager::new(provider.clone(), cache, clock));
+        let (done, answer) = oneshot::channel();
+        // First the task: whoever finds the provider can subscribe to what it has.
+        self.control(Control::Register {
+            provider: provider.clone(),
+            done,
+        })
+        .await?;
+        answer.await.map_err(|_| EngineError::Stopped)?;
+        let mut registry = self.registry_mut();
+        registry.providers.insert(exchange, provider);
+        registry.managers.insert(exchange, manager);
+        registry.default.get_or_insert(exchange);
+        Ok(())
+    }
+
+    /// Takes a provider away. Its feed ends, and its subscribers are told a [`crate::model::Status`] `stopped`; they
+    /// keep their subscription, which brings nothing until a provider of this name is registered again.
+    ///
+    /// Errors: no such provider, or the engine has stopped.
+    pub async fn withdraw(&self, name: &str) -> Result<(), EngineError> {
+        let exchange = {
+            let mut registry = self.registry_mut();
+            let exchange = registry.named(name)?;
+            registry.providers.remove(&exchange);
+            registry.managers.remove(&exchange);
+            exchange
+        };
+        let (done, answer) = oneshot::channel();
+        self.control(Control::Withdraw { exchange, done }).await?;
+        answer.await.map_err(|_| EngineError::Stopped)
+    }
+
+    /// All registered providers, by name.
+    pub fn providers(&self) -> Vec<Exchange> {
+        let mut names: Vec<_> = self.registry().providers.keys().copied().collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn registry(&self) -> std::sync::RwLockReadGuard<'_, Registry> {
+        let registry = self.0.registry.read();
+        registry.expect("no holder of this lock panics")
+    }
+
+    fn registry_mut(&self) -> std::sync::RwLockWriteGuard<'_, Registry> {
+        let registry = self.0.registry.write();
+        registry.expect("no holder of this lock panics")
     }
 
     /// The wall clock that it goes by.
@@ -170,9 +244,10 @@ impl Engine {
     }
 
     /// The symbol manager of this provider.
-    pub fn symbols(&self, name: &str) -> Result<&Manager, EngineError> {
-        let exchange = self.provider(name)?.exchange();
-        Ok(&self.0.managers[&exchange])
+    pub fn symbols(&self, name: &str) -> Result<Arc<Manager>, EngineError> {
+        let registry = self.registry();
+        let exchange = registry.named(name)?;
+        Ok(registry.managers[&exchange].clone())
     }
 
     /// The instrument that a text means: `BTC`, `btc-usd`, `kraken:XBT/USD`, … (see
@@ -184,11 +259,8 @@ impl Engine {
                 .resolve(symbol)
                 .await?);
         }
-        let default = self
-            .0
-            .default
-            .ok_or_else(|| EngineError::UnknownProvider(String::new()))?;
-        Ok(self.0.managers[&default].resolve(text).await?)
+        let default = self.registry().default.map_or("", Exchange::name);
+        Ok(self.symbols(default)?.resolve(text).await?)
     }
 
     /// Subscribes. Events begin with the first one after now.
@@ -339,7 +411,7 @@ impl Engine {
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine")
-            .field("providers", &self.0.providers.keys())
+            .field("providers", &self.providers())
             .finish()
     }
 }

@@ -74,8 +74,10 @@ impl Core {
             ticker_time: None,
             is_timed: false,
         });
-        if stream == Stream::Trades && state.trades.is_none() {
-            state.trades = Some(Sequence::new(market, contiguous));
+        if stream == Stream::Trades {
+            let new = || Sequence::new(market, contiguous);
+            let trades = state.trades.get_or_insert_with(new);
+            trades.set_contiguous(contiguous);
         }
     }
 

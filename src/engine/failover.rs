@@ -130,7 +130,7 @@ impl Failover {
                     Health::Well { .. } => now,
                 },
                 told_at: now,
-                is_final: status.state == StatusState::Failed,
+                is_final: matches!(status.state, StatusState::Failed | StatusState::Stopped),
                 why: match &status.reason {
                     Some(reason) => format!("{}: {reason}", status.state.name()),
                     None => status.state.name().to_owned(),

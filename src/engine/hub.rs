@@ -125,6 +125,23 @@ impl Hub {
         interest.is_some_and(|interest| !interest[stream.index()].is_empty())
     }
 
+    /// The markets of an exchange that are read, with what of each.
+    pub fn read_of(&self, exchange: Exchange) -> Vec<(Market, Vec<Stream>)> {
+        let mut read: Vec<(Market, Vec<Stream>)> = Vec::new();
+        let topics = self.subscribers.iter().flat_map(|s| &s.topics);
+        for &(market, stream) in topics.filter(|(market, _)| market.exchange() == exchange) {
+            let place = read.iter().position(|(known, _)| *known == market);
+            let place = place.unwrap_or_else(|| {
+                read.push((market, Vec::new()));
+                read.len() - 1
+            });
+            if !read[place].1.contains(&stream) {
+                read[place].1.push(stream);
+            }
+        }
+        read
+    }
+
     /// What a subscriber reads of a market.
     pub fn streams(&self, id: SubscriberId, market: Market) -> Vec<Stream> {
         let subscriber = self.subscribers.iter().find(|s| s.id == id);

@@ -176,6 +176,11 @@ impl Sequence {
         }
     }
 
+    /// From now on its ids rise by one, or only rise.
+    pub fn set_contiguous(&mut self, contiguous: bool) {
+        self.contiguous = contiguous;
+    }
+
     /// Takes one trade at the time `now`; what may be told now is appended to `to`.
     pub fn on_trade(&mut self, trade: Trade, now: u64, to: &mut Output<'_>) {
         let Some(reached) = self.reached else {

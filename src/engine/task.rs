@@ -2,6 +2,7 @@
 
 mod candles;
 mod feeds;
+mod renewal;
 mod watch;
 
 use std::collections::{HashMap, HashSet};
@@ -67,6 +68,14 @@ pub(crate) enum Control {
     Cut {
         exchange: Exchange,
     },
+    Register {
+        provider: Arc<dyn Provider>,
+        done: oneshot::Sender<()>,
+    },
+    Withdraw {
+        exchange: Exchange,
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// A feed that has not taken its earlier commands.
@@ -82,7 +91,11 @@ pub(crate) struct Task {
     pub counters: Arc<Counters>,
     pub confirmed: Confirmed,
     pub clock: Arc<dyn Clock>,
-    feeds: HashMap<Exchange, mpsc::Sender<Command>>,
+    feeds: HashMap<Exchange, Feed>,
+    /// Feeds of providers that were taken away, each with the token that says when it has ended.
+    ending: HashMap<Exchange, CancellationToken>,
+    /// Exchanges whose provider was replaced, and whether its feed has ended: the new one was not heard yet.
+    renewing: HashMap<Exchange, bool>,
     /// What the feeds bring: what subscribers read, and what candles are made of.
     topics: HashMap<(Market, Stream), Topic>,
     /// The end of the feeds' queue that new feeds get; `None` at the end.
@@ -112,6 +125,15 @@ pub(crate) struct Task {
     failed: Vec<Arc<Status>>,
 }
 
+/// A running feed.
+struct Feed {
+    commands: mpsc::Sender<Command>,
+    /// Ends it alone.
+    cancel: CancellationToken,
+    /// Cancelled when it has ended.
+    ended: CancellationToken,
+}
+
 struct Stuck {
     mailbox: Arc<Mailbox>,
     until: Option<Instant>,
@@ -137,6 +159,8 @@ impl Task {
             confirmed: Confirmed::default(),
             clock,
             feeds: HashMap::new(),
+            ending: HashMap::new(),
+            renewing: HashMap::new(),
             topics: HashMap::new(),
             feed_in: None,
             core: Core::default(),
@@ -237,6 +261,9 @@ impl Task {
     fn on_batches(&mut self, batches: &mut Vec<Batch>, out: &mut Vec<Event>) {
         let now = self.now();
         for batch in batches.drain(..) {
+            if !self.renewing.is_empty() {
+                self.look_for_renewed(&batch, out);
+            }
             for event in batch.events {
                 match &event {
                     Event::Status(status) => self.note(status),
@@ -375,6 +402,14 @@ impl Task {
             } => self.stand_in(id, primary, others),
             Control::Close { id } => self.close(id),
             Control::Cut { exchange } => self.command(exchange, Command::Cut),
+            Control::Register { provider, done } => {
+                self.register(provider);
+                let _ = done.send(());
+            }
+            Control::Withdraw { exchange, done } => {
+                self.withdraw(exchange);
+                let _ = done.send(());
+            }
         }
         self.deliver();
     }

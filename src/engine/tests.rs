@@ -20,6 +20,7 @@ use crate::model::{
 };
 
 mod candles;
+mod renewal;
 
 /// What a question for trades gets, and after which time. `None`: it breaks.
 type Reply = (Duration, Option<Result<Replay, ProviderError>>);

@@ -15,7 +15,7 @@ use crate::feed::{
 use crate::model::{Candle, Exchange, Instrument, Interval, Ticker, Timestamp, Trade};
 use crate::net::{AnyDial, NetDial};
 
-use super::driver::{Connection, ConnectionOptions, Connects, connect_times};
+use super::driver::{Connection, ConnectionOptions, Connects, Fallback, connect_times};
 use super::gate::{Allowance, Gate};
 use super::options::{LiveOptions, OptionsError, ws_url};
 use super::poller::Poller;
@@ -186,7 +186,7 @@ impl Live {
             limits: self.profile.limits.clone(),
             siblings,
             troubled,
-            fallback: Some(Arc::new(Poller::new(self.rest.clone(), io.events.clone()))),
+            fallback: self.fallback(io),
         };
         Connection::new(
             self.adapter.clone(),
@@ -199,6 +199,12 @@ impl Live {
             io.stats.clone(),
             io.cancel.clone(),
         )
+    }
+
+    /// Where there is a REST API.
+    fn fallback(&self, io: &FeedIo) -> Option<Arc<dyn Fallback>> {
+        let poller = || Arc::new(Poller::new(self.rest.clone(), io.events.clone()));
+        (!self.rest.url().is_empty()).then(|| poller() as Arc<dyn Fallback>)
     }
 
     fn dial(&self) -> AnyDial {

@@ -28,6 +28,7 @@
 
 pub mod binance;
 pub mod coinbase;
+pub mod custom;
 mod driver;
 mod folding;
 mod gate;

@@ -294,7 +294,7 @@ pub struct AggregateTrade {
 /// Addresses, habits and limits of an exchange.
 #[derive(Debug, Clone)]
 pub struct Profile {
-    /// Base of the REST API.
+    /// Base of the REST API. Empty: there is none, and nothing stands in for a stream that cannot be had.
     pub rest_url: Cow<'static, str>,
     /// Base for [`Adapter::ask_trades_page`], where old trades are served elsewhere.
     pub history_url: Option<Cow<'static, str>>,

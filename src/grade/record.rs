@@ -170,7 +170,8 @@ impl Recorder {
             StatusState::Stale
             | StatusState::Reconnecting
             | StatusState::Fallback
-            | StatusState::Failed => true,
+            | StatusState::Failed
+            | StatusState::Stopped => true,
         };
         if is_trouble && status.market.is_none_or(ours) {
             self.troubles += 1;

@@ -1,6 +1,6 @@
 //! Names: an exchange, and one symbol at one exchange.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{LazyLock, Mutex};
 
@@ -11,6 +11,19 @@ pub struct Exchange(&'static str);
 impl Exchange {
     /// An exchange with this name. Names are lower case, `a-z0-9_-`.
     pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// The same for a name that is known only at run time. It is kept for ever: never call it with whatever
+    /// somebody sends, only with names whose number is bounded.
+    pub fn named(name: &str) -> Self {
+        static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
+        let mut names = NAMES.lock().expect("no holder of this lock panics");
+        if let Some(known) = names.get(name) {
+            return Self(known);
+        }
+        let name: &'static str = Box::leak(name.into());
+        names.insert(name);
         Self(name)
     }
 

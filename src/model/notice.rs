@@ -121,12 +121,17 @@ pub enum StatusState {
     Fallback,
     /// Given up: not retried by itself.
     Failed,
+    /// The provider was taken away.
+    Stopped,
 }
 
 impl StatusState {
     /// Whether data is missing while it lasts.
     pub fn is_trouble(self) -> bool {
-        matches!(self, Self::Stale | Self::Reconnecting | Self::Failed)
+        matches!(
+            self,
+            Self::Stale | Self::Reconnecting | Self::Failed | Self::Stopped
+        )
     }
 
     /// The name in outputs.
@@ -138,6 +143,7 @@ impl StatusState {
             Self::Reconnecting => "reconnecting",
             Self::Fallback => "fallback",
             Self::Failed => "failed",
+            Self::Stopped => "stopped",
         }
     }
 }

@@ -10,10 +10,10 @@ use crate::model::Timestamp;
 use super::guard::Guard;
 use super::health::Health;
 use super::hub::Hub;
-use super::ingest::Ingest;
+use super::ingest::{Ingest, Serve};
 use super::markets::Markets;
 use super::requests::{AlertRequest, Desk, PortfolioRequest, StrategyRequest};
-use super::streams::Streams;
+use super::streams::{Holder, Streams};
 
 /// Shared by the engine's side and by every connection.
 pub struct Shared {
@@ -65,6 +65,18 @@ pub struct ConfigInfo {
 /// How everything gets hold of it.
 pub type Ref = Arc<Shared>;
 
+/// What is pushed is served like what is asked for.
+pub fn pinned(streams: &Streams) -> Serve {
+    let streams = streams.clone();
+    Arc::new(move |topics| {
+        let streams = streams.clone();
+        Box::pin(async move {
+            let pinned = streams.pin(topics, Holder::Api).await;
+            pinned.map(|_| ()).map_err(|error| error.message.into_owned())
+        })
+    })
+}
+
 #[cfg(any(test, feature = "sim"))]
 impl Shared {
     /// For tests and measurements: this engine, nobody who keeps rules, and nobody who passes on what the engine
@@ -88,6 +100,7 @@ impl Shared {
             stand_ins,
             &limits,
         );
+        let ingest = Ingest::new(engine.clone(), pinned(&streams));
         tokio::spawn(async move {
             let mut batch = Vec::new();
             while subscription.next_batch(&mut batch).await.is_ok() {}
@@ -104,7 +117,7 @@ impl Shared {
             alerts: Desk::new().0,
             strategies: Desk::new().0,
             portfolio: Desk::new().0,
-            ingest: Ingest::default(),
+            ingest,
             limits,
             config: std::sync::RwLock::default(),
             started: Instant::now(),

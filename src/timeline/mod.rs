@@ -151,7 +151,7 @@ impl Timeline {
         let mut lanes = Vec::with_capacity(streams.len());
         for (topic, past) in streams {
             let name = topic.instrument.market.exchange().name();
-            let provider = engine.provider(name)?.clone();
+            let provider = engine.provider(name)?;
             let contiguous = provider.traits().contiguous_ids;
             let (from, until) = past.span(&topic, now);
             let (sender, parts) = mpsc::channel(PARTS);

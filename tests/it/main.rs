@@ -19,6 +19,7 @@ mod alert_watch;
 mod candles;
 mod closed_pipes;
 mod config;
+mod custom_streams;
 mod exactness;
 mod expressions;
 mod fallback;

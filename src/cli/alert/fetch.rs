@@ -233,7 +233,7 @@ pub async fn replays(
 ) -> HashMap<Market, Answer<Arc<Past>>> {
     let asked = marks.into_iter().map(|(market, mark)| async move {
         let answer = match ctx.engine.provider(market.exchange().name()) {
-            Ok(provider) => past(&**provider, markets.instrument(market), mark, deadline).await,
+            Ok(provider) => past(&*provider, markets.instrument(market), mark, deadline).await,
             Err(error) => Err(ProviderError::Setup(error.to_string())),
         };
         (market, answer.map(Arc::new))

@@ -73,7 +73,7 @@ async fn measure(
     let provider = one_provider(&instruments, ctx)?;
     announce(&instruments, ctx)?;
     let progress = output::progress(ctx, settings);
-    let run = Run::begin(provider, &instruments, settings, ctx, &progress).await;
+    let run = Run::begin(&provider, &instruments, settings, ctx, &progress).await;
     let found = match run {
         Ok(run) => run.finish().await,
         Err(stop) => Err(stop),
@@ -87,10 +87,7 @@ async fn measure(
 }
 
 /// What the engine counts it counts for all providers together.
-fn one_provider<'a>(
-    instruments: &[Arc<Instrument>],
-    ctx: &'a Ctx,
-) -> Result<&'a Arc<dyn Provider>, CliError> {
+fn one_provider(instruments: &[Arc<Instrument>], ctx: &Ctx) -> Result<Arc<dyn Provider>, CliError> {
     let exchange = |instrument: &Arc<Instrument>| instrument.market.exchange();
     let Some(first) = instruments.first().map(exchange) else {
         return Err(CliError::failed("internal", "no symbol is left"));

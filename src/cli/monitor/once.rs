@@ -221,7 +221,8 @@ impl Wanted<'_> {
         mut until: Instant,
     ) -> Result<(), CliError> {
         let unanswered = self.slots.iter().filter(|slot| !slot.is_settled());
-        let mut rest = ask(unanswered, self.ctx);
+        let providers = askable(self.ctx);
+        let mut rest = ask(unanswered, &providers);
         let mut batch = Vec::new();
         while !self.slots.iter().all(Slot::is_settled) {
             tokio::select! {
@@ -372,22 +373,23 @@ fn slots_of(slots: &mut [Slot], market: Market, stream: Stream) -> impl Iterator
     slots.filter(move |slot| slot.market() == market && slot.stream() == stream)
 }
 
-/// The REST questions: one per provider for all tickers, one per symbol for trades. The mock has nothing
-/// to ask: its socket cannot be slow.
+/// Who can be asked over REST. The mock has nothing to ask: its socket cannot be slow.
+fn askable(ctx: &Ctx) -> Vec<Arc<dyn Provider>> {
+    let names = ctx.engine.providers().into_iter();
+    let providers = names.filter_map(|exchange| ctx.engine.provider(exchange.name()).ok());
+    providers
+        .filter(|provider| !provider.traits().can_wait)
+        .collect()
+}
+
+/// The REST questions: one per provider for all tickers, one per symbol for trades.
 fn ask<'a, 's>(
     slots: impl Iterator<Item = &'s Slot>,
-    ctx: &'a Ctx,
+    providers: &'a [Arc<dyn Provider>],
 ) -> SelectAll<BoxStream<'a, RestAnswer>> {
     let slots: Vec<_> = slots.collect();
     let mut asked = SelectAll::new();
-    for name in crate::app::provider_names() {
-        let Ok(provider) = ctx.engine.provider(name) else {
-            continue;
-        };
-        let provider: &'a Arc<dyn Provider> = provider;
-        if provider.traits().can_wait {
-            continue;
-        }
+    for provider in providers {
         let of = |stream| {
             let exchange = provider.exchange();
             let mut seen = HashSet::new();

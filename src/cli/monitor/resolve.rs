@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::model::Instrument;
+use crate::model::{Exchange, Instrument};
 use crate::symbols::ResolveError;
 
 use super::super::Ctx;
@@ -154,7 +154,9 @@ pub async fn each(
     }
     let unknown_provider = |symbol: &String| {
         let (name, _) = symbol.split_once(':').unwrap_or((&ctx.provider, ""));
-        Err(super::super::error::unknown_provider(name))
+        let known = ctx.engine.providers();
+        let known: Vec<_> = known.into_iter().map(Exchange::name).collect();
+        Err(super::super::error::unknown_provider_of(name, &known))
     };
     // Of an unknown provider only its first symbol has an answer.
     symbols

@@ -51,6 +51,9 @@ fn the_example_loads_with_every_comment_removed() {
     let config = load(&uncommented(), &[]);
     assert_eq!(config.providers["mock"].seed, Some(1));
     assert_eq!(config.providers["binance"].engine.rate_limit, Some(10.0));
+    let kinds: Vec<_> = config.streams.iter().map(|stream| stream.kind).collect();
+    let (trade, candle, ticker) = (StreamKind::Trade, StreamKind::Candle, StreamKind::Ticker);
+    assert_eq!(kinds, [Some(trade), Some(candle), Some(ticker), None]);
     let chat = AlertWebhook::Action("chat".into());
     assert_eq!(config.alerts[0].webhook, Some(chat));
     assert!(config.actions["chat"].webhook.is_some() && config.actions["script"].exec.is_some());

@@ -32,7 +32,7 @@ pub enum Source {
 }
 
 /// What is fixed about a lane.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// Of what.
     pub market: Market,
@@ -217,6 +217,13 @@ impl Lane {
         if state.closed {
             self.end(None);
         }
+    }
+
+    /// Begins where another one of the same candles has ended: what that one told is over, and what comes may not
+    /// follow at once.
+    pub fn follow(&mut self, before: &Lane) {
+        self.edge = before.edge;
+        self.on_break(GapReason::Reconnect);
     }
 
     /// Something may be missing from here to the next input.

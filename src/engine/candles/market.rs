@@ -75,6 +75,29 @@ impl Lanes {
         Some(source)
     }
 
+    /// Goes on by the rules of `new`, which has the lanes that are wanted. What waits in one that has other rules
+    /// from now on is told as it is.
+    pub fn renew(&mut self, new: Lanes, out: &mut Vec<Event>) {
+        let mut old = std::mem::replace(&mut self.lanes, new.lanes);
+        for member in &mut self.lanes {
+            let interval = member.lane.rules.interval;
+            let is_same = |known: &Member| known.lane.rules.interval == interval;
+            let Some(place) = old.iter().position(is_same) else {
+                continue;
+            };
+            let mut before = old.swap_remove(place).lane;
+            if before.rules == member.lane.rules {
+                member.lane = before;
+                continue;
+            }
+            before.give_up(None, false);
+            before.settle(out);
+            self.closed += before.closed;
+            self.late += before.late;
+            member.lane.follow(&before);
+        }
+    }
+
     fn member(&mut self, interval: Interval) -> Option<&mut Member> {
         self.lanes
             .iter_mut()

@@ -76,23 +76,43 @@ impl Candles {
             self.active.push(market.index());
         }
         let lanes = lanes.get_or_insert_with(|| Lanes::new(market));
-        let part = interval.longest_part(traits.candles);
-        let rules = |interval, source| Rules {
-            market,
-            interval,
-            source,
-            has_empty: traits.empty_candles,
-            can_ask: !traits.own_clock,
-        };
-        match part {
-            Some(part) if part == interval => lanes.add(rules(interval, Source::Native)),
-            Some(part) => {
-                lanes.add(rules(part, Source::Native));
-                lanes.add(rules(interval, Source::Parts(part)));
-            }
-            None => lanes.add(rules(interval, Source::Trades)),
+        add(lanes, interval, traits)
+    }
+
+    /// The source of a market's candles is another one, perhaps with other traits: those of these lengths go on where
+    /// they were, and what of them may be missing is looked after. Returns which streams the feed has to bring.
+    pub fn renew(
+        &mut self,
+        market: Market,
+        intervals: &[Interval],
+        traits: &Traits,
+        now: u64,
+    ) -> Vec<Stream> {
+        let mut new = Lanes::new(market);
+        let feeds = intervals
+            .iter()
+            .map(|interval| add(&mut new, *interval, traits));
+        let feeds: Vec<Stream> = feeds.collect();
+        if self.markets.len() <= market.index() {
+            self.markets.resize_with(market.index() + 1, || None);
         }
-        part.map_or(Stream::Trades, Stream::Candles)
+        let known = &mut self.markets[market.index()];
+        match known {
+            _ if new.is_empty() => {
+                *known = None;
+                self.active.retain(|index| *index != market.index());
+            }
+            Some(lanes) => {
+                lanes.renew(new, &mut self.ready);
+                self.settle(market, now);
+            }
+            None => {
+                *known = Some(new);
+                self.active.push(market.index());
+            }
+        }
+        self.due = Some(now);
+        feeds
     }
 
     /// Removes a lane, and returns which stream it was fed by.
@@ -417,6 +437,28 @@ impl Candles {
     fn lanes(&mut self, market: Market) -> Option<&mut Lanes> {
         self.markets.get_mut(market.index())?.as_mut()
     }
+}
+
+/// Adds the lane of this length, and what it is made of. Returns which stream the feed has to bring for it.
+fn add(lanes: &mut Lanes, interval: Interval, traits: &Traits) -> Stream {
+    let part = interval.longest_part(traits.candles);
+    let market = lanes.market;
+    let rules = |interval, source| Rules {
+        market,
+        interval,
+        source,
+        has_empty: traits.empty_candles,
+        can_ask: !traits.own_clock,
+    };
+    match part {
+        Some(part) if part == interval => lanes.add(rules(interval, Source::Native)),
+        Some(part) => {
+            lanes.add(rules(part, Source::Native));
+            lanes.add(rules(interval, Source::Parts(part)));
+        }
+        None => lanes.add(rules(interval, Source::Trades)),
+    }
+    part.map_or(Stream::Trades, Stream::Candles)
 }
 
 #[cfg(test)]

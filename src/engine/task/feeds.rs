@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio_util::sync::CancellationToken;
 
 use crate::engine::hub::SubscriberId;
 use crate::feed::{Batch, Command, FeedIo, Topic};
-use crate::model::{Event, Exchange, Market, Status, Stream};
+use crate::model::{Event, Exchange, Market, Status, StatusState, Stream};
 
-use super::{Busy, FEED_COMMANDS, Task};
+use super::renewal::GONE;
+use super::{Busy, FEED_COMMANDS, Feed, Task};
 
 impl Task {
     pub(super) fn subscribe(&mut self, id: SubscriberId, topics: Vec<Topic>) -> Result<(), Busy> {
@@ -44,18 +46,13 @@ impl Task {
         }
         for (exchange, topics) in by_exchange {
             let Some(provider) = self.providers.get(&exchange) else {
+                // It was taken away; it may come back.
+                let status = self.of_exchange(exchange, StatusState::Stopped, 0, GONE);
+                self.hub.tell(id, status);
                 continue;
             };
             let traits = provider.traits();
-            let now = self.now();
-            for topic in &topics {
-                let market = topic.instrument.market;
-                self.core.add(market, topic.stream, traits.contiguous_ids);
-                self.sanity.add(market);
-                if let Some(silence) = traits.silence {
-                    self.freshness.add(market, topic.stream, silence, now);
-                }
-            }
+            self.announce(&topics, &traits);
             let mut sent = self
                 .feed(exchange, feed_in)
                 .try_send(Command::Subscribe(topics));
@@ -73,10 +70,10 @@ impl Task {
     fn feed_topic(&mut self, topic: Topic) -> Option<Topic> {
         let market = topic.instrument.market;
         let stream = match topic.stream {
-            Stream::Candles(interval) => {
-                let traits = self.providers.get(&market.exchange())?.traits();
-                self.candles.add(market, interval, &traits)
-            }
+            Stream::Candles(interval) => match self.providers.get(&market.exchange()) {
+                Some(provider) => self.candles.add(market, interval, &provider.traits()),
+                None => topic.stream,
+            },
             stream => stream,
         };
         let topic = Topic { stream, ..topic };
@@ -108,7 +105,7 @@ impl Task {
             }
         }
         for (exchange, topics) in by_exchange {
-            if let Some(feed) = self.feeds.get(&exchange) {
+            if let Some(Feed { commands: feed, .. }) = self.feeds.get(&exchange) {
                 // A feed that is too busy to hear it goes on feeding what nobody reads: harmless.
                 let _ = feed.try_send(Command::Unsubscribe(topics));
             }
@@ -121,38 +118,65 @@ impl Task {
         exchange: Exchange,
         feed_in: &mpsc::Sender<Batch>,
     ) -> &mpsc::Sender<Command> {
-        self.feeds.entry(exchange).or_insert_with(|| {
-            let (sender, commands) = mpsc::channel(FEED_COMMANDS);
-            let mut stats = self
-                .feed_stats
-                .lock()
-                .expect("no holder of this lock panics");
-            let stats = stats.entry(exchange).or_default().clone();
-            let io = FeedIo {
-                commands,
-                events: feed_in.clone(),
-                cancel: self.cancel.clone(),
-                stats,
-            };
-            let (feed, cancel) = (
-                self.providers[&exchange].clone().run(io),
-                self.cancel.clone(),
-            );
-            let running = self.tracker.spawn(feed);
-            self.tracker.spawn(async move {
-                // A feed that broke must not pass for a quiet market: everything stops.
-                if running.await.is_err_and(|error| error.is_panic()) {
-                    cancel.cancel();
-                }
-            });
-            sender
-        })
+        if !self.feeds.contains_key(&exchange) {
+            let before = self.ending.remove(&exchange);
+            let feed = self.start_feed(exchange, feed_in, before, Batch::default());
+            self.feeds.insert(exchange, feed);
+        }
+        &self.feeds[&exchange].commands
+    }
+
+    /// Starts the feed of a registered provider, once the one before it has ended; `first`: told before anything else.
+    pub(super) fn start_feed(
+        &self,
+        exchange: Exchange,
+        feed_in: &mpsc::Sender<Batch>,
+        before: Option<CancellationToken>,
+        first: Batch,
+    ) -> Feed {
+        let (sender, commands) = mpsc::channel(FEED_COMMANDS);
+        let mut stats = self
+            .feed_stats
+            .lock()
+            .expect("no holder of this lock panics");
+        let stats = stats.entry(exchange).or_default().clone();
+        let io = FeedIo {
+            commands,
+            events: feed_in.clone(),
+            cancel: self.cancel.child_token(),
+            stats,
+        };
+        let feed = Feed {
+            commands: sender,
+            cancel: io.cancel.clone(),
+            ended: CancellationToken::new(),
+        };
+        let provider = self.providers[&exchange].clone();
+        let running = self.tracker.spawn(async move {
+            if let Some(before) = before {
+                // Its last events come before the first of this one.
+                before.cancelled().await;
+            }
+            let is_empty = first.events.is_empty() && first.signs.is_empty();
+            if is_empty || io.events.send(first).await.is_ok() {
+                provider.run(io).await;
+            }
+        });
+        let (all, ended) = (self.cancel.clone(), feed.ended.clone());
+        self.tracker.spawn(async move {
+            // A feed that broke must not pass for a quiet market: everything stops.
+            if running.await.is_err_and(|error| error.is_panic()) {
+                all.cancel();
+            }
+            ended.cancel();
+        });
+        feed
     }
 
     /// Asks something of the feed of an exchange; one that is too busy to hear it is not waited for.
     pub(super) fn command(&self, exchange: Exchange, command: Command) {
         if let Some(feed) = self.feeds.get(&exchange) {
-            let _ = feed.try_send(command);
+            let _ = feed.commands.try_send(command);
         }
     }
 }

@@ -68,7 +68,7 @@ impl Health {
         match state {
             StatusState::Connected | StatusState::Quiet => Self::Fine,
             StatusState::Stale | StatusState::Reconnecting | StatusState::Fallback => Self::Trouble,
-            StatusState::Failed => Self::Failed,
+            StatusState::Failed | StatusState::Stopped => Self::Failed,
         }
     }
 
