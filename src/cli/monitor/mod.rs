@@ -38,7 +38,7 @@ pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
     let settings = Settings::resolve(&args, &ctx, std::io::stdout().is_terminal())?;
     let mut signals = Signals::new()?;
     let found = tokio::select! {
-        found = resolve(&symbols, settings.answer_timeout, &ctx) => found?,
+        found = resolve(&symbols, ctx.started, settings.answer_timeout, &ctx) => found?,
         exit = signals.next() => return Ok(settings.exit_on(exit)),
     };
     let stand_ins = StandIns::new(&ctx);

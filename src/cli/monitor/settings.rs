@@ -1,7 +1,7 @@
 //! The flags of `monitor`, checked against each other. Pure.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::OutputFormat;
 use crate::engine::{DEFAULT_CAPACITY, Delivery, Overflow, SLOW_READER_PATIENCE};
@@ -53,6 +53,8 @@ pub struct Settings {
     pub duration: Option<Duration>,
     pub refresh: Duration,
     pub summary: Option<Duration>,
+    /// Since when answers are waited for.
+    pub began: Instant,
     /// For an answer, and for the list of symbols.
     pub answer_timeout: Duration,
     /// For each symbol's first event on a stream.
@@ -135,6 +137,7 @@ impl Settings {
             ),
             refresh: args.refresh.max(Duration::from_millis(20)),
             summary: args.summary.filter(|every| !every.is_zero()),
+            began: ctx.started,
             answer_timeout: ctx.timeout.unwrap_or(ANSWER_TIMEOUT),
             first_timeout: ctx.timeout,
             max_age: ctx.max_age,

@@ -1,5 +1,10 @@
 //! `tickwire start`: the engine as a server.
 
+#[allow(dead_code)]
+mod alerts;
+#[cfg(all(test, feature = "sim"))]
+mod support;
+
 use super::Ctx;
 use super::args::StartArgs;
 use super::error::CliError;
