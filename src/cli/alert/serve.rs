@@ -16,6 +16,7 @@ use super::super::args::SinceLast;
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::monitor::announce;
+use super::super::pauses::Pauses;
 use super::super::{ANSWER_TIMEOUT, Ctx};
 use super::deliver::Deliverer;
 use super::line::Lines;
@@ -25,12 +26,6 @@ use super::settings::Spec;
 use super::state::unwritten;
 use super::watch::{self, Standing};
 use super::{no_place, of_rule};
-
-/// The first pause before a rule is set up again; each next one is twice as long, up to the longest.
-const FIRST: Duration = Duration::from_secs(5);
-const LONGEST: Duration = Duration::from_secs(300);
-/// One that was watched for so long was well: the pauses begin anew.
-const WELL: Duration = Duration::from_secs(600);
 
 /// What all rules of a server share.
 pub struct Server<'a> {
@@ -81,15 +76,12 @@ impl<'a> Server<'a> {
 
     /// Watches a rule until `stop`. Ends before that where it is wrong for good.
     pub async fn watch(&self, spec: &Spec, standing: &Standing, stop: &CancellationToken) {
-        let (mut pause, mut told) = (FIRST, None);
+        let (mut pauses, mut told) = (Pauses::default(), None);
         loop {
-            let begun = Instant::now();
+            let pause = pauses.begin();
             let watched = self.watch_once(spec, standing, pause, stop).await;
             if stop.is_cancelled() {
                 return;
-            }
-            if begun.elapsed() >= WELL {
-                pause = FIRST;
             }
             if let Err(error) = watched {
                 standing.failed(&error);
@@ -102,11 +94,12 @@ impl<'a> Server<'a> {
                     return;
                 }
                 tokio::select! {
-                    () = sleep(pause) => {}
+                    () = sleep(pauses.end()) => {}
                     () = stop.cancelled() => return,
                 }
+            } else {
+                pauses.end();
             }
-            pause = (pause * 2).min(LONGEST);
         }
     }
 

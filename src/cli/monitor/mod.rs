@@ -8,6 +8,7 @@ mod others;
 pub(super) mod progress;
 pub(super) mod resolve;
 mod screen;
+mod serve;
 mod settings;
 mod slot;
 mod source;
@@ -30,6 +31,7 @@ use super::signals::Signals;
 use super::stand_ins::StandIns;
 use others::Others;
 use resolve::{Found, Unlisted, resolve};
+pub(super) use serve::decide;
 use settings::{Settings, Shape};
 
 /// Runs the command.

@@ -145,6 +145,33 @@ impl Settings {
         })
     }
 
+    /// The signals of one strategy over what is live, and nothing else.
+    pub fn of_strategy(strategy: Strategy, ctx: &Ctx) -> Self {
+        Self {
+            streams: Vec::new(),
+            interval: strategy.interval(),
+            past: None,
+            now: SystemClock.now(),
+            strategies: vec![strategy],
+            costs: Costs::default(),
+            is_download: false,
+            has_until: false,
+            columns: None,
+            filter: None,
+            shape: Shape::Lines(Format::Json),
+            once: false,
+            count: None,
+            duration: None,
+            refresh: Duration::ZERO,
+            summary: None,
+            began: Instant::now(),
+            answer_timeout: ctx.timeout.unwrap_or(ANSWER_TIMEOUT),
+            first_timeout: None,
+            max_age: ctx.max_age,
+            color: false,
+        }
+    }
+
     /// A source that can wait is slowed down by a slow reader; the market cannot be.
     pub fn delivery(
         &self,
@@ -153,25 +180,7 @@ impl Settings {
         others: &Others,
     ) -> Delivery {
         let others = others.instruments();
-        let instruments = || instruments.iter().chain(&others);
-        let providers = || instruments().map(|i| i.market.exchange().name());
-        let can_wait = providers().all(|name| {
-            ctx.engine
-                .provider(name)
-                .is_ok_and(|provider| provider.traits().can_wait)
-        });
-        let overflow = if can_wait {
-            Overflow::Wait
-        } else {
-            Overflow::WaitThenGap(SLOW_READER_PATIENCE)
-        };
-        let capacity = providers()
-            .map(|name| ctx.config.engine_for(name).buffer_size)
-            .max();
-        Delivery::Every {
-            capacity: capacity.unwrap_or(DEFAULT_CAPACITY),
-            overflow,
-        }
+        delivery_of(instruments.iter().chain(&others), ctx)
     }
 
     /// What is computed for events.
@@ -257,6 +266,31 @@ impl Settings {
         let has_end =
             self.once || self.count.is_some() || self.duration.is_some() || self.has_until;
         if has_end { signal } else { Exit::Done }
+    }
+}
+
+/// How every event of these reaches a reader that may be slow.
+pub fn delivery_of<'a>(
+    instruments: impl Iterator<Item = &'a Arc<Instrument>>,
+    ctx: &Ctx,
+) -> Delivery {
+    let names: Vec<_> = instruments.map(|i| i.market.exchange().name()).collect();
+    let can_wait = names.iter().all(|name| {
+        let provider = ctx.engine.provider(name);
+        provider.is_ok_and(|provider| provider.traits().can_wait)
+    });
+    let overflow = if can_wait {
+        Overflow::Wait
+    } else {
+        Overflow::WaitThenGap(SLOW_READER_PATIENCE)
+    };
+    let capacity = names
+        .iter()
+        .map(|name| ctx.config.engine_for(name).buffer_size)
+        .max();
+    Delivery::Every {
+        capacity: capacity.unwrap_or(DEFAULT_CAPACITY),
+        overflow,
     }
 }
 

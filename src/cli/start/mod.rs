@@ -2,6 +2,8 @@
 
 #[allow(dead_code)]
 mod alerts;
+#[allow(dead_code)]
+mod strategies;
 #[cfg(all(test, feature = "sim"))]
 mod support;
 

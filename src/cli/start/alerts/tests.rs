@@ -172,15 +172,15 @@ async fn a_rule_of_a_client_fires_under_its_name_until_it_is_deleted() {
         print(&sim, &["69000", "67000", "69001"]);
         let wanted = owned(&[("alert-1", "69000"), ("alert-1", "69001")]);
         assert_eq!(desk.fired(2).await, wanted);
-        desk.create(named("low", "price < 1000")).await.unwrap();
+        desk.create(named("low", "price < 66000")).await.unwrap();
         desk.is("low", "armed").await;
         desk.delete("alert-1").await.unwrap();
         let names: Vec<_> = desk.list().await.into_iter().map(|v| v.name).collect();
         assert_eq!(names, ["low"]);
-        print(&sim, &["67000", "69002", "900"]);
+        print(&sim, &["67000", "69002", "65000"]);
         desk.is("low", "fired").await;
         let told = desk.fired(3).await;
-        assert_eq!(told[2..], owned(&[("low", "900")]));
+        assert_eq!(told[2..], owned(&[("low", "65000")]));
         assert_eq!(desk.delete("alert-1").await.unwrap_err().code, "not_found");
     })
     .await;
