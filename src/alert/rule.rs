@@ -8,7 +8,7 @@ use super::Policy;
 /// A condition to watch, when it may fire again, and what it says.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// A named rule has memory over runs.
+    /// By which it is known, and remembered over runs where that is wanted.
     pub name: Option<String>,
     /// A yes/no.
     pub condition: Expression,

@@ -10,6 +10,7 @@ mod grade;
 mod monitor;
 mod notices;
 mod output;
+mod pauses;
 mod signals;
 mod stand_ins;
 mod start;

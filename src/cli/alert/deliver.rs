@@ -15,7 +15,7 @@ use crate::store::{AlertStore, Claim, Locked, Past, Pending, PendingAction};
 use super::super::Ctx;
 use super::super::error::CliError;
 use super::fetch::now;
-use super::line::Printer;
+use super::line::Lines;
 use super::once::Tally;
 use super::settings::{LINE, Spec};
 use super::state::{lock, unwritten};
@@ -35,7 +35,7 @@ pub struct Claimed {
     event: String,
 }
 
-/// Claims whose lines are printed.
+/// Claims whose lines are told.
 #[derive(Default)]
 pub struct Told {
     done: Vec<(Claim, bool)>,
@@ -43,11 +43,11 @@ pub struct Told {
     tally: Tally,
 }
 
-/// Prints and acts.
+/// Tells and acts.
 pub struct Deliverer<'a> {
     ctx: &'a Ctx,
     runner: Runner,
-    printer: Printer,
+    lines: Lines,
     dry_run: bool,
     said_dry: AtomicBool,
     /// Rules of which this process has claimed something.
@@ -62,15 +62,20 @@ impl Told {
 }
 
 impl<'a> Deliverer<'a> {
-    pub fn new(ctx: &'a Ctx, runner: Runner, printer: Printer, dry_run: bool) -> Self {
+    pub fn new(ctx: &'a Ctx, runner: Runner, lines: Lines, dry_run: bool) -> Self {
         Self {
             ctx,
             runner,
-            printer,
+            lines,
             dry_run,
             said_dry: AtomicBool::new(false),
             claimed: Mutex::default(),
         }
+    }
+
+    /// Whether lines go to stdout: the watch is a command of its own.
+    pub fn prints(&self) -> bool {
+        matches!(self.lines, Lines::Printed(_))
     }
 
     /// Tells and acts at once, for rules without memory. What could not be done comes back.
@@ -80,9 +85,9 @@ impl<'a> Deliverer<'a> {
         failed
     }
 
-    /// Prints the line.
+    /// Tells the line.
     pub async fn tell(&self, alert: &Alert) -> Result<(), CliError> {
-        self.printer.print(&alert.json()).await
+        self.lines.tell(&alert.json()).await
     }
 
     /// Does what the rule asks for, all at once.
@@ -217,13 +222,13 @@ impl<'a> Deliverer<'a> {
         claimed.collect()
     }
 
-    /// Prints the lines that were claimed, in order; then the rest is for [`Deliverer::settle`].
+    /// Tells the lines that were claimed, in order; then the rest is for [`Deliverer::settle`].
     pub async fn tell_claims(&self, claims: Vec<Claimed>) -> Told {
         let mut told = Told::default();
         let (lines, actions) = claims.into_iter().partition(|c| c.claim.key == LINE);
         told.actions = actions;
         for Claimed { claim, event } in Vec::<Claimed>::into_iter(lines) {
-            let error = self.printer.print(&event).await.err();
+            let error = self.lines.tell(&event).await.err();
             told.tally.fired += u64::from(error.is_none());
             told.done.push((claim, error.is_none()));
             told.tally.failed.extend(error);

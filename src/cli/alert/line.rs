@@ -1,4 +1,4 @@
-//! The line that a firing prints.
+//! The line that tells of a firing.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -9,6 +9,27 @@ use crate::sink::lines::{csv_text, plain_text};
 
 use super::super::error::CliError;
 use super::super::output;
+
+/// Where the line of a firing goes.
+pub enum Lines {
+    /// To stdout, for whoever runs the command.
+    Printed(Printer),
+    /// To whoever wants it: the event as one JSON object.
+    Told(Box<dyn Fn(&str) + Send + Sync>),
+}
+
+impl Lines {
+    /// Errors: stdout cannot be written.
+    pub async fn tell(&self, event: &str) -> Result<(), CliError> {
+        match self {
+            Self::Printed(printer) => printer.print(event).await,
+            Self::Told(tell) => {
+                tell(event);
+                Ok(())
+            }
+        }
+    }
+}
 
 /// How firings are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

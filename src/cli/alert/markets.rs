@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::alert::Tracker;
 use crate::expression::Reference;
@@ -11,7 +11,7 @@ use crate::model::{Instrument, Market};
 use super::super::Ctx;
 use super::super::error::CliError;
 use super::super::exit::Exit;
-use super::super::monitor::{announce, resolve};
+use super::super::monitor::resolve;
 use super::settings::Spec;
 
 /// What the symbols of all rules mean.
@@ -29,30 +29,38 @@ pub struct Ready {
 }
 
 impl Markets {
-    /// Looks all symbols up.
+    /// Looks all symbols up, for `timeout` since it `began`.
     ///
-    /// Errors: those that do not exist; all but the last are told.
-    pub async fn find(specs: &[Spec], timeout: Duration, ctx: &Ctx) -> Result<Self, CliError> {
+    /// Errors: those that do not exist.
+    pub async fn find(
+        specs: &[Spec],
+        began: Instant,
+        timeout: Duration,
+        ctx: &Ctx,
+    ) -> Result<Self, Vec<CliError>> {
         let mut texts: Vec<String> = specs.iter().flat_map(Spec::lookups).collect();
         texts.sort();
         texts.dedup();
-        let answers = resolve::each(&texts, timeout, ctx).await;
+        let answers = resolve::each(&texts, began, timeout, ctx).await;
         let wrong = specs.iter().flat_map(|spec| wrong(spec, &texts, &answers));
         let mut seen = HashSet::new();
         let wrong = wrong.filter(|error| seen.insert(error.message.clone()));
-        let wrong = wrong.collect();
-        if let Some(last) = ctx.notices.all_but_last(wrong) {
-            return Err(last);
+        let wrong: Vec<_> = wrong.collect();
+        if !wrong.is_empty() {
+            return Err(wrong);
         }
         let found: Vec<_> = answers.iter().flatten().cloned().collect();
-        let instruments: HashMap<_, _> = found.into_iter().map(|i| (i.market, i)).collect();
-        let mut sorted: Vec<_> = instruments.values().cloned().collect();
-        sorted.sort_by_key(|instrument| instrument.market.index());
-        announce(&sorted, ctx)?;
         Ok(Self {
-            instruments,
+            instruments: found.into_iter().map(|i| (i.market, i)).collect(),
             answers: texts.into_iter().zip(answers).collect(),
         })
+    }
+
+    /// All that were found, in a fixed order.
+    pub fn all(&self) -> Vec<Arc<Instrument>> {
+        let mut all: Vec<_> = self.instruments.values().cloned().collect();
+        all.sort_by_key(|instrument| instrument.market.index());
+        all
     }
 
     /// The instrument of a market that was found.
@@ -162,7 +170,7 @@ fn wrong(
 }
 
 /// With the name of the rule, where it has one.
-fn of_rule(error: CliError, spec: &Spec) -> CliError {
+pub fn of_rule(error: CliError, spec: &Spec) -> CliError {
     match &spec.rule.name {
         Some(name) => CliError {
             message: format!("{name}: {}", error.message),

@@ -12,6 +12,7 @@ mod liveness;
 mod markets;
 mod memory;
 mod once;
+mod serve;
 mod settings;
 mod state;
 mod watch;
@@ -26,14 +27,17 @@ use crate::store::AlertStore;
 use super::args::AlertArgs;
 use super::error::CliError;
 use super::exit::Exit;
-use super::monitor::with_stdin;
+use super::monitor::{announce, with_stdin};
 use super::signals::Signals;
 use super::{ANSWER_TIMEOUT, Ctx};
+pub(super) use actions::{each_once, named as named_action, of_settings as actions_of};
 use deliver::Deliverer;
-use line::Printer;
-use markets::{Markets, Ready};
+use line::{Lines, Printer};
+use markets::{Markets, Ready, of_rule};
 use once::Run;
-use settings::Spec;
+pub(super) use serve::Server;
+pub(super) use settings::{Spec, spec};
+pub(super) use watch::{Standing, State};
 
 /// Runs the command.
 pub async fn run(args: AlertArgs, ctx: Ctx) -> Result<Exit, CliError> {
@@ -48,7 +52,7 @@ pub async fn run(args: AlertArgs, ctx: Ctx) -> Result<Exit, CliError> {
     warn_of_addresses(&args, &ctx);
     // Before anything is asked: a firing that cannot be remembered must not happen.
     if !args.dry_run && !args.explain {
-        for name in specs.iter().filter_map(|spec| spec.rule.name.as_ref()) {
+        for name in specs.iter().filter_map(Spec::memory) {
             with_memory()?;
             store.check(name).map_err(state::unwritten)?;
         }
@@ -58,9 +62,12 @@ pub async fn run(args: AlertArgs, ctx: Ctx) -> Result<Exit, CliError> {
     let timeout = ctx.timeout.unwrap_or(ANSWER_TIMEOUT);
     let ended = |exit: Exit| if ends { exit } else { Exit::Done };
     let mut markets = tokio::select! {
-        markets = Markets::find(&specs, timeout, &ctx) => markets?,
+        markets = Markets::find(&specs, ctx.started, timeout, &ctx) => {
+            markets.map_err(|errors| last(errors, &ctx))?
+        }
         exit = signals.next() => return Ok(ended(exit)),
     };
+    announce(&markets.all(), &ctx)?;
     let ready: Vec<Ready> = specs
         .iter()
         .enumerate()
@@ -72,7 +79,7 @@ pub async fn run(args: AlertArgs, ctx: Ctx) -> Result<Exit, CliError> {
         ctx.notices.quiet,
     );
     let runner = Runner::new(ctx.proxies.clone(), ctx.tls.clone());
-    let deliverer = Deliverer::new(&ctx, runner, printer, args.dry_run);
+    let deliverer = Deliverer::new(&ctx, runner, Lines::Printed(printer), args.dry_run);
     let run = Run {
         ctx: &ctx,
         store: &store,
@@ -133,12 +140,16 @@ fn last(errors: Vec<CliError>, ctx: &Ctx) -> CliError {
 fn with_memory() -> Result<(), CliError> {
     match app::state_directory() {
         Some(_) => Ok(()),
-        None => Err(CliError::failed(
-            "state",
-            "a named alert needs a place for its memory, and there is none",
-        )
-        .hint("set HOME, XDG_STATE_HOME or, under systemd, StateDirectory=")),
+        None => Err(no_place()),
     }
+}
+
+fn no_place() -> CliError {
+    CliError::failed(
+        "state",
+        "a named alert needs a place for its memory, and there is none",
+    )
+    .hint("set HOME, XDG_STATE_HOME or, under systemd, StateDirectory=")
 }
 
 /// Addresses of webhooks are secrets, and a command line is seen by everybody on the machine.

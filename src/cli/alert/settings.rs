@@ -23,9 +23,16 @@ pub struct Spec {
     pub symbols: Vec<String>,
     /// By their keys in the outbox.
     pub actions: Vec<(String, Action)>,
+    /// Whether it is remembered over runs, where it has a name.
+    pub is_remembered: bool,
 }
 
 impl Spec {
+    /// By what name it is remembered over runs; `None`: it is not.
+    pub fn memory(&self) -> Option<&String> {
+        self.rule.name.as_ref().filter(|_| self.is_remembered)
+    }
+
     /// Every symbol to look up, with its provider: those of the rule, then those of its references.
     pub fn lookups(&self) -> Vec<String> {
         let own = self.symbols.iter().map(|symbol| self.lookup(symbol));
@@ -69,13 +76,13 @@ pub fn specs(
     if let Some(condition) = condition {
         check_words(args, &symbols, &condition).map_err(|error| vec![error])?;
         let settings = from_flags(args, symbols, condition);
-        let spec = spec(&settings, args, config, provider);
+        let spec = with_flags(&settings, args, config, provider);
         return spec.map(|spec| vec![spec]).map_err(|error| vec![error]);
     }
     let chosen = from_config(args, &symbols, config).map_err(|error| vec![error])?;
     let (mut specs, mut errors) = (Vec::new(), Vec::new());
     for settings in chosen {
-        match spec(settings, args, config, provider) {
+        match with_flags(settings, args, config, provider) {
             Ok(spec) => specs.push(spec),
             Err(error) => errors.push(named(error, &settings.name)),
         }
@@ -219,14 +226,14 @@ fn flag_of_a_rule(args: &AlertArgs) -> Option<&'static str> {
         .map(|(_, flag)| *flag)
 }
 
-fn spec(
+fn with_flags(
     settings: &AlertSettings,
     args: &AlertArgs,
     config: &Config,
     provider: &str,
 ) -> Result<Spec, CliError> {
-    let rule = rule(settings)?;
-    if rule.name.is_none() && args.once {
+    let mut spec = spec(settings, provider)?;
+    if spec.rule.name.is_none() && args.once {
         let flag = flag_of_a_rule(args).filter(|flag| *flag != "--message");
         if let Some(flag) = flag {
             return Err(CliError::usage(
@@ -236,6 +243,15 @@ fn spec(
             .hint("give it a --name"));
         }
     }
+    spec.actions = actions(settings, args, config)?;
+    Ok(spec)
+}
+
+/// The rule of these settings, without actions.
+///
+/// Errors: an expression or a text that is wrong, or no symbol.
+pub fn spec(settings: &AlertSettings, provider: &str) -> Result<Spec, CliError> {
+    let rule = rule(settings)?;
     let references = |reference: &Reference| *reference != Reference::Own;
     if settings.symbols.is_empty() && !rule.references().any(references) {
         return Err(CliError::usage("usage", "no symbol given")
@@ -258,7 +274,8 @@ fn spec(
             .clone()
             .unwrap_or_else(|| provider.to_owned()),
         symbols: settings.symbols.clone(),
-        actions: actions(settings, args, config)?,
+        actions: Vec::new(),
+        is_remembered: true,
     })
 }
 

@@ -65,7 +65,7 @@ async fn measure(
         instruments,
         unlisted,
         ..
-    } = resolve(&settings.symbols, settings.timeout, ctx).await?;
+    } = resolve(&settings.symbols, ctx.started, settings.timeout, ctx).await?;
     let errors = unlisted.into_iter().map(|list| list.error).collect();
     if let Some(error) = ctx.notices.all_but_last(errors) {
         return Err(error);

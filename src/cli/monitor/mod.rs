@@ -8,6 +8,7 @@ mod others;
 pub(super) mod progress;
 pub(super) mod resolve;
 mod screen;
+mod serve;
 mod settings;
 mod slot;
 mod source;
@@ -30,6 +31,7 @@ use super::signals::Signals;
 use super::stand_ins::StandIns;
 use others::Others;
 use resolve::{Found, Unlisted, resolve};
+pub(super) use serve::decide;
 use settings::{Settings, Shape};
 
 /// Runs the command.
@@ -38,7 +40,7 @@ pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
     let settings = Settings::resolve(&args, &ctx, std::io::stdout().is_terminal())?;
     let mut signals = Signals::new()?;
     let found = tokio::select! {
-        found = resolve(&symbols, settings.answer_timeout, &ctx) => found?,
+        found = resolve(&symbols, ctx.started, settings.answer_timeout, &ctx) => found?,
         exit = signals.next() => return Ok(settings.exit_on(exit)),
     };
     let stand_ins = StandIns::new(&ctx);

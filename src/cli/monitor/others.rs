@@ -287,7 +287,7 @@ pub async fn reference_meaning<'a>(
         .into_iter()
         .filter_map(|reference| Some((reference, spelling(reference)?)));
     try_join_all(named.map(|(reference, text)| async move {
-        let found = resolve(&[text], settings.answer_timeout, ctx).await?;
+        let found = resolve(&[text], settings.began, settings.answer_timeout, ctx).await?;
         let instrument = found.instruments.into_iter().next();
         let unlisted = found.unlisted.into_iter().next().map(|list| list.error);
         let lost = || CliError::failed("internal", "a symbol was lost");

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
@@ -78,10 +78,15 @@ struct Group<'a> {
 
 type Answers = Vec<(usize, Result<Arc<Instrument>, CliError>)>;
 
-/// Asks all providers at once.
+/// Asks all providers at once, for `timeout` since it `began`.
 ///
 /// Errors: symbols and providers that do not exist; all of them are told, the last one is returned.
-pub async fn resolve(symbols: &[String], timeout: Duration, ctx: &Ctx) -> Result<Found, CliError> {
+pub async fn resolve(
+    symbols: &[String],
+    began: Instant,
+    timeout: Duration,
+    ctx: &Ctx,
+) -> Result<Found, CliError> {
     let groups = groups(symbols, &ctx.provider);
     // Where one list does not come, the others' answers still need some time.
     let patience = if groups.len() > 1 {
@@ -89,7 +94,7 @@ pub async fn resolve(symbols: &[String], timeout: Duration, ctx: &Ctx) -> Result
     } else {
         timeout
     };
-    let deadline = (ctx.started + patience).into();
+    let deadline = (began + patience).into();
     let asked = groups.iter().map(|group| async move {
         let answers = tokio::time::timeout_at(deadline, look_up(group, ctx)).await;
         answers.unwrap_or_else(|_| Err(no_answer(&group.provider, patience)))
@@ -131,11 +136,12 @@ pub async fn resolve(symbols: &[String], timeout: Duration, ctx: &Ctx) -> Result
 /// The same with an answer for each symbol, in their order.
 pub async fn each(
     symbols: &[String],
+    began: Instant,
     timeout: Duration,
     ctx: &Ctx,
 ) -> Vec<Result<Arc<Instrument>, CliError>> {
     let groups = groups(symbols, &ctx.provider);
-    let deadline = (ctx.started + timeout).into();
+    let deadline = (began + timeout).into();
     let asked = groups.iter().map(|group| async move {
         let answers = tokio::time::timeout_at(deadline, look_up(group, ctx)).await;
         answers.unwrap_or_else(|_| Err(no_answer(&group.provider, timeout)))

@@ -1,7 +1,7 @@
 //! The flags of `monitor`, checked against each other. Pure.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::OutputFormat;
 use crate::engine::{DEFAULT_CAPACITY, Delivery, Overflow, SLOW_READER_PATIENCE};
@@ -53,6 +53,8 @@ pub struct Settings {
     pub duration: Option<Duration>,
     pub refresh: Duration,
     pub summary: Option<Duration>,
+    /// Since when answers are waited for.
+    pub began: Instant,
     /// For an answer, and for the list of symbols.
     pub answer_timeout: Duration,
     /// For each symbol's first event on a stream.
@@ -135,11 +137,39 @@ impl Settings {
             ),
             refresh: args.refresh.max(Duration::from_millis(20)),
             summary: args.summary.filter(|every| !every.is_zero()),
+            began: ctx.started,
             answer_timeout: ctx.timeout.unwrap_or(ANSWER_TIMEOUT),
             first_timeout: ctx.timeout,
             max_age: ctx.max_age,
             color: ctx.color,
         })
+    }
+
+    /// The signals of one strategy over what is live, and nothing else.
+    pub fn of_strategy(strategy: Strategy, ctx: &Ctx) -> Self {
+        Self {
+            streams: Vec::new(),
+            interval: strategy.interval(),
+            past: None,
+            now: SystemClock.now(),
+            strategies: vec![strategy],
+            costs: Costs::default(),
+            is_download: false,
+            has_until: false,
+            columns: None,
+            filter: None,
+            shape: Shape::Lines(Format::Json),
+            once: false,
+            count: None,
+            duration: None,
+            refresh: Duration::ZERO,
+            summary: None,
+            began: Instant::now(),
+            answer_timeout: ctx.timeout.unwrap_or(ANSWER_TIMEOUT),
+            first_timeout: None,
+            max_age: ctx.max_age,
+            color: false,
+        }
     }
 
     /// A source that can wait is slowed down by a slow reader; the market cannot be.
@@ -150,25 +180,7 @@ impl Settings {
         others: &Others,
     ) -> Delivery {
         let others = others.instruments();
-        let instruments = || instruments.iter().chain(&others);
-        let providers = || instruments().map(|i| i.market.exchange().name());
-        let can_wait = providers().all(|name| {
-            ctx.engine
-                .provider(name)
-                .is_ok_and(|provider| provider.traits().can_wait)
-        });
-        let overflow = if can_wait {
-            Overflow::Wait
-        } else {
-            Overflow::WaitThenGap(SLOW_READER_PATIENCE)
-        };
-        let capacity = providers()
-            .map(|name| ctx.config.engine_for(name).buffer_size)
-            .max();
-        Delivery::Every {
-            capacity: capacity.unwrap_or(DEFAULT_CAPACITY),
-            overflow,
-        }
+        delivery_of(instruments.iter().chain(&others), ctx)
     }
 
     /// What is computed for events.
@@ -254,6 +266,31 @@ impl Settings {
         let has_end =
             self.once || self.count.is_some() || self.duration.is_some() || self.has_until;
         if has_end { signal } else { Exit::Done }
+    }
+}
+
+/// How every event of these reaches a reader that may be slow.
+pub fn delivery_of<'a>(
+    instruments: impl Iterator<Item = &'a Arc<Instrument>>,
+    ctx: &Ctx,
+) -> Delivery {
+    let names: Vec<_> = instruments.map(|i| i.market.exchange().name()).collect();
+    let can_wait = names.iter().all(|name| {
+        let provider = ctx.engine.provider(name);
+        provider.is_ok_and(|provider| provider.traits().can_wait)
+    });
+    let overflow = if can_wait {
+        Overflow::Wait
+    } else {
+        Overflow::WaitThenGap(SLOW_READER_PATIENCE)
+    };
+    let capacity = names
+        .iter()
+        .map(|name| ctx.config.engine_for(name).buffer_size)
+        .max();
+    Delivery::Every {
+        capacity: capacity.unwrap_or(DEFAULT_CAPACITY),
+        overflow,
     }
 }
 

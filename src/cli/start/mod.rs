@@ -1,5 +1,12 @@
 //! `tickwire start`: the engine as a server.
 
+#[allow(dead_code)]
+mod alerts;
+#[allow(dead_code)]
+mod strategies;
+#[cfg(all(test, feature = "sim"))]
+mod support;
+
 use super::Ctx;
 use super::args::StartArgs;
 use super::error::CliError;

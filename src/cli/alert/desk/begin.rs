@@ -66,7 +66,7 @@ impl Desk<'_> {
     async fn memories(&mut self) -> Result<Vec<(usize, HashMap<Market, Mark>)>, CliError> {
         let mut kept = Vec::new();
         for spec in 0..self.specs.len() {
-            let Some(name) = &self.specs[spec].rule.name else {
+            let Some(name) = self.specs[spec].memory() else {
                 continue;
             };
             let state = self.remembered(name).await?;

@@ -20,7 +20,7 @@ impl Desk<'_> {
         outcomes: Vec<Outcome>,
     ) -> Result<Committed, CliError> {
         let spec = &self.specs[self.places[place].spec];
-        let Some(name) = spec.rule.name.as_ref().filter(|_| !self.run.dry_run) else {
+        let Some(name) = spec.memory().filter(|_| !self.run.dry_run) else {
             return Ok(Committed::new(outcomes, Vec::new()));
         };
         let mut locked = match lock(self.run.store, name, self.run.ctx).await {
@@ -169,7 +169,7 @@ impl Desk<'_> {
             return Ok(());
         }
         for spec in 0..self.specs.len() {
-            let Some(name) = &self.specs[spec].rule.name else {
+            let Some(name) = self.specs[spec].memory() else {
                 continue;
             };
             match lock(self.run.store, name, self.run.ctx).await {

@@ -110,7 +110,7 @@ impl<'a> Desk<'a> {
             for tracker in rule.trackers {
                 places.push(Place {
                     spec: rule.spec,
-                    generation: specs[rule.spec].rule.name.as_ref().map(|_| 0),
+                    generation: specs[rule.spec].memory().map(|_| 0),
                     hash: tracker.rule.hash(tracker.market),
                     unwritten: None,
                 });
@@ -264,7 +264,8 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn has_own_clock(&self, place: usize) -> bool {
+    /// Whether this rule's market has a clock of its own.
+    pub fn has_own_clock(&self, place: usize) -> bool {
         let market = self.board.trackers()[place].market;
         let provider = self.run.ctx.engine.provider(market.exchange().name());
         provider.is_ok_and(|provider| provider.traits().own_clock)

@@ -112,7 +112,7 @@ pub async fn run(
 
 /// Read without a lock: it only tells what to ask for.
 fn snapshot(spec: &Spec, trackers: &[Tracker], store: &AlertStore) -> Snapshot {
-    let Some(name) = &spec.rule.name else {
+    let Some(name) = spec.memory() else {
         return Snapshot::new();
     };
     let Ok(Some(mut state)) = store.read(name) else {
@@ -224,7 +224,7 @@ async fn check(
         unknown: rule.unknown,
         ..Tally::default()
     };
-    match &spec.rule.name {
+    match spec.memory() {
         None => {
             let truths = rule
                 .trackers

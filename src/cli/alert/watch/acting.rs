@@ -17,7 +17,9 @@ use super::Watch;
 /// Firings whose actions are not done yet; of further ones the actions are left out, and that is told.
 const ACTING: usize = 100;
 /// What is still to be done after a signal may take so long.
-const LAST_ACTIONS: Duration = Duration::from_secs(5);
+pub const LAST_ACTIONS: Duration = Duration::from_secs(5);
+/// And where nobody is in a hurry.
+pub const ALL_ACTIONS: Duration = Duration::from_secs(120);
 
 impl<'a> Watch<'a> {
     /// What became of rules: written down, told, acted on.
@@ -28,6 +30,7 @@ impl<'a> Watch<'a> {
         }
         for (place, outcomes) in by_place {
             self.commit(place, outcomes).await;
+            self.stand();
         }
     }
 
@@ -46,7 +49,10 @@ impl<'a> Watch<'a> {
         let (run, spec) = (self.run, &self.specs[self.desk.spec(place)]);
         let Committed { fired, claims } = committed;
         self.fired += fired.len() as u64;
-        if let Some(name) = spec.rule.name.as_ref().filter(|_| !run.dry_run) {
+        if let Some(standing) = self.standing {
+            standing.fired(fired.iter().map(|outcome| outcome.alert.timestamp));
+        }
+        if let Some(name) = spec.memory().filter(|_| !run.dry_run) {
             let told = run.deliverer.tell_claims(claims).await;
             let acts = told.has_actions();
             let settled = run.deliverer.settle(spec, name, told, run.store);
@@ -91,6 +97,9 @@ impl<'a> Watch<'a> {
         if self.last_failure.as_ref() != Some(&error.message) {
             self.run.ctx.notices.error(&error);
         }
+        if let Some(standing) = self.standing {
+            standing.trouble(&error);
+        }
         self.last_failure = Some(error.message);
         self.failed = true;
     }
@@ -99,7 +108,7 @@ impl<'a> Watch<'a> {
     pub(super) fn leftovers(&mut self) {
         let run = self.run;
         for spec in self.specs.iter().filter(|_| !run.dry_run) {
-            if let Some(name) = &spec.rule.name {
+            if let Some(name) = spec.memory() {
                 let left = run.deliverer.leftovers(spec, name, run.store);
                 self.acting.push(Box::pin(left));
             }
@@ -110,12 +119,7 @@ impl<'a> Watch<'a> {
         done.failed.into_iter().for_each(|error| self.fail(error));
     }
 
-    pub(super) async fn wind_up(&mut self, in_haste: bool) {
-        let patience = if in_haste {
-            LAST_ACTIONS
-        } else {
-            Duration::from_secs(120)
-        };
+    pub(super) async fn wind_up(&mut self, patience: Duration) {
         let deadline = Instant::now() + patience;
         while !self.acting.is_empty() {
             match tokio::time::timeout_at(deadline, self.acting.next()).await {

@@ -1,9 +1,10 @@
-//! `alert` without `--once`: watches until it is told to stop.
+//! `alert` without `--once`, and the rules of a server: watches until it is told to stop.
 
 mod acting;
 mod again;
 mod candles;
 mod feeds;
+mod standing;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::model::{Event, Market, StatusState};
 
@@ -28,9 +30,11 @@ use super::liveness::{Liveness, Question};
 use super::markets::{Markets, Ready};
 use super::once::{Run, Tally};
 use super::settings::Spec;
+use acting::{ALL_ACTIONS, LAST_ACTIONS};
 pub use again::Lane;
 use candles::Chore;
 use feeds::{Fed, Feed, Feeds};
+pub use standing::{Standing, State};
 
 /// How often ages are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -39,7 +43,11 @@ const READER_CHECK: Duration = Duration::from_millis(250);
 /// How often memories are written while nothing fires.
 const SAVE: Duration = Duration::from_secs(60);
 
+/// What is still to be done may take so long where a server stops.
+const LAST_OF_SERVER: Duration = Duration::from_secs(3);
+
 /// When to stop.
+#[derive(Default)]
 pub struct Bounds {
     pub count: Option<u64>,
     pub timeout: Option<Duration>,
@@ -77,18 +85,53 @@ pub async fn run(
     run: &Run<'_>,
     mut signals: Signals,
 ) -> Result<Exit, CliError> {
-    let mut watch = Watch::new(specs, ready, markets, run)?;
+    let mut watch = Watch::new(specs, ready, markets, run, None)?;
+    watch.announce();
     let feeds = watch.subscribe().await?;
-    let end = watch.follow(feeds, &bounds, &mut signals).await;
+    let end = watch
+        .follow(feeds, &bounds, &mut async || signals.next().await)
+        .await;
     signals.exit_on_next();
-    watch.wind_up(matches!(end, End::Signal(_))).await;
+    let patience = match end {
+        End::Signal(_) => LAST_ACTIONS,
+        _ => ALL_ACTIONS,
+    };
+    watch.wind_up(patience).await;
     let _ = tokio::time::timeout(Duration::from_millis(250), run.ctx.engine.shutdown()).await;
     watch.finish(end, &bounds)
+}
+
+/// The same for one rule of a server, until `stop`. The engine goes on.
+///
+/// Errors: it could not begin, or not go on.
+pub async fn serve(
+    spec: &Spec,
+    ready: Ready,
+    markets: &Markets,
+    run: &Run<'_>,
+    standing: &Standing,
+    stop: &CancellationToken,
+) -> Result<(), CliError> {
+    let specs = std::slice::from_ref(spec);
+    let mut watch = Watch::new(specs, vec![ready], markets, run, Some(standing))?;
+    let feeds = watch.subscribe().await?;
+    let mut stopped = async || {
+        stop.cancelled().await;
+        Exit::Done
+    };
+    let end = watch.follow(feeds, &Bounds::default(), &mut stopped).await;
+    watch.wind_up(LAST_OF_SERVER).await;
+    match end {
+        End::Error(error) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 struct Watch<'a> {
     run: &'a Run<'a>,
     specs: &'a [Spec],
+    /// Where it is noted how the rules stand.
+    standing: Option<&'a Standing>,
     desk: Desk<'a>,
     liveness: Liveness<'a>,
     progress: Progress,
@@ -113,6 +156,7 @@ impl<'a> Watch<'a> {
         mut ready: Vec<Ready>,
         markets: &'a Markets,
         run: &'a Run<'a>,
+        standing: Option<&'a Standing>,
     ) -> Result<Self, CliError> {
         let unknown: Vec<_> = ready
             .iter_mut()
@@ -131,18 +175,10 @@ impl<'a> Watch<'a> {
         for error in &unknown {
             run.ctx.notices.error(error);
         }
-        if std::io::stdout().is_terminal() {
-            let markets: BTreeSet<_> = topics
-                .iter()
-                .map(|(market, _)| market.to_string())
-                .collect();
-            let markets: Vec<_> = markets.into_iter().collect();
-            let message = format!("tickwire: watching {} (Ctrl-C ends)", markets.join(", "));
-            run.ctx.notices.say("watching", &clipped(&message));
-        }
         Ok(Self {
             run,
             specs,
+            standing,
             liveness: Liveness::new(run.ctx, markets, desk.checked_markets()),
             desk,
             progress: Progress::new(topics).patient(StandIns::new(run.ctx).patience()),
@@ -156,6 +192,17 @@ impl<'a> Watch<'a> {
             written: markets.written(specs),
             chores: Vec::new(),
         })
+    }
+
+    /// For whoever sits before a terminal.
+    fn announce(&self) {
+        if std::io::stdout().is_terminal() {
+            let topics = self.desk.topics().into_iter();
+            let markets: BTreeSet<_> = topics.map(|(market, _)| market.to_string()).collect();
+            let markets: Vec<_> = markets.into_iter().collect();
+            let message = format!("tickwire: watching {} (Ctrl-C ends)", markets.join(", "));
+            self.run.ctx.notices.say("watching", &clipped(&message));
+        }
     }
 
     async fn subscribe(&self) -> Result<Feeds, CliError> {
@@ -173,12 +220,17 @@ impl<'a> Watch<'a> {
         Ok(feeds)
     }
 
-    async fn follow(&mut self, mut feeds: Feeds, bounds: &Bounds, signals: &mut Signals) -> End {
+    async fn follow(
+        &mut self,
+        mut feeds: Feeds,
+        bounds: &Bounds,
+        stopped: &mut impl AsyncFnMut() -> Exit,
+    ) -> End {
         let end_at = bounds.timeout.map(|timeout| Instant::now() + timeout);
         // What happened before now: live events wait in their queues meanwhile.
         let begun = tokio::select! {
             begun = self.desk.begin() => begun,
-            exit = signals.next() => return End::Signal(exit),
+            exit = stopped() => return End::Signal(exit),
             () = at(end_at) => return End::TimeIsUp,
         };
         let begun = match begun {
@@ -190,6 +242,8 @@ impl<'a> Watch<'a> {
         self.leftovers();
         // The first prices: live ones may be a while in coming.
         self.look();
+        self.stand();
+        let reads = self.run.deliverer.prints() && !self.run.ctx.notices.quiet;
         let (mut tick, mut save, mut reader) = (every(TICK), every(SAVE), every(READER_CHECK));
         loop {
             if self.is_enough(bounds) {
@@ -214,11 +268,11 @@ impl<'a> Watch<'a> {
                 Some(done) = self.acting.next(), if !self.acting.is_empty() => News::Acted(done),
                 _ = save.tick() => News::Save,
                 // Also while nothing fires whose line would tell. Without lines nobody has to read.
-                _ = reader.tick(), if !self.run.ctx.notices.quiet => match reader_is_gone() {
+                _ = reader.tick(), if reads => match reader_is_gone() {
                     true => return End::ReaderLeft,
                     false => continue,
                 },
-                exit = signals.next() => return End::Signal(exit),
+                exit = stopped() => return End::Signal(exit),
                 () = at(end_at) => return End::TimeIsUp,
             };
             // A reader that does not read, or a lock that is held, must not keep a signal waiting: what is
@@ -233,7 +287,7 @@ impl<'a> Watch<'a> {
                     Ok(()) => {}
                     Err(error) => return End::Error(error),
                 },
-                exit = signals.next() => return End::Signal(exit),
+                exit = stopped() => return End::Signal(exit),
             }
         }
     }
@@ -259,6 +313,7 @@ impl<'a> Watch<'a> {
                     self.commit(place, outcomes).await;
                 }
                 self.look();
+                self.stand();
             }
             News::Answer(answer) => self.on_answer(answer).await,
             News::Repaired(repaired) => {
@@ -283,7 +338,10 @@ impl<'a> Watch<'a> {
     async fn on_event(&mut self, event: &Event) {
         self.progress.see(event);
         if event.stream().is_none() {
-            tell(event, self.run.ctx.notices);
+            // A server tells of its feeds by itself, once for all rules.
+            if self.run.deliverer.prints() {
+                tell(event, self.run.ctx.notices);
+            }
         } else {
             self.data = true;
         }
