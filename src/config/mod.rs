@@ -16,6 +16,7 @@ mod check;
 mod document;
 mod environment;
 mod error;
+mod portfolio;
 mod rules;
 mod schema;
 mod server;
@@ -36,6 +37,7 @@ use error::{Problem, Report};
 pub use alerts::{ActionSettings, AlertSettings, AlertWebhook};
 pub use environment::environment;
 pub use error::{ConfigError, ConfigErrors, Location};
+pub use portfolio::PortfolioSettings;
 pub use server::{Limits, ServerSettings};
 pub use settings::{EngineOverrides, EngineSettings, OutputFormat, ProviderSettings, Rate};
 pub use text::redact_url;
@@ -67,6 +69,8 @@ pub struct Config {
     /// `[strategies.NAME]`. Conditions are as they were written: whether they mean anything is for whoever knows
     /// the language to say.
     pub strategies: BTreeMap<String, Definition>,
+    /// `[portfolio]`.
+    pub portfolio: PortfolioSettings,
     /// `[server]` over the defaults.
     pub server: ServerSettings,
     /// The file that was read, if one was.

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use super::Config;
 use super::check::Value;
 use super::document::Settings;
+use super::portfolio::PortfolioSettings;
 use super::rules::TESTNETS;
 use super::server::ServerSettings;
 use super::text::redact_url;
@@ -211,6 +212,7 @@ impl Config {
                     )
                 })
                 .collect(),
+            portfolio: PortfolioSettings::from_settings(settings),
             server: ServerSettings::from_sections(
                 &section(vec!["server"]),
                 &section(vec!["server", "limits"]),
