@@ -35,6 +35,7 @@ pub(super) enum Value {
     Duration(Duration),
     Integer(u64),
     Number(f64),
+    Decimal(Decimal),
     Bool(bool),
     Rate(Rate),
     /// Nanoseconds since 1970, UTC.
@@ -148,7 +149,7 @@ impl Kind {
             (Self::Scalar, _) => raw.scalar().map(Value::Text),
             (Self::Decimal, _) => {
                 let amount = decimal(&raw.scalar()?)?;
-                (!amount.is_sign_negative()).then_some(Value::Checked)
+                (!amount.is_sign_negative()).then_some(Value::Decimal(amount))
             }
             (Self::Margin, _) => {
                 let text = raw.scalar()?;

@@ -16,6 +16,7 @@ mod check;
 mod document;
 mod environment;
 mod error;
+mod portfolio;
 mod rules;
 mod schema;
 mod server;
@@ -37,6 +38,7 @@ use error::{Problem, Report};
 pub use alerts::{ActionSettings, AlertSettings, AlertWebhook};
 pub use environment::environment;
 pub use error::{ConfigError, ConfigErrors, Location};
+pub use portfolio::PortfolioSettings;
 pub use server::{Limits, ServerSettings};
 pub use settings::{EngineOverrides, EngineSettings, OutputFormat, ProviderSettings, Rate};
 pub use streams::{StreamKind, StreamSettings, StreamSymbol, TimeUnit};
@@ -71,6 +73,8 @@ pub struct Config {
     pub strategies: BTreeMap<String, Definition>,
     /// `[[stream]]`, in the order of the file.
     pub streams: Vec<StreamSettings>,
+    /// `[portfolio]`.
+    pub portfolio: PortfolioSettings,
     /// `[server]` over the defaults.
     pub server: ServerSettings,
     /// The file that was read, if one was.

@@ -8,6 +8,7 @@ use super::EngineSettings;
 use super::check::{Kind, Raw, Value};
 use super::document::{Setting, Settings};
 use super::error::{Location, Problem, Report};
+use super::portfolio;
 use super::text::{dotted, nearest, quote};
 use crate::action::Template;
 use crate::duration;
@@ -41,6 +42,7 @@ pub(super) fn check(settings: &Settings, report: &mut Report) {
     }
     fallback(settings, report);
     alerts(settings, report);
+    portfolio::check(settings, report);
     actions(settings, report);
     for (section, either, or) in [
         ("actions", "webhook", "exec"),

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use super::Config;
 use super::check::Value;
 use super::document::Settings;
+use super::portfolio::PortfolioSettings;
 use super::rules::TESTNETS;
 use super::server::ServerSettings;
 use super::text::redact_url;
@@ -216,6 +217,7 @@ impl Config {
                 .into_iter()
                 .map(|index| section(vec!["stream", index]).stream())
                 .collect(),
+            portfolio: PortfolioSettings::from_settings(settings),
             server: ServerSettings::from_sections(
                 &section(vec!["server"]),
                 &section(vec!["server", "limits"]),

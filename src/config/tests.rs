@@ -3,6 +3,7 @@
 mod alerts;
 mod broken;
 mod example;
+mod portfolio;
 mod strategies;
 mod streams;
 mod variables;

@@ -140,6 +140,10 @@ config.toml:7:1: [strategies.b] has both `interval` and `command`"),
      "config.toml:2:7: `portfolio.holdings.BTC`: expected a decimal number, not negative, got the string `much`
 config.toml:4:9: unknown key `amont` in [portfolio.holdings.ETH]; hint: did you mean `amount`?
 config.toml:5:1: `B C` is not an asset such as `BTC`"),
+    ("[portfolio.holdings]\nBTC = { cost = 5 }\nETH = {}\nADA = { cost = -1 }",
+     "config.toml:2:9: [portfolio.holdings.BTC] needs `amount`; hint: BTC = { amount = 2.0, cost = 30000 }
+config.toml:3:1: [portfolio.holdings.ETH] needs `amount`; hint: ETH = { amount = 2.0, cost = 30000 }
+config.toml:4:16: `portfolio.holdings.ADA.cost`: expected a decimal number, not negative, got the integer -1"),
     ("[portfolio]\nquote = \"usd\"",
      "config.toml:2:9: `portfolio.quote`: expected an asset such as `USD`, got the string `usd`"),
     ("[server]\nport = 70000\ntoken_fil = \"x\"",
