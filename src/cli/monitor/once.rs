@@ -1,7 +1,7 @@
 //! `monitor -1`: one fresh event per symbol and stream, from whichever answers first, REST or socket.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -380,7 +380,9 @@ fn ask<'a, 's>(
 ) -> SelectAll<BoxStream<'a, RestAnswer>> {
     let slots: Vec<_> = slots.collect();
     let mut asked = SelectAll::new();
-    for name in crate::app::provider_names() {
+    let names = slots.iter().map(|slot| slot.market().exchange().name());
+    let names: BTreeSet<_> = names.collect();
+    for name in names {
         let Ok(provider) = ctx.engine.provider(name) else {
             continue;
         };
