@@ -257,8 +257,10 @@ fn local_source(
     command: &Command,
 ) -> Result<Source, CliError> {
     if global.url.is_some() && !matches!(command, Command::Status(_)) {
-        return Err(CliError::usage("usage", "--url names a server, and none is asked")
-            .hint("add -p server"));
+        return Err(
+            CliError::usage("usage", "--url names a server, and none is asked")
+                .hint("add -p server"),
+        );
     }
     let provider = options.provider.clone();
     let known: Vec<_> = app::provider_names().collect();
@@ -275,7 +277,9 @@ fn local_source(
     }
     let engine = app::engine(config, &options)
         .map_err(|error| CliError::usage("config", error.to_string()))?;
-    let exchanges = app::EXCHANGES.iter().map(|exchange| exchange.name().to_owned());
+    let exchanges = app::EXCHANGES
+        .iter()
+        .map(|exchange| exchange.name().to_owned());
     Ok(Source {
         engine,
         provider,

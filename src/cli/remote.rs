@@ -24,13 +24,18 @@ pub async fn source(
 ) -> Result<Source, CliError> {
     match command {
         Command::Start(_) => {
-            return Err(CliError::usage("usage", "`start` cannot serve what another server has")
-                .hint("name an exchange with -p"));
+            return Err(
+                CliError::usage("usage", "`start` cannot serve what another server has")
+                    .hint("name an exchange with -p"),
+            );
         }
         // Nothing is asked of a provider.
         Command::Status(_) => return unused(config, options, global, command),
         Command::Alert(args) if args.is_about_memory() => {
-            let global = GlobalArgs { url: None, ..global.clone() };
+            let global = GlobalArgs {
+                url: None,
+                ..global.clone()
+            };
             return unused(config, options, &global, command);
         }
         _ => {}
@@ -46,7 +51,11 @@ pub async fn source(
         RemoteError::Server(error) => no_answer(&place, error),
         RemoteError::Options(error) => CliError::usage("config", error.to_string()),
     })?;
-    let names: Vec<_> = info.providers.iter().map(|provider| provider.name.clone()).collect();
+    let names: Vec<_> = info
+        .providers
+        .iter()
+        .map(|provider| provider.name.clone())
+        .collect();
     let fallback = fallback(&info.default, &global.fallback, &config.fallback);
     if let Some(name) = fallback.iter().find(|name| !names.contains(name)) {
         let why = format!("the server has no provider `{}`", clipped(name));
@@ -73,7 +82,10 @@ fn unused(
     command: &Command,
 ) -> Result<Source, CliError> {
     let provider = app::EXCHANGES[0].name().to_owned();
-    let options = app::Options { provider, ..options };
+    let options = app::Options {
+        provider,
+        ..options
+    };
     local_source(config, options, global, command)
 }
 

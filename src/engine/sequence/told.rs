@@ -22,7 +22,12 @@ impl Sequence {
             None => self.waiting.is_empty(),
         };
         if is_past {
-            return note(gap, to);
+            // What we have told as missing ourselves meanwhile is told.
+            let overlaps = |ends: &(u64, u64)| ends.0 <= until && from <= ends.1;
+            if !gap.is_loss() || !self.told.iter().any(overlaps) {
+                note(gap, to);
+            }
+            return;
         }
         self.told_holes.push_back(gap);
         if self.told_holes.len() > HOLES_WAITING {
@@ -61,7 +66,10 @@ impl Sequence {
             if is_open {
                 return;
             }
-            while self.waiting.front().is_some_and(|first| first.trade.id <= until)
+            while self
+                .waiting
+                .front()
+                .is_some_and(|first| first.trade.id <= until)
                 && let Some(recovered) = self.waiting.pop_front()
             {
                 self.tell(recovered.trade, to);
@@ -99,7 +107,9 @@ impl Sequence {
 fn note(gap: Arc<Gap>, to: &mut Output<'_>) {
     to.stats.gaps += 1;
     to.stats.recovered += gap.recovered;
-    let lost = gap.missing.map(|missing| missing.saturating_sub(gap.recovered));
+    let lost = gap
+        .missing
+        .map(|missing| missing.saturating_sub(gap.recovered));
     to.stats.missing = to.stats.missing.saturating_add(lost.unwrap_or(0));
     to.events.push(Event::Gap(gap));
 }

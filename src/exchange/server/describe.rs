@@ -64,7 +64,8 @@ pub async fn status(options: HttpOptions, place: &Place) -> Result<String, Serve
         body_max: BODY_MAX,
         ..options
     };
-    let http = HttpClient::new(options).map_err(|error| ServerError::Unreachable(error.to_string()))?;
+    let http =
+        HttpClient::new(options).map_err(|error| ServerError::Unreachable(error.to_string()))?;
     let reply = http.get(&format!("{}/status", place.http())).await;
     let reply = reply.map_err(unreachable)?;
     match reply.status {
@@ -159,7 +160,8 @@ fn read(body: &str) -> Option<ServerInfo> {
 
 /// Names become part of outputs and stay for ever: no other has them.
 fn is_name(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     (1..=32).contains(&text.len()) && text.bytes().all(allowed)
 }
 
@@ -177,7 +179,10 @@ mod tests {
         let names: Vec<_> = info.providers.iter().map(|p| p.name.as_str()).collect();
         assert_eq!(names, ["binance", "mt5", "kraken"]);
         assert_eq!(info.providers[0].contiguous_ids, Some(true));
-        assert_eq!(info.providers[0].quotes.as_deref(), Some(&["EUR".to_owned()][..]));
+        assert_eq!(
+            info.providers[0].quotes.as_deref(),
+            Some(&["EUR".to_owned()][..])
+        );
         assert_eq!(info.providers[2].contiguous_ids, None);
     }
 
@@ -199,8 +204,13 @@ mod tests {
 
     #[test]
     fn a_server_cannot_make_us_keep_names_without_end() {
-        let feeds: Vec<_> = (0..500).map(|n| format!(r#"{{"provider":"p{n}"}}"#)).collect();
-        let body = format!(r#"{{"version":"1","provider":"kraken","feeds":[{}]}}"#, feeds.join(","));
+        let feeds: Vec<_> = (0..500)
+            .map(|n| format!(r#"{{"provider":"p{n}"}}"#))
+            .collect();
+        let body = format!(
+            r#"{{"version":"1","provider":"kraken","feeds":[{}]}}"#,
+            feeds.join(",")
+        );
         assert_eq!(read(&body).unwrap().providers.len(), PROVIDERS_MAX);
     }
 }

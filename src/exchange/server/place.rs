@@ -29,10 +29,15 @@ impl Place {
         let base = base.trim_end_matches('/').to_owned();
         let uri: Uri = base.parse().map_err(|_| wrong("this is no address"))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(wrong("the address of a server begins with http:// or https://"));
+            return Err(wrong(
+                "the address of a server begins with http:// or https://",
+            ));
         }
         // Whatever is before the `@` may be a password, and command lines are seen by everybody.
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        if uri
+            .authority()
+            .is_some_and(|authority| authority.as_str().contains('@'))
+        {
             return Err(wrong(
                 "an address holds no user: the token comes from server.token of the configuration, or TICKWIRE_SERVER__TOKEN",
             ));
@@ -120,9 +125,21 @@ mod tests {
     #[test]
     fn an_address_is_read_in_the_forms_in_which_people_write_it() {
         for (text, http, ws) in [
-            ("http://127.0.0.1:8000", "http://127.0.0.1:8000", "ws://127.0.0.1:8000/ws"),
-            ("localhost:8000/", "http://localhost:8000", "ws://localhost:8000/ws"),
-            ("https://ticks.example/a/", "https://ticks.example/a", "wss://ticks.example/a/ws"),
+            (
+                "http://127.0.0.1:8000",
+                "http://127.0.0.1:8000",
+                "ws://127.0.0.1:8000/ws",
+            ),
+            (
+                "localhost:8000/",
+                "http://localhost:8000",
+                "ws://localhost:8000/ws",
+            ),
+            (
+                "https://ticks.example/a/",
+                "https://ticks.example/a",
+                "wss://ticks.example/a/ws",
+            ),
             ("http://[::1]:9", "http://[::1]:9", "ws://[::1]:9/ws"),
         ] {
             let place = Place::parse(text).unwrap();
@@ -173,11 +190,20 @@ mod tests {
             assert_eq!(direct(place.ws()), direct(place.http().to_owned()));
             direct(place.ws())
         };
-        for loopback in ["http://127.0.0.1:8000", "LOCALHOST:1", "http://[::1]:8000", "http://127.9.9.9"] {
+        for loopback in [
+            "http://127.0.0.1:8000",
+            "LOCALHOST:1",
+            "http://[::1]:8000",
+            "http://127.9.9.9",
+        ] {
             assert!(goes_direct(loopback, false), "{loopback}");
             assert!(!goes_direct(loopback, true), "{loopback}");
         }
-        for elsewhere in ["http://10.0.0.1:8000", "localhost.evil.example", "https://127.0.0.1.example"] {
+        for elsewhere in [
+            "http://10.0.0.1:8000",
+            "localhost.evil.example",
+            "https://127.0.0.1.example",
+        ] {
             assert!(!goes_direct(elsewhere, false), "{elsewhere}");
         }
     }

@@ -13,8 +13,7 @@ use crate::exchange::reading::{self, malformed, optional_decimal, rfc3339};
 use crate::exchange::{Literal, percent_encode};
 use crate::feed::{ProviderError, Span};
 use crate::model::{
-    Candle, Exchange, Instrument, Interval, Origin, Ticker, Timestamp, Trade,
-    TradingStatus,
+    Candle, Exchange, Instrument, Interval, Origin, Ticker, Timestamp, Trade, TradingStatus,
 };
 
 use super::rooms::RoomsProtocol;
@@ -206,7 +205,9 @@ impl Adapter for Remote {
         let mut tickers = Vec::with_capacity(of.len());
         for raw in answer.prices {
             let whose: Whose<'_> = reading::answer(self.exchange, raw.get())?;
-            let is_ours = whose.exchange.is_none_or(|name| name == self.exchange.name());
+            let is_ours = whose
+                .exchange
+                .is_none_or(|name| name == self.exchange.name());
             let named = of.iter().filter(|_| is_ours);
             let mut named = named.filter(|i| whose.symbol.as_deref() == Some(i.market.symbol()));
             let Some(instrument) = named.next() else {

@@ -80,7 +80,8 @@ impl Protocol for RoomsProtocol {
             "joined" => {
                 let reply: wire::Reply<'_> = serde_json::from_str(data)?;
                 let answered = self.answered(&reply);
-                out.replies.extend(answered.map(|topic| Reply::Subscribed(vec![topic])));
+                out.replies
+                    .extend(answered.map(|topic| Reply::Subscribed(vec![topic])));
                 Ok(())
             }
             "error" => self.on_error(&serde_json::from_str(data)?, out),
@@ -157,11 +158,7 @@ impl RoomsProtocol {
         place.map(|place| self.open.remove(place))
     }
 
-    fn on_error(
-        &mut self,
-        error: &wire::Reply<'_>,
-        out: &mut Output,
-    ) -> Result<(), DecodeError> {
+    fn on_error(&mut self, error: &wire::Reply<'_>, out: &mut Output) -> Result<(), DecodeError> {
         let code = error.code.as_deref().unwrap_or_default();
         if TEMPORARY.contains(&code) {
             out.ignored += 1;

@@ -68,7 +68,9 @@ fn what_was_lost_on_the_way_to_us_is_repaired_before_it() {
     let mut probe = Probe::after(4);
     probe.stream([5]);
     // 6 to 8 did not reach us; 10 to 12 nobody has
-    tell(probe.stream([9]), hole(10, 12, 0)).stream([13, 14]).patience();
+    tell(probe.stream([9]), hole(10, 12, 0))
+        .stream([13, 14])
+        .patience();
     assert_eq!((probe.told().as_str(), &probe.asked[..]), ("5", &[5][..]));
     probe.answer(has([6, 7, 8, 9, 13, 14]));
     assert_eq!(
@@ -124,6 +126,18 @@ fn a_hole_without_ids_is_where_the_order_begins_anew() {
     assert_eq!(probe.told(), "1001 [?..? 0/? unrepairable reconnect] 1 2 3");
     assert!(probe.wait(30_000).sequence.is_calm());
     assert_eq!((probe.told().as_str(), probe.stats.duplicates), ("", 0));
+}
+
+#[test]
+fn a_hole_that_we_have_found_first_is_not_told_again() {
+    let mut probe = Probe::after(4);
+    probe.stream([5]).feed(recovered(7)).patience();
+    let missing = vec![(6, 8)];
+    probe.answer(has([7]).map(|replay| Replay { missing, ..replay }));
+    tell(&mut probe, hole(6, 7, 1)).stream([8]);
+    let told = probe.told();
+    assert_eq!(told.matches("[6..").count(), 1, "{told}");
+    assert!(told.ends_with(" 8"), "{told}");
 }
 
 #[test]
@@ -216,8 +230,11 @@ proptest! {
                 Said::Recovered(id) => { probe.feed(recovered(*id)); }
                 Said::Gap(gap) => { tell(&mut probe, gap.clone()); }
             }
-            probe.wait(waits[n % waits.len()]);
-            answer(&mut probe);
+            // A hole, and what was recovered of it, are told at once.
+            if matches!(said, Said::Trade(_)) {
+                probe.wait(waits[n % waits.len()]);
+                answer(&mut probe);
+            }
         }
         for _ in 0..20 {
             probe.wait(1_000);
