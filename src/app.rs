@@ -1,5 +1,7 @@
 //! The only place where configuration, exchanges and engine meet.
 
+mod remote;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use crate::feed::Provider;
 use crate::model::{Exchange, Timestamp};
 use crate::net::{ProxyRules, Tls};
 
+pub use remote::{RemoteError, http_options, place, remote_engine};
+
 /// The exchanges, in the order in which lists show them. The first is the default.
 pub const EXCHANGES: [Exchange; 3] = [kraken::EXCHANGE, binance::EXCHANGE, coinbase::EXCHANGE];
 
@@ -35,6 +39,7 @@ pub fn stream_names(config: &Config) -> impl Iterator<Item = &str> {
 }
 
 /// What the command line adds to the configuration.
+#[derive(Clone)]
 pub struct Options {
     /// The default provider.
     pub provider: String,

@@ -60,10 +60,10 @@ pub enum Command {
     Status(StatusArgs),
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Where the data comes from: kraken (default), binance, coinbase, mock
+    /// Where the data comes from: kraken (default), binance, coinbase, mock; server asks a running one
     #[arg(short, long, global = true, value_name = "NAME")]
     pub provider: Option<String>,
 
@@ -436,11 +436,15 @@ pub struct AlertArgs {
 }
 
 impl AlertArgs {
+    /// Whether it is about what rules remember, which is on this machine.
+    pub fn is_about_memory(&self) -> bool {
+        self.list_rules || self.reset.is_some() || self.history.is_some()
+    }
+
     /// Whether the `[actions]` of the configuration may be needed, with their secrets.
     pub fn uses_actions(&self) -> bool {
         let condition = self.condition.is_some() || !self.words.is_empty();
-        let memory = self.list_rules || self.reset.is_some() || self.history.is_some();
-        self.webhook.is_some() || !condition && !memory && !self.explain
+        self.webhook.is_some() || !condition && !self.is_about_memory() && !self.explain
     }
 }
 

@@ -12,6 +12,7 @@ mod monitor;
 mod notices;
 mod output;
 mod pauses;
+mod remote;
 mod signals;
 mod stand_ins;
 mod start;
@@ -29,7 +30,8 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use crate::config::{self, Config, OutputFormat};
+use crate::config::{self, Config, ConfigErrors, OutputFormat};
+use crate::exchange::server;
 use crate::net::{ProxyRules, Tls};
 use crate::{app, engine::Engine};
 
@@ -56,6 +58,12 @@ pub struct Ctx {
     provider_named: bool,
     /// Who stands in for it, most wanted first.
     fallback: Vec<String>,
+    /// Every source that is a market, in the order in which lists show them.
+    exchanges: Vec<String>,
+    /// `--url`.
+    url: Option<String>,
+    /// Whether `--proxy` was given, which is for everything.
+    proxy_named: bool,
     output: OutputFormat,
     timeout: Option<Duration>,
     max_age: Option<Duration>,
@@ -123,14 +131,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
         json: cli.global.log_format == LogFormat::Json,
         quiet: cli.global.quiet,
     };
-    let (file, env) = (cli.global.config.as_deref(), config::environment());
-    let config = match &command {
-        Command::Alert(args) if args.uses_actions() => Config::load_with_action_secrets(file, env),
-        Command::Start(_) => Config::load_with_all_secrets(file, env),
-        Command::Status(_) => Config::load_with_server_secrets(file, env),
-        _ => Config::load(file, env),
-    };
-    let config = config.map_err(|errors| {
+    let config = load(&cli.global, &command).map_err(|errors| {
         let errors = errors.errors.into_iter().map(CliError::from).collect();
         let last = notices.all_but_last(errors);
         last.unwrap_or_else(|| CliError::failed("internal", "an error without errors"))
@@ -145,7 +146,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
         .build()
         .context("the runtime cannot start")?;
     let result = runtime.block_on(async {
-        let ctx = context(config, notices, &cli.global, started)?;
+        let ctx = context(config, notices, &cli.global, &command, started).await?;
         match command {
             Command::Alert(args) => alert::run(*args, ctx).await,
             Command::Monitor(args) => monitor::run(*args, ctx).await,
@@ -159,30 +160,53 @@ fn dispatch(cli: Cli, started: Instant) -> Result<Exit, CliError> {
     result
 }
 
-fn context(
+/// The configuration, with the secrets that the command may need, and no others: their files may be none of its
+/// business.
+fn load(global: &GlobalArgs, command: &Command) -> Result<Config, ConfigErrors> {
+    let (file, env) = (global.config.as_deref(), config::environment);
+    let config = match command {
+        Command::Alert(args) if args.uses_actions() => {
+            Config::load_with_action_secrets(file, env())
+        }
+        Command::Start(_) => return Config::load_with_all_secrets(file, env()),
+        Command::Status(_) => return Config::load_with_server_secrets(file, env()),
+        _ => Config::load(file, env()),
+    }?;
+    // Who is asked stands in the file, too; only then a token may be needed.
+    if provider(global, &config) != server::NAME {
+        return Ok(config);
+    }
+    match command {
+        Command::Alert(args) if args.uses_actions() => Config::load_with_all_secrets(file, env()),
+        _ => Config::load_with_server_secrets(file, env()),
+    }
+}
+
+/// The name of the default provider, as it was given.
+fn provider(global: &GlobalArgs, config: &Config) -> String {
+    let named = global.provider.as_ref().or(config.provider.as_ref());
+    named.map_or_else(
+        || app::EXCHANGES[0].name().to_owned(),
+        |name| name.trim().to_lowercase(),
+    )
+}
+
+async fn context(
     config: Config,
     notices: Notices,
     global: &GlobalArgs,
+    command: &Command,
     started: Instant,
 ) -> Result<Ctx, CliError> {
-    let named = global.provider.clone().or_else(|| config.provider.clone());
-    let provider = named.map_or_else(
-        || app::EXCHANGES[0].name().to_string(),
-        |name| name.trim().to_lowercase(),
-    );
-    let mut known: Vec<&str> = app::provider_names().collect();
-    known.extend(app::stream_names(&config));
+    let provider = provider(global, &config);
+    let known = known(&config);
     for name in config.providers.keys().chain([&provider]) {
         // Sources of later versions may stand in the file already.
-        let later = ["server", "replay", "redis"];
-        if !known.contains(&name.as_str()) && !later.contains(&name.as_str()) {
+        let others = [server::NAME, "replay", "redis"];
+        if !known.contains(&name.as_str()) && !others.contains(&name.as_str()) {
             return Err(error::unknown_provider_of(name, &known));
         }
     }
-    if !known.contains(&provider.as_str()) {
-        return Err(error::unknown_provider_of(&provider, &known));
-    }
-    let fallback = fallback(&provider, &global.fallback, &config.fallback, &known)?;
     let proxies = ProxyRules::new(global.proxy.as_deref())
         .map_err(|error| CliError::usage("proxy", error.to_string()))?;
     let tls = Tls::new();
@@ -193,16 +217,21 @@ fn context(
         tls: tls.clone(),
         timeout: global.timeout.unwrap_or(ANSWER_TIMEOUT),
     };
-    let engine = app::engine(&config, &options)
-        .map_err(|error| CliError::usage("config", error.to_string()))?;
+    let source = match provider == server::NAME {
+        true => remote::source(&config, options, global, command).await?,
+        false => local_source(&config, options, global, command)?,
+    };
     Ok(Ctx {
         notices,
-        engine,
+        engine: source.engine,
         proxies,
         tls,
-        provider,
+        provider: source.provider,
         provider_named: global.provider.is_some(),
-        fallback,
+        fallback: source.fallback,
+        exchanges: source.exchanges,
+        url: global.url.clone(),
+        proxy_named: global.proxy.is_some(),
         output: global.output.or(config.output).unwrap_or_default(),
         timeout: global.timeout,
         max_age: global.max_age,
@@ -212,24 +241,71 @@ fn context(
     })
 }
 
+/// Where the data comes from.
+struct Source {
+    engine: Engine,
+    /// The name of the default provider.
+    provider: String,
+    fallback: Vec<String>,
+    exchanges: Vec<String>,
+}
+
+/// This process asks the exchanges itself.
+fn local_source(
+    config: &Config,
+    options: app::Options,
+    global: &GlobalArgs,
+    command: &Command,
+) -> Result<Source, CliError> {
+    if global.url.is_some() && !matches!(command, Command::Status(_)) {
+        return Err(
+            CliError::usage("usage", "--url names a server, and none is asked")
+                .hint("add -p server"),
+        );
+    }
+    let provider = options.provider.clone();
+    let known = known(config);
+    if !known.contains(&provider.as_str()) {
+        return Err(error::unknown_provider_of(&provider, &known));
+    }
+    let fallback = fallback(&provider, &global.fallback, &config.fallback);
+    if let Some(name) = fallback.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(match name == server::NAME {
+            true => CliError::usage("usage", "a server cannot stand in for an exchange")
+                .hint("-p server --fallback NAME: the server's providers can, for one another"),
+            false => error::unknown_provider_of(name, &known),
+        });
+    }
+    let engine = app::engine(config, &options)
+        .map_err(|error| CliError::usage("config", error.to_string()))?;
+    let exchanges = app::EXCHANGES
+        .iter()
+        .map(|exchange| exchange.name().to_owned());
+    Ok(Source {
+        engine,
+        provider,
+        fallback,
+        exchanges: exchanges.collect(),
+    })
+}
+
+/// Everything that can be named as a provider here.
+fn known(config: &Config) -> Vec<&str> {
+    let mut known: Vec<&str> = app::provider_names().collect();
+    known.extend(app::stream_names(config));
+    known
+}
+
 /// Those of the flag, else of the file; the provider itself needs none.
-fn fallback(
-    provider: &str,
-    flag: &[String],
-    file: &[String],
-    known: &[&str],
-) -> Result<Vec<String>, CliError> {
+fn fallback(provider: &str, flag: &[String], file: &[String]) -> Vec<String> {
     let chosen = if flag.is_empty() { file } else { flag };
     let mut names = Vec::new();
     for name in chosen.iter().map(|name| name.trim().to_lowercase()) {
-        if !known.contains(&name.as_str()) {
-            return Err(error::unknown_provider_of(&name, known));
-        }
         if name != provider && !names.contains(&name) {
             names.push(name);
         }
     }
-    Ok(names)
+    names
 }
 
 /// `--color`, else `NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb`, else whether stdout is a terminal.

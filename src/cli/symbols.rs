@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use comfy_table::{Cell, CellAlignment, Table};
 
-use crate::app;
 use crate::config::OutputFormat;
 use crate::model::{Instrument, write_json_string};
 use crate::sink::lines::{csv_text, plain_text};
@@ -82,10 +81,7 @@ fn providers(args: &mut SymbolsArgs, ctx: &Ctx) -> Vec<String> {
     if !everywhere {
         return vec![ctx.provider.clone()];
     }
-    let mut names: Vec<String> = app::EXCHANGES
-        .iter()
-        .map(|exchange| exchange.name().to_string())
-        .collect();
+    let mut names = ctx.exchanges.clone();
     if !names.contains(&ctx.provider) {
         names.push(ctx.provider.clone());
     }

@@ -1,10 +1,11 @@
 //! The market state machine: events, signs and answers in, events and questions out. Synchronous, no clock, no
 //! I/O; the list of inputs decides the outputs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::feed::{ProviderError, Replay, Sign, TradeMark};
-use crate::model::{Event, Exchange, GapReason, Market, Stream, Ticker, Timestamp, Trade};
+use crate::model::{Event, Exchange, Gap, GapReason, Market, Stream, Ticker, Timestamp, Trade};
 
 use super::sequence::{Output, Sequence, SequenceStats};
 
@@ -101,9 +102,8 @@ impl Core {
                     self.stale_tickers += 1;
                 }
             }
-            Event::Candle(_) | Event::Gap(_) | Event::Status(_) | Event::Signal(_) => {
-                out.push(event)
-            }
+            Event::Gap(gap) => self.on_gap(gap, now, out),
+            Event::Candle(_) | Event::Status(_) | Event::Signal(_) => out.push(event),
         }
     }
 
@@ -123,6 +123,23 @@ impl Core {
         if !sequence.is_calm() {
             state.keep_time(&mut self.timed);
         }
+    }
+
+    /// A hole that the feed tells by itself.
+    fn on_gap(&mut self, gap: Arc<Gap>, now: u64, out: &mut Vec<Event>) {
+        if gap.stream == Stream::Trades
+            && let Some(Some(state)) = self.markets.get_mut(gap.market.index())
+            && let Some(sequence) = &mut state.trades
+        {
+            let mut to = Output {
+                events: out,
+                stats: &mut self.sequence,
+            };
+            sequence.on_told(gap, now, &mut to);
+            state.keep_time(&mut self.timed);
+            return;
+        }
+        out.push(Event::Gap(gap));
     }
 
     /// Takes what a feed knows of its subscriptions, at the time `at` by the wall clock. Only trades have holes.

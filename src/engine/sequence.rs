@@ -14,10 +14,12 @@ mod ranges;
 mod repair;
 mod restart;
 mod signs;
+mod told;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::model::{Event, GapReason, Market, Origin, Timestamp, Trade};
+use crate::model::{Event, Gap, GapReason, Market, Origin, Timestamp, Trade};
 
 use repair::Repair;
 pub use repair::{REPAIR_BUDGET_NANOS, REPAIR_TRADES, REPAIR_TRIES, WAIT_NANOS};
@@ -75,6 +77,8 @@ pub struct Sequence {
     waiting: VecDeque<Waiting>,
     /// The newest holes that were told: ids in them are late, not duplicates. Only for counting.
     told: VecDeque<(u64, u64)>,
+    /// Holes that the feed has told and that wait for trades before them.
+    told_holes: VecDeque<Arc<Gap>>,
     /// Trades that may be the beginning of a new count.
     restart: Vec<Trade>,
     /// Where trades may have been missed, oldest first.
@@ -167,6 +171,7 @@ impl Sequence {
             begins_at: None,
             waiting: VecDeque::new(),
             told: VecDeque::new(),
+            told_holes: VecDeque::new(),
             restart: Vec::new(),
             interruptions: Vec::new(),
             claim: None,
@@ -200,6 +205,7 @@ impl Sequence {
         self.on_evidence();
         self.hold(trade, now, to);
         self.advance(Some(trade.id), to);
+        self.settle_told(to);
         self.limit(now, to);
         self.refresh();
     }
@@ -253,6 +259,7 @@ impl Sequence {
                 self.open_repair(now, to);
             }
         }
+        self.settle_told(to);
         self.refresh();
     }
 
@@ -266,6 +273,7 @@ impl Sequence {
             self.close(None, None, to);
         }
         self.repair = None;
+        self.tell_holes_until(u64::MAX, to);
         self.refresh();
     }
 
@@ -275,6 +283,9 @@ impl Sequence {
     }
 
     fn tell(&mut self, trade: Trade, to: &mut Output<'_>) {
+        if let Some(before) = trade.id.checked_sub(1) {
+            self.tell_holes_until(before, to);
+        }
         self.live = true;
         self.begins_at = None;
         self.reached = Some((&trade).into());
@@ -343,6 +354,7 @@ impl Sequence {
             self.repair = self.repair.take().filter(seeks);
         }
         self.calm = self.waiting.is_empty()
+            && self.told_holes.is_empty()
             && self.interruptions.is_empty()
             && self.claim.is_none()
             && self.repair.is_none();

@@ -32,10 +32,13 @@ impl Rest {
     ) -> Result<Replay, ProviderError> {
         let newest = async {
             let body = self.get(&self.adapter.ask_trades(of, PAGE)).await?;
-            Ok((self.read_trades(&body, of).await?, body.received_at))
+            let lost = self.adapter.read_lost_trades(&body.text);
+            let trades = self.read_trades(&body, of).await?;
+            Ok((trades, lost, body.received_at))
         };
-        let (newest, asked_at) = self.within(deadline, newest).await?;
+        let (newest, lost, asked_at) = self.within(deadline, newest).await?;
         let mut past = Past::new(after, newest, asked_at);
+        past.lose(lost);
         let mut by_aggregates = false;
         for _ in 1..PAGES_MAX {
             let turned = match by_aggregates {
@@ -71,7 +74,8 @@ impl Rest {
         };
         let answer = async {
             let body = self.get_history(&ask).await?;
-            self.read_trades(&body, of).await
+            let lost = self.adapter.read_lost_trades(&body.text);
+            Ok((self.read_trades(&body, of).await?, lost))
         };
         // A host that is silent must leave time for what stands in for it.
         let stand_in = past.missing_aggregates();
@@ -80,7 +84,9 @@ impl Rest {
             Some(_) => Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2,
             None => deadline,
         };
-        Ok(past.add(page, self.within(until, answer).await?))
+        let (trades, lost) = self.within(until, answer).await?;
+        past.lose(lost);
+        Ok(past.add(page, trades))
     }
 
     /// Asks for the next page of aggregates. False: there is none, or it brought nothing.

@@ -45,6 +45,7 @@ mod poller;
 mod protocol;
 mod reading;
 mod rest;
+pub mod server;
 #[cfg(test)]
 mod tests;
 mod tickers;

@@ -22,6 +22,16 @@ pub trait Adapter: Send + Sync + 'static {
     /// The protocol of one new connection.
     fn protocol(&self) -> Box<dyn Protocol>;
 
+    /// Whether its data is made up, which has to be said wherever it is shown.
+    fn is_invented(&self) -> bool {
+        false
+    }
+
+    /// Whether its times come from a clock of its own, not from this machine's.
+    fn has_own_clock(&self) -> bool {
+        false
+    }
+
     /// Asks for everything that is traded.
     fn ask_instruments(&self) -> Ask;
 
@@ -50,6 +60,13 @@ pub trait Adapter: Send + Sync + 'static {
         of: &Instrument,
         received_at: Timestamp,
     ) -> Result<Vec<Trade>, ProviderError>;
+
+    /// Which trades are known to be missing in an answer that [`Adapter::read_trades`] has read: the first and the last
+    /// id of each part. The default is an exchange itself, which has all that it ever had.
+    fn read_lost_trades(&self, body: &str) -> Vec<(u64, u64)> {
+        let _ = body;
+        Vec::new()
+    }
 
     /// Asks for trades that the newest page does not reach; [`Adapter::read_trades`] reads the answer. An
     /// exchange has one of the two ways of turning pages, and answers `None` for the other; the default is

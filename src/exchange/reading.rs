@@ -102,7 +102,14 @@ pub(super) fn candles(
         let row: Vec<Literal<'_>> = serde_json::from_str(raw.get())?;
         read(&row)
     };
-    let rows: Vec<_> = rows.iter().map(read).collect();
+    candle_rows(exchange, rows.iter().map(read).collect())
+}
+
+/// The same from rows in whatever form, each of which could be read or not.
+pub(super) fn candle_rows(
+    exchange: Exchange,
+    rows: Vec<Result<Candle, DecodeError>>,
+) -> Result<CandleRows, ProviderError> {
     let unread = rows.iter().enumerate().filter(|(_, row)| row.is_err());
     let unread: Vec<_> = unread.map(|(place, _)| beside(&rows, place)).collect();
     let (mut items, mut error) = (Vec::with_capacity(rows.len()), None);

@@ -355,7 +355,7 @@ impl Rest {
             .and_then(|body| self.adapter.read_error(body));
         // The edge answers 4xx, too, but what it says is not in the exchange's form.
         match (reply.status, said) {
-            (400 | 404, Some(said)) => {
+            (400 | 404 | 422, Some(said)) => {
                 ProviderError::Refused(format!("{}: {said}", self.adapter.exchange()))
             }
             _ => {

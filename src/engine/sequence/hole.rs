@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::model::{Event, Gap, GapReason, GapState, Stream, Trade};
 
-use super::ranges::Ranges;
 use super::{Output, Reached, Sequence, Waiting};
 
 /// How many told holes are remembered.
@@ -102,8 +101,7 @@ impl Sequence {
         let Some((from, until)) = self.suspected(known, next) else {
             return true;
         };
-        let repair = self.repair.as_ref();
-        repair.is_some_and(|repair| repair.absent.cover(from, until))
+        self.settled(from, until).cover(from, until)
     }
 
     /// The first and the last id between these two trades that may be missing; without a lower one, before the first
@@ -193,16 +191,16 @@ impl Sequence {
         let Some((from, until)) = self.suspected(known, next) else {
             return;
         };
-        let nothing = Ranges::default();
-        let repair = self.repair.as_ref();
-        let absent = repair.map_or(&nothing, |repair| &repair.absent);
-        for (first, last) in absent.outside(from, until) {
+        for (first, last) in self.settled(from, until).outside(from, until) {
             hole.lose(first, last);
             hole.is_before_first |= known.is_none();
         }
-        if self.contiguous && known.is_some() {
+        if let Some(repair) = &self.repair
+            && self.contiguous
+            && known.is_some()
+        {
             // Where ids only rise, a step says nothing.
-            hole.venue_holes += absent.within(from, until).count() as u64;
+            hole.venue_holes += repair.absent.within(from, until).count() as u64;
         }
     }
 
@@ -249,6 +247,11 @@ impl Sequence {
             return;
         };
         to.stats.missing = to.stats.missing.saturating_add(hole.lost);
+        self.remember(ends);
+    }
+
+    /// Trades with these ids are late from now on.
+    pub(super) fn remember(&mut self, ends: (u64, u64)) {
         if self.told.len() == TOLD_HOLES {
             self.told.pop_front();
         }

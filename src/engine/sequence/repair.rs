@@ -264,6 +264,8 @@ impl Sequence {
                 }
             }
         }
+        self.settle_told(to);
+        self.refresh();
     }
 
     fn on_replay(&mut self, mark: &TradeMark, replay: Replay, now: u64, to: &mut Output<'_>) {

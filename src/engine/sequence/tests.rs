@@ -4,6 +4,7 @@ mod begin;
 mod fills;
 mod order;
 mod repairs;
+mod told;
 
 use super::*;
 use crate::feed::{ProviderError, Replay};

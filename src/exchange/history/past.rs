@@ -21,6 +21,8 @@ pub(super) struct Past {
     seen: Option<Seen>,
     /// Trades that are known only as parts of aggregates.
     unresolved: Vec<Unresolved>,
+    /// Ids of which the source has lost some, as it says itself.
+    lost: Vec<(u64, u64)>,
     /// Up to the newest trade.
     late: Vec<Trade>,
     newest: Option<Trade>,
@@ -70,6 +72,7 @@ impl Past {
             early: Vec::new(),
             seen: None,
             unresolved: Vec::new(),
+            lost: Vec::new(),
             late,
             newest,
             state: State::Apart,
@@ -122,6 +125,11 @@ impl Past {
             .first()
             .filter(|_| is_wanted)
             .map(|trade| trade.id)
+    }
+
+    /// The source has lost some of these: that they are not there does not show that there were none.
+    pub fn lose(&mut self, lost: Vec<(u64, u64)>) {
+        self.lost.extend(lost);
     }
 
     /// Adds a page. False: it brought nothing, and the next one would not either.
@@ -280,10 +288,42 @@ impl Past {
             // Their numbers say nothing of what was before.
             (State::Anew, None) => times.push((mark.time, until)),
         }
-        times.sort();
         let known = ids.into_iter().filter_map(|(first, last)| first.zip(last));
-        let ids = known.filter(|(first, last)| first <= last).collect();
+        let mut ids: Vec<_> = known.filter(|(first, last)| first <= last).collect();
+        for (first, last) in self.lost_after_mark() {
+            times.push(self.around(first, last));
+            ids.push((first, last));
+        }
+        times.sort();
+        ids.sort_unstable();
         Holes { times, ids }
+    }
+
+    /// What the source has lost between the mark and its newest trade, as far as the ids that follow the mark are its
+    /// own: each part once.
+    fn lost_after_mark(&self) -> Vec<(u64, u64)> {
+        let newest = self.newest.map_or(0, |newest| newest.id);
+        let from = match (self.mark.id, self.state) {
+            (_, State::Anew) => return Vec::new(),
+            (Some(id), _) => id.saturating_add(1),
+            (None, _) => 0,
+        };
+        let lost = self.lost.iter();
+        let lost = lost.map(|(first, last)| ((*first).max(from), (*last).min(newest)));
+        let mut lost: Vec<_> = lost.filter(|(first, last)| first <= last).collect();
+        lost.sort_unstable();
+        lost.dedup();
+        lost
+    }
+
+    /// The times of the trades around these ids.
+    fn around(&self, first: u64, last: u64) -> (Timestamp, Timestamp) {
+        let trades = || self.early.iter().chain(&self.late);
+        let before = trades().rev().find(|trade| trade.id < first);
+        let after = trades().find(|trade| trade.id > last);
+        let from = before.map_or(self.mark.time, |trade| trade.timestamp);
+        let until = after.map_or(self.asked_at, |trade| trade.timestamp);
+        (from.max(self.mark.time), until.max(from))
     }
 }
 

@@ -100,8 +100,8 @@ fn nothing_held() -> CliError {
 async fn open(wanted: &Wanted, ctx: &Ctx) -> Result<Holdings, CliError> {
     let (name, settings) = (ctx.provider.as_str(), &ctx.config.portfolio);
     let deadline = (ctx.started + wanted.answer_timeout).into();
-    let list = ctx.engine.symbols(name)?.catalogue();
-    let list = tokio::time::timeout_at(deadline, list)
+    let manager = ctx.engine.symbols(name)?;
+    let list = tokio::time::timeout_at(deadline, manager.catalogue())
         .await
         .map_err(|_| {
             let within = crate::duration::format(wanted.answer_timeout);
