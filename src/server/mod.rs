@@ -18,6 +18,8 @@ pub mod requests;
 pub mod rooms;
 pub mod state;
 pub mod streams;
+#[cfg(test)]
+mod testing;
 pub mod ws;
 
 pub use error::ApiError;

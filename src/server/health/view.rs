@@ -223,7 +223,7 @@ impl State {
                 .and_then(|status| status.reason.clone()),
             uptime: round(feed.up_since.map_or(0.0, |since| now.since(since))),
             messages,
-            rate: round(feed.rate(messages, now)),
+            rate: round(feed.rate_at(messages, now.at)),
             bytes: count(&stats.bytes),
             bad_frames: count(&stats.bad_frames),
             connects: count(&stats.connects),
@@ -388,11 +388,11 @@ impl Feed {
         }
     }
 
-    fn rate(&self, messages: u64, now: &Now) -> f64 {
+    pub(super) fn rate_at(&self, messages: u64, now: Instant) -> f64 {
         let Some(&(since, before)) = self.samples.front() else {
             return 0.0;
         };
-        let seconds = now.since(since);
+        let seconds = now.saturating_duration_since(since).as_secs_f64();
         if seconds > 0.0 {
             messages.saturating_sub(before) as f64 / seconds
         } else {

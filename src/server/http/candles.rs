@@ -114,17 +114,13 @@ async fn between(
 ) -> Result<Vec<Candle>, ApiError> {
     let market = instrument.market;
     let now = shared.engine.clock().now();
-    let span = |from: Timestamp| {
-        let most = streams::before(interval, from, limit);
-        from.plus_nanos(from.nanos().saturating_sub(most.nanos()))
+    let length = interval.nanos().saturating_mul(limit as i64);
+    let begin = match until {
+        Some(until) if from.is_none() => interval.first_from(until).plus_nanos(-length),
+        _ => from.unwrap_or(now),
     };
-    let begin = from.unwrap_or_else(|| {
-        streams::before(interval, interval.close_of(until.unwrap_or(now)), limit)
-    });
-    let end = until.map_or(span(begin), |until| match from {
-        Some(_) => until.min(span(begin)),
-        None => until,
-    });
+    let most = interval.first_from(begin).plus_nanos(length);
+    let end = until.map_or(most, |until| until.min(most));
     let kept = shared.markets.candles_between(market, interval, begin, end);
     let first = shared.markets.candles(market, interval, CANDLES);
     let reaches_back = first.first().is_some_and(|first| first.open_time <= begin);

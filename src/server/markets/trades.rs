@@ -58,6 +58,11 @@ impl TradesKept {
         })
     }
 
+    #[cfg(test)]
+    pub fn reserved(&self) -> usize {
+        self.reserved
+    }
+
     pub fn forget(&mut self, market: Market) {
         if let Some(lane) = self.lanes.remove(&market) {
             self.reserved -= lane.window.capacity();

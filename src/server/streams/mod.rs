@@ -25,7 +25,7 @@ use super::error::ApiError;
 use super::health::{Health, LatencySummary};
 use super::markets::Markets;
 
-pub use past::{Past, before, candles};
+pub use past::{Past, candles};
 pub use stand_ins::StandIns;
 
 /// How long a stream goes on that nobody wants any more.

@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 
 use crate::engine::{Engine, EngineError};
 use crate::feed::{ProviderError, Topic};
-use crate::model::{Candle, Event, Interval, Timestamp};
+use crate::model::{Candle, Event, Interval};
 use crate::timeline::{self, Ended, Timeline};
 
 use super::super::markets::Markets;
@@ -133,10 +133,4 @@ pub async fn candles(
     }
     found.sort_by_key(|candle: &Candle| (candle.open_time, candle.closed));
     Ok(found)
-}
-
-/// As many intervals before a moment.
-pub fn before(interval: Interval, moment: Timestamp, n: usize) -> Timestamp {
-    let back = interval.nanos().saturating_mul(n as i64);
-    moment.plus_nanos(back.saturating_neg())
 }
