@@ -53,28 +53,17 @@ pub struct Options {
     pub timeout: Duration,
 }
 
-/// An engine with every provider, the chosen one first. Opens nothing.
+/// An engine with every provider, the chosen one first. Opens nothing. Messages of raw streams go to `raw`.
 ///
 /// Errors: a URL or a header of the configuration that cannot be used.
-pub fn engine(config: &Config, options: &Options) -> Result<Engine, OptionsError> {
-    engine_with(config, options, None)
-}
-
-/// The same, with somebody who reads the messages of raw streams.
-pub fn engine_with(
+pub fn engine(
     config: &Config,
     options: &Options,
-    raw: Option<broadcast::Sender<RawMessage>>,
+    raw: broadcast::Sender<RawMessage>,
 ) -> Result<Engine, OptionsError> {
-    let live = |exchange: Exchange| live_options(config, options, exchange, &options.tls);
-    let mut providers: Vec<Arc<dyn Provider>> = vec![
-        connected(Kraken, live(kraken::EXCHANGE))?,
-        connected(Binance, live(binance::EXCHANGE))?,
-        connected(Coinbase, live(coinbase::EXCHANGE))?,
-        Arc::new(mock(config, options.seed)),
-    ];
-    for settings in &config.streams {
-        providers.push(custom(config, settings, options, raw.clone())?);
+    let mut providers = Vec::new();
+    for name in provider_names().chain(stream_names(config)) {
+        providers.extend(provider(name, config, options, &raw)?);
     }
     providers.sort_by_key(|provider| provider.exchange().name() != options.provider);
     let mut builder = Engine::builder();
@@ -87,14 +76,36 @@ pub fn engine_with(
     Ok(builder.build())
 }
 
+/// The provider of this name, as the configuration describes it. `None`: there is none.
+///
+/// Errors: a URL or a header that cannot be used.
+pub fn provider(
+    name: &str,
+    config: &Config,
+    options: &Options,
+    raw: &broadcast::Sender<RawMessage>,
+) -> Result<Option<Arc<dyn Provider>>, OptionsError> {
+    let live = |exchange| live_options(config, options, exchange, &options.tls);
+    Ok(Some(match name {
+        "kraken" => connected(Kraken, live(kraken::EXCHANGE))?,
+        "binance" => connected(Binance, live(binance::EXCHANGE))?,
+        "coinbase" => connected(Coinbase, live(coinbase::EXCHANGE))?,
+        "mock" => Arc::new(mock(config, options.seed)),
+        _ => match config.streams.iter().find(|stream| stream.name == name) {
+            Some(settings) => custom(config, settings, options, raw.clone())?,
+            None => return Ok(None),
+        },
+    }))
+}
+
 /// A stream of one's own, as `[[stream]]` and the rest of the configuration describe it.
 ///
 /// Errors: its URL or a header cannot be used.
-pub fn custom(
+fn custom(
     config: &Config,
     settings: &StreamSettings,
     options: &Options,
-    raw: Option<broadcast::Sender<RawMessage>>,
+    raw: broadcast::Sender<RawMessage>,
 ) -> Result<Arc<dyn Provider>, OptionsError> {
     let exchange = Exchange::named(&settings.name);
     let common = live_options(config, options, exchange, &options.tls);
@@ -119,7 +130,7 @@ pub fn custom(
         mapping: mapping(settings),
         conditions: settings.conditions.clone().into_iter().collect(),
     };
-    Ok(Arc::new(Custom::new(definition, live, raw)?))
+    Ok(Arc::new(Custom::new(definition, live, Some(raw))?))
 }
 
 /// `None`: it is raw.

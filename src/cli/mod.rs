@@ -30,6 +30,8 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
+use tokio::sync::broadcast;
+
 use crate::config::{self, Config, ConfigErrors, OutputFormat};
 use crate::exchange::server;
 use crate::net::{ProxyRules, Tls};
@@ -58,6 +60,10 @@ pub struct Ctx {
     provider_named: bool,
     /// Who stands in for it, most wanted first.
     fallback: Vec<String>,
+    /// How its providers were made.
+    options: app::Options,
+    /// Messages of raw streams.
+    raw: broadcast::Sender<RawMessage>,
     /// Every source that is a market, in the order in which lists show them.
     exchanges: Vec<String>,
     /// `--url`.
@@ -217,9 +223,10 @@ async fn context(
         tls: tls.clone(),
         timeout: global.timeout.unwrap_or(ANSWER_TIMEOUT),
     };
+    let (raw, _) = broadcast::channel(RAW_MESSAGES);
     let source = match provider == server::NAME {
-        true => remote::source(&config, options, global, command).await?,
-        false => local_source(&config, options, global, command)?,
+        true => remote::source(&config, options.clone(), global, command).await?,
+        false => local_source(&config, &options, raw.clone(), global, command)?,
     };
     Ok(Ctx {
         notices,
@@ -229,6 +236,8 @@ async fn context(
         provider: source.provider,
         provider_named: global.provider.is_some(),
         fallback: source.fallback,
+        options,
+        raw,
         exchanges: source.exchanges,
         url: global.url.clone(),
         proxy_named: global.proxy.is_some(),
@@ -253,7 +262,8 @@ struct Source {
 /// This process asks the exchanges itself.
 fn local_source(
     config: &Config,
-    options: app::Options,
+    options: &app::Options,
+    raw: broadcast::Sender<RawMessage>,
     global: &GlobalArgs,
     command: &Command,
 ) -> Result<Source, CliError> {
@@ -276,7 +286,7 @@ fn local_source(
             false => error::unknown_provider_of(name, &known),
         });
     }
-    let engine = app::engine(config, &options)
+    let engine = app::engine(config, options, raw)
         .map_err(|error| CliError::usage("config", error.to_string()))?;
     let exchanges = app::EXCHANGES
         .iter()

@@ -19,10 +19,12 @@ pub enum Room {
     Signals,
     /// The state of feeds.
     Status,
+    /// Messages of a raw stream, as they came: `stream:NAME`.
+    Raw,
 }
 
 impl Room {
-    /// All of them, as `welcome` names them.
+    /// All that have one name, as `welcome` names them.
     pub const ALL: [Room; 8] = [
         Room::Prices,
         Room::Trades,
@@ -45,6 +47,7 @@ impl Room {
             Room::Alerts => "alerts",
             Room::Signals => "signals",
             Room::Status => "status",
+            Room::Raw => "stream",
         }
     }
 
@@ -58,6 +61,7 @@ impl Room {
     pub fn parse(text: &str) -> Option<(Self, Option<&str>)> {
         match text.split_once(':') {
             None => Some((Self::named(text)?, None)),
+            Some(("stream", name)) => Some((Room::Raw, Some(name))),
             Some((name, symbol)) => {
                 let room = Self::named(name).filter(|room| room.is_of_symbols())?;
                 Some((room, Some(symbol)))

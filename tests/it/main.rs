@@ -37,6 +37,8 @@ mod polling;
 mod provider_errors;
 mod proxy;
 mod requests;
+mod server;
+mod server_support;
 mod server_ws;
 mod server_ws_frames;
 mod server_ws_support;

@@ -110,7 +110,7 @@ fn fields_of(room: Room) -> Option<Vec<Field>> {
             let own = Field::SIGNAL.iter().copied();
             return Some(own.chain([Field::Type]).collect());
         }
-        Room::Book | Room::Portfolio | Room::Alerts | Room::Status => return None,
+        Room::Book | Room::Portfolio | Room::Alerts | Room::Status | Room::Raw => return None,
     };
     let all = Field::ALL.iter().copied();
     Some(all.filter(|field| field.exists_in(stream)).collect())

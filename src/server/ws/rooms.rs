@@ -32,7 +32,8 @@ pub struct Rooms<'a> {
 /// What is meant by a room.
 struct Meant {
     place: Place,
-    topic: Option<Topic>,
+    /// What has to run for it.
+    topics: Vec<Topic>,
 }
 
 impl<'a> Rooms<'a> {
@@ -61,9 +62,9 @@ impl<'a> Rooms<'a> {
             let is_new = !self.joined.contains_key(&meant.place);
             if is_new {
                 self.check_count(&meant.place)?;
-                let lease = match meant.topic {
-                    Some(topic) => Some(self.shared.streams.acquire(vec![topic]).await?),
-                    None => None,
+                let lease = match meant.topics.is_empty() {
+                    true => None,
+                    false => Some(self.shared.streams.acquire(meant.topics).await?),
                 };
                 self.joined.insert(meant.place, lease);
             }
@@ -113,6 +114,9 @@ impl<'a> Rooms<'a> {
             let why = "order books are not served";
             return Err(ApiError::unprocessable("unsupported", why));
         }
+        if let (Room::Raw, Some(name)) = (room, symbol) {
+            return self.raw(name);
+        }
         let interval = match (interval, room) {
             (None, Room::Candles) => symbol.map(|_| DEFAULT_INTERVAL),
             (None, _) => None,
@@ -124,7 +128,10 @@ impl<'a> Rooms<'a> {
                 interval,
                 ..Place::whole(room)
             };
-            return Ok(Meant { place, topic: None });
+            return Ok(Meant {
+                place,
+                topics: Vec::new(),
+            });
         };
         let stream = match (room, interval) {
             (Room::Trades, _) => Stream::Trades,
@@ -137,8 +144,21 @@ impl<'a> Rooms<'a> {
             market: Some(instrument.market),
             interval,
         };
-        let topic = Some(Topic { instrument, stream });
-        Ok(Meant { place, topic })
+        let topics = vec![Topic { instrument, stream }];
+        Ok(Meant { place, topics })
+    }
+
+    /// A stream of the configuration's own stands under the first of its markets.
+    fn raw(&self, name: &str) -> Result<Meant, ApiError> {
+        let topics = self.shared.streams.custom(name);
+        let topics = topics.filter(|topics| !topics.is_empty()).ok_or_else(|| {
+            unknown_room("no such stream in the configuration, see GET /api/v1/streams")
+        })?;
+        let place = Place {
+            market: Some(topics[0].instrument.market),
+            ..Place::whole(Room::Raw)
+        };
+        Ok(Meant { place, topics })
     }
 
     fn check_count(&self, place: &Place) -> Result<(), ApiError> {
