@@ -16,6 +16,7 @@ use tickwire::server::requests::{
 use tickwire::server::{ApiError, Hub, Shared, http, listen};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,8 @@ pub fn guarded() -> ServerSettings {
 
 pub struct Server {
     pub address: SocketAddr,
+    /// Told when the request that takes a while is being worked on.
+    pub busy: Arc<Notify>,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
 }
@@ -79,7 +82,8 @@ impl Server {
         let (strategies, strategy_requests) = Desk::new();
         let (portfolio, portfolio_requests) = Desk::new();
         tokio::spawn(keep_alerts(alert_requests));
-        tokio::spawn(keep_strategies(strategy_requests));
+        let busy = Arc::new(Notify::new());
+        tokio::spawn(keep_strategies(strategy_requests, busy.clone()));
         tokio::spawn(keep_portfolio(portfolio_requests));
         let shared = Arc::new(Shared {
             engine: Engine::builder().provider(Mock::default()).build(),
@@ -106,6 +110,7 @@ impl Server {
         let running = tokio::spawn(listen::run(listeners, shared, app, shutdown.clone()));
         Self {
             address,
+            busy,
             shutdown,
             running,
         }
@@ -213,7 +218,7 @@ fn view(name: &str, condition: &str) -> AlertView {
     }
 }
 
-async fn keep_strategies(mut requests: Receiver<StrategyRequest>) {
+async fn keep_strategies(mut requests: Receiver<StrategyRequest>, busy: Arc<Notify>) {
     let view = |name: &str, state| StrategyView {
         name: name.into(),
         state,
@@ -234,9 +239,10 @@ async fn keep_strategies(mut requests: Receiver<StrategyRequest>) {
                 let _ = reply.send(Ok(vec![view("trend", "running")]));
             }
             StrategyRequest::Start(name, reply) => {
-                let slow = name == "slow";
-                let wait = Duration::from_millis(if slow { 500 } else { 0 });
-                tokio::time::sleep(wait).await;
+                if name == "slow" {
+                    busy.notify_one();
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
                 let _ = reply.send(known(&name, "running"));
             }
             StrategyRequest::Stop(name, reply) => {
