@@ -2,7 +2,7 @@
 
 use tickwire::sim::Venue;
 
-use super::server_support::Server;
+use super::server_process::Server;
 use super::support::{World, start};
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn hangup_reads_the_configuration_again_and_leaves_other_streams_alone() {
     let world = World::with(Venue::Kraken, &sim).config(&rule("first"));
     let mut server = Server::start(&world, "-s BTC").await;
     let named = |name: &'static str| {
-        move |answer: &super::server_support::Answer| answer.body.contains(&format!("\"{name}\""))
+        move |answer: &super::server_process::Answer| answer.body.contains(&format!("\"{name}\""))
     };
     server.until("/api/v1/alerts", named("first")).await;
     let mut socket = server.socket().await;

@@ -1,240 +1,269 @@
-//! A running `tickwire start`, and a small HTTP client for it that tidies nothing up.
+//! A server on loopback without exchanges: requests go over raw sockets, so that nothing tidies them up.
 
-use std::process::Stdio;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use serde_json::value::RawValue;
+use tickwire::config::ServerSettings;
+use tickwire::engine::Engine;
+use tickwire::exchange::mock::Mock;
+use tickwire::model::{Clock, SystemClock};
+use tickwire::server::guard::Guard;
+use tickwire::server::requests::{
+    AlertRequest, AlertView, Desk, NewAlert, PortfolioRequest, StrategyRequest, StrategyView,
+};
+use tickwire::server::{ApiError, Hub, Shared, http, listen};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStderr};
-use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use futures_util::{SinkExt, StreamExt};
+use super::support::WAIT;
 
-use super::support::{WAIT, World};
+pub const TOKEN: &str = "canary-0123456789abcdef";
 
-/// The server as a process.
+/// Settings with a token.
+pub fn guarded() -> ServerSettings {
+    ServerSettings {
+        token: Some(TOKEN.into()),
+        ..ServerSettings::default()
+    }
+}
+
 pub struct Server {
-    pub child: Child,
-    /// `127.0.0.1:41234`.
-    pub address: String,
-    pub stderr: BufReader<ChildStderr>,
-    /// What it has told before it was ready.
-    pub told: String,
+    pub address: SocketAddr,
+    /// Told when the request that takes a while is being worked on.
+    pub busy: Arc<Notify>,
+    shutdown: CancellationToken,
+    running: JoinHandle<()>,
 }
 
-impl Server {
-    /// `start --port 0` with these arguments, once it is ready.
-    pub async fn start(world: &World, arguments: &str) -> Self {
-        Self::run(world, &format!("start --port 0 {arguments}")).await
-    }
-
-    /// The same with the whole command line.
-    pub async fn run(world: &World, arguments: &str) -> Self {
-        let mut command = world.command(arguments);
-        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut told = String::new();
-        let address = loop {
-            let mut line = String::new();
-            let read = timeout(WAIT, stderr.read_line(&mut line)).await;
-            let n = read.expect("a line in time").unwrap();
-            told.push_str(&line);
-            assert!(n > 0, "it has ended: {told}");
-            if let Some((_, rest)) = line.split_once("http://") {
-                let end = |c: char| !(c.is_ascii_digit() || ".:[]".contains(c));
-                break rest.split(end).next().unwrap().to_owned();
-            }
-        };
-        Self {
-            child,
-            address,
-            stderr,
-            told,
-        }
-    }
-
-    /// The next line on stderr that contains this.
-    pub async fn says(&mut self, text: &str) -> String {
-        let found = async {
-            loop {
-                let mut line = String::new();
-                let n = self.stderr.read_line(&mut line).await.unwrap();
-                assert!(n > 0, "no {text:?} before its end: {}", self.told);
-                self.told.push_str(&line);
-                if line.contains(text) {
-                    break line;
-                }
-            }
-        };
-        timeout(WAIT, found).await.expect("a line in time")
-    }
-
-    pub fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("still running").to_string();
-        let sent = std::process::Command::new("kill")
-            .args([&format!("-{name}"), &pid])
-            .status();
-        assert!(sent.unwrap().success());
-    }
-
-    /// Its exit code.
-    pub async fn ends(&mut self) -> i32 {
-        let ended = timeout(WAIT, self.child.wait()).await;
-        ended.expect("an end in time").unwrap().code().unwrap_or(-1)
-    }
-
-    pub async fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, "", "").await
-    }
-
-    pub async fn post(&self, path: &str, body: &str) -> Answer {
-        self.ask("POST", path, "Content-Type: application/json\r\n", body)
-            .await
-    }
-
-    pub async fn delete(&self, path: &str) -> Answer {
-        self.ask("DELETE", path, "Content-Type: application/json\r\n", "")
-            .await
-    }
-
-    /// One request; `headers` end with CR LF each.
-    pub async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
-        let (address, size) = (&self.address, body.len());
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Length: {size}\r\nConnection: close\r\n\r\n{body}"
-        );
-        self.raw(request.as_bytes()).await
-    }
-
-    /// These bytes, and the answer to them.
-    pub async fn raw(&self, request: &[u8]) -> Answer {
-        let mut socket = TcpStream::connect(&self.address).await.unwrap();
-        let _ = socket.write_all(request).await;
-        let mut answer = Vec::new();
-        let read = timeout(WAIT, socket.read_to_end(&mut answer)).await;
-        let _ = read.expect("an answer in time");
-        Answer::parse(&String::from_utf8_lossy(&answer))
-    }
-
-    /// Asks until the answer is so.
-    pub async fn until(&self, path: &str, wanted: impl Fn(&Answer) -> bool) -> Answer {
-        let asked = async {
-            loop {
-                let answer = self.get(path).await;
-                if wanted(&answer) {
-                    break answer;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        timeout(WAIT, asked).await.expect("such an answer in time")
-    }
-
-    pub async fn socket(&self) -> Socket {
-        let (socket, _) = connect_async(format!("ws://{}/ws", self.address))
-            .await
-            .unwrap();
-        Socket(socket)
-    }
-}
-
-/// What came back.
+/// An answer, taken apart.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
+    /// In lower case.
     pub head: String,
     pub body: String,
 }
 
 impl Answer {
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
         Self {
             status: status.unwrap_or(0),
-            head: head.to_owned(),
-            body: if chunked { unchunked(body) } else { body.to_owned() },
+            head: head.to_lowercase(),
+            body: body.into(),
         }
     }
 
-    #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    /// The code of a refusal in the one shape.
+    pub fn code(&self) -> String {
+        let json: serde_json::Value = serde_json::from_str(&self.body).expect(&self.body);
+        let error = json["error"].as_object().expect(&self.body);
+        assert_eq!(error.len(), 2, "{}", self.body);
+        assert!(error["message"].is_string(), "{}", self.body);
+        error["code"].as_str().expect(&self.body).to_owned()
     }
 
-    /// Itself, having this status.
-    #[track_caller]
-    pub fn is(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{self:#?}");
-        self
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 }
 
-fn unchunked(mut body: &str) -> String {
-    let mut whole = String::new();
-    while let Some((size, rest)) = body.split_once("\r\n") {
-        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
-        if size == 0 || rest.len() < size {
-            break;
+impl Server {
+    pub async fn start(settings: ServerSettings) -> Self {
+        let (alerts, alert_requests) = Desk::new();
+        let (strategies, strategy_requests) = Desk::new();
+        let (portfolio, portfolio_requests) = Desk::new();
+        tokio::spawn(keep_alerts(alert_requests));
+        let busy = Arc::new(Notify::new());
+        tokio::spawn(keep_strategies(strategy_requests, busy.clone()));
+        tokio::spawn(keep_portfolio(portfolio_requests));
+        let shared = Arc::new(Shared {
+            engine: Engine::builder().provider(Mock::default()).build(),
+            provider: "mock".into(),
+            providers: vec!["mock".into()],
+            hub: Hub::new(&settings.limits),
+            markets: Default::default(),
+            streams: Default::default(),
+            health: Default::default(),
+            guard: Guard::new(&settings),
+            alerts,
+            strategies,
+            portfolio,
+            ingest: Default::default(),
+            limits: settings.limits.clone(),
+            config: Default::default(),
+            started: Instant::now(),
+            started_at: SystemClock.now(),
+        });
+        let listeners = listen::bind("127.0.0.1", 0).await.unwrap();
+        let address = listeners[0].local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let app = http::app(shared.clone());
+        let running = tokio::spawn(listen::run(listeners, shared, app, shutdown.clone()));
+        Self {
+            address,
+            busy,
+            shutdown,
+            running,
         }
-        whole.push_str(&rest[..size]);
-        body = rest[size..].trim_start_matches("\r\n");
     }
-    whole
+
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Everything that comes back until the server closes.
+    pub async fn raw(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect().await;
+        // A server that refuses early closes while more is sent.
+        let _ = stream.write_all(bytes.as_ref()).await;
+        rest(&mut stream).await
+    }
+
+    /// One request on a connection of its own, with a right Host unless one is among the headers.
+    pub async fn send(&self, method: &str, target: &str, headers: &str, body: &str) -> Answer {
+        let host = match headers.to_lowercase().contains("host:") {
+            true => String::new(),
+            false => format!("host: {}\r\n", self.address),
+        };
+        let length = match body.len() {
+            0 => String::new(),
+            length => format!("content-length: {length}\r\n"),
+        };
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\n{host}{headers}{length}connection: close\r\n\r\n"
+        );
+        Answer::parse(&self.raw(head + body).await)
+    }
+
+    pub async fn get(&self, target: &str, headers: &str) -> Answer {
+        self.send("GET", target, headers, "").await
+    }
+
+    /// Something that changes, in JSON.
+    pub async fn change(&self, method: &str, target: &str, body: &str) -> Answer {
+        let kind = "content-type: application/json\r\n";
+        self.send(method, target, kind, body).await
+    }
+
+    pub fn stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// After [`Server::stop`].
+    pub async fn stopped(self) {
+        within(self.running).await.unwrap();
+    }
 }
 
-/// A WebSocket client.
-pub struct Socket(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub async fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    // A reset after the answer is an end as well.
+    let _ = within(stream.read_to_end(&mut bytes)).await;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
 
-impl Socket {
-    pub async fn send(&mut self, text: &str) {
-        self.0.send(Message::text(text)).await.unwrap();
-    }
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(WAIT, future)
+        .await
+        .expect("should have ended long ago")
+}
 
-    pub async fn join(&mut self, room: &str) {
-        self.send(&format!(r#"{{"type":"join_room","room":"{room}"}}"#))
-            .await;
-        self.until("joined").await;
-    }
-
-    /// The next message of this type.
-    pub async fn until(&mut self, kind: &str) -> Value {
-        self.find(|message| message["type"] == kind).await
-    }
-
-    /// The next message for which this holds.
-    pub async fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
-        let found = async {
-            loop {
-                let message = self.0.next().await.expect("it is open").unwrap();
-                if let Message::Text(text) = message {
-                    let message: Value = serde_json::from_str(&text).unwrap();
-                    if wanted(&message) {
-                        break message;
-                    }
-                }
+/// Knows no symbols and says yes to all but a few names.
+async fn keep_alerts(mut requests: Receiver<AlertRequest>) {
+    while let Some(request) = requests.recv().await {
+        match request {
+            AlertRequest::List(reply) => {
+                let _ = reply.send(Ok(vec![view("kept", "price > 1")]));
             }
-        };
-        timeout(WAIT, found).await.expect("such a message in time")
-    }
-
-    /// The code with which it is closed.
-    pub async fn closed(&mut self) -> Option<u16> {
-        let closed = async {
-            loop {
-                match self.0.next().await {
-                    Some(Ok(Message::Close(frame))) => {
-                        break frame.map(|frame| u16::from(frame.code));
-                    }
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => break None,
-                }
+            AlertRequest::Create(rule, reply) => {
+                let _ = reply.send(create(rule));
             }
-        };
-        timeout(WAIT, closed).await.expect("a close in time")
+            AlertRequest::Delete(name, reply) => {
+                let missing = ApiError::not_found("there is no such alert");
+                let _ = reply.send(if name == "kept" { Ok(()) } else { Err(missing) });
+            }
+        }
+    }
+}
+
+fn create(rule: NewAlert) -> Result<AlertView, ApiError> {
+    match rule.name.as_deref() {
+        Some("kept") => Err(ApiError::conflict("that name is taken")),
+        name => Ok(view(name.unwrap_or("alert-1"), &rule.condition)),
+    }
+}
+
+fn view(name: &str, condition: &str) -> AlertView {
+    AlertView {
+        name: name.into(),
+        provider: "mock".into(),
+        symbols: vec!["BTC/USD".into()],
+        condition: condition.into(),
+        message: None,
+        state: "armed",
+        fired: 0,
+        last_fired: None,
+        error: None,
+        origin: "api",
+        actions: Vec::new(),
+    }
+}
+
+async fn keep_strategies(mut requests: Receiver<StrategyRequest>, busy: Arc<Notify>) {
+    let view = |name: &str, state| StrategyView {
+        name: name.into(),
+        state,
+        symbols: vec!["mock:BTC/USD".into()],
+        interval: "1m".into(),
+        signals: 0,
+        last_signal: None,
+        error: None,
+    };
+    let known = |name: &str, state| match name {
+        "trend" => Ok(view(name, state)),
+        "slow" => Ok(view("slow", state)),
+        _ => Err(ApiError::not_found("there is no such strategy")),
+    };
+    while let Some(request) = requests.recv().await {
+        match request {
+            StrategyRequest::List(reply) => {
+                let _ = reply.send(Ok(vec![view("trend", "running")]));
+            }
+            StrategyRequest::Start(name, reply) => {
+                if name == "slow" {
+                    busy.notify_one();
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                let _ = reply.send(known(&name, "running"));
+            }
+            StrategyRequest::Stop(name, reply) => {
+                let _ = reply.send(known(&name, "stopped"));
+            }
+        }
+    }
+}
+
+/// Gives back what it was given.
+async fn keep_portfolio(mut requests: Receiver<PortfolioRequest>) {
+    let raw = |json: String| RawValue::from_string(json).unwrap();
+    while let Some(request) = requests.recv().await {
+        match request {
+            PortfolioRequest::Get(reply) => {
+                let _ = reply.send(Ok(raw(r#"{"quote":"USD","total_value":0.10}"#.into())));
+            }
+            PortfolioRequest::Put(portfolio, reply) => {
+                let (_, amount, _) = &portfolio.holdings[0];
+                let _ = reply.send(Ok(raw(format!("{{\"amount\":{amount}}}"))));
+            }
+        }
     }
 }

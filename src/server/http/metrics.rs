@@ -256,3 +256,116 @@ fn measure(name: &'static str, help: &'static str, value: f64) {
     describe_gauge!(name, help);
     gauge!(name).set(value);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use crate::server::health::{LatencySummary, SymbolHealth};
+
+    use super::*;
+
+    fn feed(provider: &'static str, symbol: &'static str) -> FeedHealth {
+        FeedHealth {
+            provider,
+            state: "connected",
+            reason: None,
+            uptime: 10.0,
+            messages: 18_446_744_073_709,
+            rate: 1.0,
+            bytes: 2,
+            bad_frames: 0,
+            connects: 1,
+            reconnects: 0,
+            age: Some(0.25),
+            latency_ms: LatencySummary {
+                p50: Some(1.5),
+                p90: None,
+                p99: Some(3.0),
+                max: Some(4.0),
+            },
+            delivery_ms: LatencySummary::default(),
+            gaps: 0,
+            missing: 0,
+            repairs: 0,
+            recovered: 0,
+            symbols: vec![SymbolHealth {
+                symbol,
+                state: "connected",
+                reason: None,
+                age: Some(0.5),
+                streams: Vec::new(),
+                events: 1,
+            }],
+        }
+    }
+
+    /// Holds the text to the format: one HELP and TYPE for a name before its series, each series once.
+    fn parse(text: &str) -> HashMap<String, f64> {
+        let (mut types, mut helps, mut series) = (HashMap::new(), HashSet::new(), HashMap::new());
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            if let Some(help) = line.strip_prefix("# HELP ") {
+                let (name, words) = help.split_once(' ').expect("a help has words");
+                assert!(!words.is_empty() && helps.insert(name.to_owned()), "{line}");
+            } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = kind.split_once(' ').expect("a type has a name");
+                assert!(matches!(kind, "counter" | "gauge"), "{line}");
+                assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+                assert!(
+                    types.insert(name.to_owned(), kind.to_owned()).is_none(),
+                    "{line}"
+                );
+            } else {
+                let (id, value) = line.rsplit_once(' ').expect("a series has a value");
+                let name = id.split('{').next().expect("there is a first part");
+                let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+                assert!(name.chars().all(fits), "{line}");
+                assert!(types.contains_key(name) && helps.contains(name), "{line}");
+                assert!(!name.contains("_ms") && !name.contains("_milli"), "{line}");
+                let value = value.parse().expect("a value is a number");
+                assert!(series.insert(id.to_owned(), value).is_none(), "{line}");
+            }
+        }
+        series
+    }
+
+    #[test]
+    fn the_text_holds_to_the_format_and_to_the_figures() {
+        let hostile = "A\"B\\C\nD/USD";
+        let feeds = vec![feed("kraken", "BTC/USD"), feed("mock", hostile)];
+        let series = parse(&render(&Status::example(feeds), 1e9));
+        let expected = [
+            (
+                "tickwire_feed_messages_total{provider=\"kraken\"}",
+                18_446_744_073_709.0,
+            ),
+            ("tickwire_feed_up{provider=\"mock\"}", 1.0),
+            ("tickwire_feed_age_seconds{provider=\"kraken\"}", 0.25),
+            (
+                "tickwire_feed_latency_seconds{provider=\"kraken\",quantile=\"0.5\"}",
+                0.0015,
+            ),
+            (
+                "tickwire_symbol_age_seconds{provider=\"kraken\",symbol=\"BTC/USD\"}",
+                0.5,
+            ),
+            ("tickwire_clients", 0.0),
+            ("tickwire_client_dropped_total", 7.0),
+            ("tickwire_bus_published_total", 1.0),
+            ("process_start_time_seconds", 1e9),
+        ];
+        for (id, value) in expected {
+            assert_eq!(series.get(id), Some(&value), "{id} in {series:#?}");
+        }
+        let absent = "tickwire_feed_latency_seconds{provider=\"kraken\",quantile=\"0.9\"}";
+        assert!(!series.contains_key(absent));
+        assert!(series["process_cpu_seconds_total"] > 0.0);
+    }
+
+    #[test]
+    fn a_feed_that_is_gone_leaves_nothing_behind() {
+        let _ = render(&Status::example(vec![feed("kraken", "BTC/USD")]), 0.0);
+        let text = render(&Status::example(Vec::new()), 0.0);
+        assert!(!text.contains("kraken"), "{text}");
+    }
+}

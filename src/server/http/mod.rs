@@ -166,3 +166,44 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response {
     let kind = HeaderValue::from_static("application/json");
     (status, [(CONTENT_TYPE, kind)], body).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn answer(app: Router) -> (StatusCode, serde_json::Value) {
+        let request = Request::builder().uri("/").body(Body::empty());
+        let request = request.expect("nothing is wrong with it");
+        let response = app.oneshot(request).await.expect("it cannot fail");
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1_024).await;
+        let body = body.expect("it is short");
+        (status, serde_json::from_slice(&body).expect("it is JSON"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_is_given_up() {
+        let never = get(std::future::pending::<()>);
+        let app = Router::new().route("/", never).layer(from_fn(in_time));
+        let (status, body) = answer(app).await;
+        assert_eq!(status, StatusCode::GATEWAY_TIMEOUT);
+        assert_eq!(body["error"]["code"], "timeout");
+    }
+
+    #[tokio::test]
+    async fn what_a_failure_within_says_stays_within() {
+        let failing = get(async || (StatusCode::INTERNAL_SERVER_ERROR, "/etc/secret is gone"));
+        let app = Router::new().route("/", failing);
+        let (status, body) = answer(app.layer(map_response(error::in_shape))).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(body["error"]["message"], "internal server error");
+        let refusing = get(async || (StatusCode::BAD_REQUEST, "`limit` is no number"));
+        let app = Router::new().route("/", refusing);
+        let (_, body) = answer(app.layer(map_response(error::in_shape))).await;
+        assert_eq!(body["error"]["code"], "bad_request");
+        assert_eq!(body["error"]["message"], "`limit` is no number");
+    }
+}

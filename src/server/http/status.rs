@@ -122,18 +122,23 @@ impl Status {
 
 /// `GET /health`: 503 while a market that is served is stale.
 pub async fn health(State(shared): State<Ref>) -> Response {
-    let stale = shared.health.stale(&shared.engine, MAX_AGE);
+    verdict(shared.health.stale(&shared.engine, MAX_AGE))
+}
+
+fn verdict(stale: Vec<StaleMarket>) -> Response {
     let (code, status) = match stale.is_empty() {
         true => (StatusCode::OK, HEALTHY),
         false => (StatusCode::SERVICE_UNAVAILABLE, DEGRADED),
     };
     let version = env!("CARGO_PKG_VERSION");
-    let health = Health {
-        status,
-        version,
-        stale,
-    };
-    json(code, &health)
+    json(
+        code,
+        &Health {
+            status,
+            version,
+            stale,
+        },
+    )
 }
 
 /// `GET /status`
@@ -185,4 +190,69 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, ApiError>>) -> Option
 
 fn seconds(since: Instant) -> f64 {
     since.elapsed().as_millis() as f64 / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Status {
+        /// Of these feeds, all else being small.
+        pub(in super::super) fn example(feeds: Vec<FeedHealth>) -> Self {
+            Self {
+                status: HEALTHY,
+                version: "0",
+                started_at: String::new(),
+                uptime: 1.0,
+                timestamp: String::new(),
+                provider: "kraken".into(),
+                url: String::new(),
+                config: Config {
+                    file: None,
+                    hash: String::new(),
+                    loaded_at: String::new(),
+                },
+                feeds,
+                clients: Vec::new(),
+                bus: Bus {
+                    published: 1,
+                    delivered: 2,
+                    subscriptions: 3,
+                    queued: 4,
+                    dropped: 5,
+                },
+                streams: Streams {
+                    running: 1,
+                    stopped: 0,
+                },
+                alerts: Alerts {
+                    rules: Some(1),
+                    fired: Some(0),
+                },
+                strategies: Strategies { running: None },
+                process: Process::now(),
+                client_sent: 6,
+                client_dropped: 7,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stale_market_is_named_and_makes_the_server_degraded() {
+        let stale = StaleMarket {
+            provider: "kraken",
+            symbol: "BTC/USD",
+            age: Some(61.5),
+            reason: "nothing was confirmed for 62 s".into(),
+        };
+        let answer = verdict(vec![stale]);
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let body = axum::body::to_bytes(answer.into_body(), 1_024)
+            .await
+            .unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(json["status"], "degraded");
+        assert_eq!(json["stale"][0]["symbol"], "BTC/USD");
+        assert_eq!(json["stale"][0]["age"], 61.5);
+    }
 }

@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -59,6 +60,18 @@ pub async fn bind(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
         // Somebody else's, who would get what is meant for this server.
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
         Err(_) => Ok(vec![first]),
+    }
+}
+
+/// Lets this process have so many files and sockets open, as far as the system allows. The usual 1,024 is less than the
+/// clients that a server may have, and a feed that finds none left cannot connect again.
+pub fn allow_open_files(wanted: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    if limit.current.is_some_and(|current| current < most) {
+        let current = Some(most);
+        // Where it cannot be had the server takes fewer clients.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, ..limit });
     }
 }
 
