@@ -6,6 +6,9 @@ use std::sync::Arc;
 use crate::feed::Traits;
 use crate::model::{Exchange, Instrument, Timestamp};
 
+/// No symbol is longer: what a longer text is like takes long to find out, and helps nobody.
+const NAME_MAX: usize = 64;
+
 /// Everything one exchange trades, at a moment.
 ///
 /// ```
@@ -200,6 +203,9 @@ impl Catalogue {
 
     /// Up to three symbols that are spelled nearly like this.
     fn nearest(&self, wanted: &str) -> Vec<String> {
+        if wanted.len() > NAME_MAX {
+            return Vec::new();
+        }
         let wanted = wanted.replace(['-', '_'], "/");
         let mut scored: Vec<(usize, &str)> = self
             .instruments

@@ -5,17 +5,20 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::action::Runner;
-use crate::model::Market;
+use crate::model::{Instrument, Market};
 use crate::store::AlertStore;
 
 use super::super::args::SinceLast;
 use super::super::error::CliError;
 use super::super::exit::Exit;
-use super::super::monitor::announce;
+use super::super::monitor::{announce_halted, announce_invented};
 use super::super::pauses::Pauses;
 use super::super::{ANSWER_TIMEOUT, Ctx};
 use super::deliver::Deliverer;
@@ -27,6 +30,9 @@ use super::state::unwritten;
 use super::watch::{self, Standing};
 use super::{no_place, of_rule};
 
+/// Names that are looked up at once.
+const LOOK_UPS: usize = 4;
+
 /// What all rules of a server share.
 pub struct Server<'a> {
     ctx: &'a Ctx,
@@ -34,6 +40,8 @@ pub struct Server<'a> {
     store: Option<AlertStore>,
     deliverer: Deliverer<'a>,
     known: Known,
+    /// For names that clients give.
+    turns: Semaphore,
 }
 
 /// The markets of all rules, by their names: firings of an earlier run name theirs only.
@@ -59,6 +67,7 @@ impl<'a> Server<'a> {
             store: directory.map(|directory| AlertStore::new(directory.join("alerts"))),
             deliverer: Deliverer::new(ctx, runner, lines, false),
             known,
+            turns: Semaphore::new(LOOK_UPS),
         }
     }
 
@@ -66,12 +75,28 @@ impl<'a> Server<'a> {
     ///
     /// Errors: a symbol that does not exist, or of which nothing can be known now.
     pub async fn look_up(&self, spec: &Spec) -> Result<Vec<Market>, CliError> {
+        let timeout = tokio::time::timeout(self.timeout(), self.exists(spec)).await;
+        timeout.map_err(|_| CliError::unknown("timeout", "no list of symbols in time"))??;
         let markets = self.find(spec).await?;
         let ready = markets.ready(0, spec);
         match ready.unknown.into_iter().next() {
             Some(error) => Err(nameless(error, spec)),
             None => Ok(ready.trackers.iter().map(|t| t.market).collect()),
         }
+    }
+
+    /// Beside this thread and a few at a time: what a name is like that does not exist takes long to find out, and
+    /// prices must not wait for it.
+    async fn exists(&self, spec: &Spec) -> Result<(), CliError> {
+        let _turn = self.turns.acquire().await;
+        for text in spec.lookups() {
+            let (engine, handle) = (self.ctx.engine.clone(), Handle::current());
+            let asked = spawn_blocking(move || handle.block_on(engine.resolve(&text)));
+            let asked = asked.await;
+            let asked = asked.map_err(|_| CliError::failed("internal", "a look-up ended early"))?;
+            asked?;
+        }
+        Ok(())
     }
 
     /// Watches a rule until `stop`. Ends before that where it is wrong for good.
@@ -172,10 +197,17 @@ impl<'a> Server<'a> {
         let is_new = |market: &Market| !known.contains_key(&market.to_string());
         let mut new = markets.all();
         new.retain(|instrument| is_new(&instrument.market));
-        let names = new.iter().map(|i| (i.market.to_string(), i.market));
-        known.extend(names);
+        // The server has said it of its own provider.
+        let is_told = |i: &Arc<Instrument>| {
+            let exchange = i.market.exchange();
+            exchange.name() == self.ctx.provider || known.values().any(|m| m.exchange() == exchange)
+        };
+        let others: Vec<_> = new.iter().filter(|i| !is_told(i)).cloned().collect();
+        known.extend(new.iter().map(|i| (i.market.to_string(), i.market)));
         drop(known);
-        announce(&new, self.ctx)
+        announce_invented(&others, self.ctx)?;
+        announce_halted(&new, self.ctx);
+        Ok(())
     }
 }
 

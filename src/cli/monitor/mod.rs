@@ -188,15 +188,30 @@ fn unread(error: std::io::Error) -> CliError {
 
 /// What must be known of the instruments before anything of them is read.
 pub(super) fn announce(instruments: &[Arc<Instrument>], ctx: &Ctx) -> Result<(), CliError> {
-    let notices = ctx.notices;
+    announce_invented(instruments, ctx)?;
+    announce_halted(instruments, ctx);
+    Ok(())
+}
+
+/// Which of them are no markets.
+pub(super) fn announce_invented(
+    instruments: &[Arc<Instrument>],
+    ctx: &Ctx,
+) -> Result<(), CliError> {
     let mut exchanges: Vec<_> = instruments.iter().map(|i| i.market.exchange()).collect();
     exchanges.sort_by_key(|exchange| exchange.name());
     exchanges.dedup();
     for exchange in exchanges {
         if ctx.engine.provider(exchange.name())?.traits().invented {
-            notices.warn(exchange.name(), &format!("{exchange} data, not a market"));
+            let message = format!("{exchange} data, not a market");
+            ctx.notices.warn(exchange.name(), &message);
         }
     }
+    Ok(())
+}
+
+/// Which of them are not traded now.
+pub(super) fn announce_halted(instruments: &[Arc<Instrument>], ctx: &Ctx) {
     for instrument in instruments {
         let (symbol, exchange) = (instrument.market.symbol(), instrument.market.exchange());
         let status = instrument.status;
@@ -209,9 +224,8 @@ pub(super) fn announce(instruments: &[Arc<Instrument>], ctx: &Ctx) -> Result<(),
         if !own.is_empty() && !own.eq_ignore_ascii_case(status.name()) {
             message.push_str(&format!(" ({})", clipped(own)));
         }
-        notices.warn("not_trading", &message);
+        ctx.notices.warn("not_trading", &message);
     }
-    Ok(())
 }
 
 /// Which exchanges have a clock of their own: their times say nothing about how old an event is to us.

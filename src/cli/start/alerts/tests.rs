@@ -15,10 +15,13 @@ symbols = ["BTC"]
 condition = "price > 68000"
 "#;
 
+/// A firing, and where it was.
+type Told = (Option<Market>, serde_json::Value);
+
 /// What was told, and what is asked.
 struct Desk {
     requests: mpsc::Sender<AlertRequest>,
-    told: Arc<Mutex<Vec<(Option<Market>, serde_json::Value)>>>,
+    told: Arc<Mutex<Vec<Told>>>,
     config: watch::Sender<Arc<Config>>,
     cancel: CancellationToken,
 }
@@ -213,6 +216,12 @@ async fn what_a_client_asks_for_in_vain_is_told_and_makes_no_rule() {
                 422,
                 "unknown_provider",
                 "nowhere",
+            ),
+            (
+                with(|new| new.symbol = Some("x".repeat(60_000))),
+                422,
+                "unknown_symbol",
+                "xxx",
             ),
             (
                 with(|new| new.symbol = None),
