@@ -61,8 +61,10 @@ pub fn engine(
     options: &Options,
     raw: broadcast::Sender<RawMessage>,
 ) -> Result<Engine, OptionsError> {
+    let mut names: Vec<&str> = provider_names().collect();
+    names.extend(stream_names(config));
     let mut providers = Vec::new();
-    for name in provider_names().chain(stream_names(config)) {
+    for name in names {
         providers.extend(provider(name, config, options, &raw)?);
     }
     providers.sort_by_key(|provider| provider.exchange().name() != options.provider);

@@ -29,10 +29,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-
 use tokio::sync::broadcast;
 
 use crate::config::{self, Config, ConfigErrors, OutputFormat};
+use crate::exchange::custom::{RAW_MESSAGES, RawMessage};
 use crate::exchange::server;
 use crate::net::{ProxyRules, Tls};
 use crate::{app, engine::Engine};

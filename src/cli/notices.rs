@@ -48,9 +48,13 @@ impl Notices {
 
     /// Tells something that is good to know.
     pub fn say(&self, code: &str, message: &str) {
-        if self.quiet {
-            return;
+        if !self.quiet {
+            self.tell(code, message);
         }
+    }
+
+    /// Tells something without which the program is of no use, also under `--quiet`.
+    pub fn tell(&self, code: &str, message: &str) {
         if self.json {
             line(
                 serde_json::json!({"level": "info", "code": code, "message": message}).to_string(),

@@ -86,7 +86,8 @@ fn unused(
         provider,
         ..options
     };
-    local_source(config, options, global, command)
+    let (raw, _) = tokio::sync::broadcast::channel(1);
+    local_source(config, &options, raw, global, command)
 }
 
 /// Where the server is.

@@ -25,4 +25,4 @@ pub mod ws;
 pub use error::ApiError;
 pub use hub::Hub;
 pub use rooms::Room;
-pub use state::Shared;
+pub use state::{Ref, Shared};

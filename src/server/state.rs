@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::Limits;
-use crate::engine::Engine;
+use tokio::sync::mpsc;
+
+use crate::config::{Limits, ServerSettings};
+use crate::engine::{Engine, EngineError, Subscription};
 use crate::model::Timestamp;
 
 use super::guard::Guard;
@@ -13,7 +15,7 @@ use super::hub::Hub;
 use super::ingest::{Ingest, Serve};
 use super::markets::Markets;
 use super::requests::{AlertRequest, Desk, PortfolioRequest, StrategyRequest};
-use super::streams::{Holder, Streams};
+use super::streams::{Holder, StandIns, Streams};
 
 /// Shared by the engine's side and by every connection.
 pub struct Shared {
@@ -21,8 +23,6 @@ pub struct Shared {
     pub engine: Engine,
     /// The name of the provider that is meant where none is named.
     pub provider: String,
-    /// Names of all providers that may be asked for.
-    pub providers: Vec<String>,
     /// Who wants to hear what.
     pub hub: Hub,
     /// The newest state of each market.
@@ -66,7 +66,7 @@ pub struct ConfigInfo {
 pub type Ref = Arc<Shared>;
 
 /// What is pushed is served like what is asked for.
-pub fn pinned(streams: &Streams) -> Serve {
+fn pinned(streams: &Streams) -> Serve {
     let streams = streams.clone();
     Arc::new(move |topics| {
         let streams = streams.clone();
@@ -77,20 +77,35 @@ pub fn pinned(streams: &Streams) -> Serve {
     })
 }
 
-#[cfg(any(test, feature = "sim"))]
-impl Shared {
-    /// For tests and measurements: this engine, nobody who keeps rules, and nobody who passes on what the engine
-    /// tells: rooms hear what is published by hand.
-    pub async fn bare(engine: Engine, provider: &str, limits: Limits) -> Ref {
-        use super::streams::StandIns;
-        use crate::model::{Clock as _, SystemClock};
+/// What is read on the engine's side: by the [pump](super::pump), and by those who keep the rules.
+pub struct Ends {
+    /// Of the pump.
+    pub subscription: Subscription,
+    /// About alerts.
+    pub alerts: mpsc::Receiver<AlertRequest>,
+    /// About strategies.
+    pub strategies: mpsc::Receiver<StrategyRequest>,
+    /// About the portfolio.
+    pub portfolio: mpsc::Receiver<PortfolioRequest>,
+}
 
-        let request = super::pump::request();
-        let mut subscription = engine.subscribe(request).await.expect("nothing is asked for");
+impl Shared {
+    /// A server over this engine, with nothing that runs yet. `provider` is meant where none is named, and
+    /// `stand_ins` stand in for it.
+    ///
+    /// Errors: the engine has stopped.
+    pub async fn new(
+        engine: Engine,
+        provider: &str,
+        stand_ins: Vec<String>,
+        settings: &ServerSettings,
+    ) -> Result<(Ref, Ends), EngineError> {
+        let limits = settings.limits.clone();
+        let subscription = engine.subscribe(super::pump::request()).await?;
         let (markets, health) = (Markets::default(), Health::default());
         let stand_ins = StandIns {
             of: provider.into(),
-            names: Vec::new(),
+            names: stand_ins,
         };
         let streams = Streams::new(
             engine.clone(),
@@ -100,28 +115,59 @@ impl Shared {
             stand_ins,
             &limits,
         );
-        let ingest = Ingest::new(engine.clone(), pinned(&streams));
-        tokio::spawn(async move {
-            let mut batch = Vec::new();
-            while subscription.next_batch(&mut batch).await.is_ok() {}
-        });
-        Arc::new(Self {
-            engine,
+        let (alerts, alert_requests) = Desk::new();
+        let (strategies, strategy_requests) = Desk::new();
+        let (portfolio, portfolio_requests) = Desk::new();
+        let started_at = engine.clock().now();
+        let shared = Arc::new(Self {
             provider: provider.into(),
-            providers: vec![provider.into()],
             hub: Hub::new(&limits),
             markets,
+            ingest: Ingest::new(engine.clone(), pinned(&streams)),
             streams,
             health,
-            guard: Guard::default(),
-            alerts: Desk::new().0,
-            strategies: Desk::new().0,
-            portfolio: Desk::new().0,
-            ingest,
+            guard: Guard::new(settings),
+            alerts,
+            strategies,
+            portfolio,
             limits,
             config: std::sync::RwLock::default(),
             started: Instant::now(),
-            started_at: SystemClock.now(),
-        })
+            started_at,
+            engine,
+        });
+        let ends = Ends {
+            subscription,
+            alerts: alert_requests,
+            strategies: strategy_requests,
+            portfolio: portfolio_requests,
+        };
+        Ok((shared, ends))
+    }
+
+    /// Another configuration is in force.
+    pub fn set_config(&self, info: ConfigInfo) {
+        *self.config.write().expect("no holder of this lock panics") = info;
+    }
+
+    /// The names of all providers that may be asked for, in order.
+    pub fn providers(&self) -> Vec<&'static str> {
+        let providers = self.engine.providers().into_iter();
+        let mut names: Vec<_> = providers.map(|exchange| exchange.name()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// For tests and measurements: nobody keeps rules, and nobody passes on what the engine tells: rooms hear what is
+    /// published by hand.
+    #[cfg(any(test, feature = "sim"))]
+    pub async fn bare(engine: Engine, provider: &str, settings: &ServerSettings) -> Ref {
+        let made = Self::new(engine, provider, Vec::new(), settings).await;
+        let (shared, mut ends) = made.expect("the engine runs");
+        tokio::spawn(async move {
+            let mut batch = Vec::new();
+            while ends.subscription.next_batch(&mut batch).await.is_ok() {}
+        });
+        shared
     }
 }

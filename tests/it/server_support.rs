@@ -2,18 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tickwire::config::ServerSettings;
 use tickwire::engine::Engine;
 use tickwire::exchange::mock::Mock;
-use tickwire::model::{Clock, SystemClock};
-use tickwire::server::guard::Guard;
 use tickwire::server::requests::{
-    AlertRequest, AlertView, Desk, NewAlert, PortfolioRequest, StrategyRequest, StrategyView,
+    AlertRequest, AlertView, NewAlert, PortfolioRequest, StrategyRequest, StrategyView,
 };
-use tickwire::server::{ApiError, Hub, Shared, http, listen};
+use tickwire::server::{ApiError, Shared, http, listen, pump};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -78,31 +76,14 @@ impl Answer {
 
 impl Server {
     pub async fn start(settings: ServerSettings) -> Self {
-        let (alerts, alert_requests) = Desk::new();
-        let (strategies, strategy_requests) = Desk::new();
-        let (portfolio, portfolio_requests) = Desk::new();
-        tokio::spawn(keep_alerts(alert_requests));
+        let engine = Engine::builder().provider(Mock::default()).build();
+        let made = Shared::new(engine, "mock", Vec::new(), &settings).await;
+        let (shared, ends) = made.unwrap();
+        tokio::spawn(keep_alerts(ends.alerts));
         let busy = Arc::new(Notify::new());
-        tokio::spawn(keep_strategies(strategy_requests, busy.clone()));
-        tokio::spawn(keep_portfolio(portfolio_requests));
-        let shared = Arc::new(Shared {
-            engine: Engine::builder().provider(Mock::default()).build(),
-            provider: "mock".into(),
-            providers: vec!["mock".into()],
-            hub: Hub::new(&settings.limits),
-            markets: Default::default(),
-            streams: Default::default(),
-            health: Default::default(),
-            guard: Guard::new(&settings),
-            alerts,
-            strategies,
-            portfolio,
-            ingest: Default::default(),
-            limits: settings.limits.clone(),
-            config: Default::default(),
-            started: Instant::now(),
-            started_at: SystemClock.now(),
-        });
+        tokio::spawn(keep_strategies(ends.strategies, busy.clone()));
+        tokio::spawn(keep_portfolio(ends.portfolio));
+        tokio::spawn(pump::run(shared.clone(), ends.subscription));
         let listeners = listen::bind("127.0.0.1", 0).await.unwrap();
         let address = listeners[0].local_addr().unwrap();
         let shutdown = CancellationToken::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::routing::any;
-use tickwire::config::Limits;
+use tickwire::config::{Limits, ServerSettings};
 use tickwire::engine::Engine;
 use tickwire::exchange::mock::Mock;
 use tickwire::server::state::Ref;
@@ -24,8 +24,12 @@ pub struct Server {
 
 impl Server {
     pub async fn start(limits: Limits) -> Self {
+        let settings = ServerSettings {
+            limits,
+            ..ServerSettings::default()
+        };
         let engine = Engine::builder().provider(Mock::default()).build();
-        let shared = Shared::bare(engine, "mock", limits).await;
+        let shared = Shared::bare(engine, "mock", &settings).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let upgrade = |State(shared): State<Ref>, upgrade: WebSocketUpgrade| async move {

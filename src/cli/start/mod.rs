@@ -13,24 +13,18 @@ mod strategies;
 mod support;
 
 use std::pin::pin;
-use std::sync::{Arc, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, StreamKind};
-use crate::engine::Subscription;
+use crate::config::{Config, PortfolioSettings, StreamKind};
 use crate::feed::Topic;
-use crate::model::{Clock, Instrument, Interval, Stream, SystemClock};
-use crate::server::guard::Guard;
-use crate::server::health::Health;
-use crate::server::ingest::Ingest;
-use crate::server::markets::Markets;
-use crate::server::requests::{AlertRequest, Desk, PortfolioRequest, StrategyRequest};
-use crate::server::state::pinned;
-use crate::server::streams::{self, Holder, Streams};
-use crate::server::{ApiError, Hub, Ref, Room, Shared, listen, pump};
+use crate::model::{Instrument, Interval, Stream};
+use crate::server::requests::PortfolioRequest;
+use crate::server::streams::Holder;
+use crate::server::{ApiError, Ref, Room, Shared, listen, pump};
 
 use super::args::StartArgs;
 use super::error::{CliError, clipped};
@@ -70,7 +64,11 @@ pub async fn run(args: StartArgs, ctx: Ctx) -> Result<Exit, CliError> {
         found = instruments(&settings.symbols, &ctx) => found?,
         () = stop(&mut signals) => return Ok(Exit::Done),
     };
-    let (shared, mut ends) = shared(&settings, &ctx).await?;
+    let fallback = ctx.fallback.clone();
+    let server = &settings.server;
+    let made = Shared::new(ctx.engine.clone(), &ctx.provider, fallback, server).await?;
+    let (shared, ends) = made;
+    shared.set_config(reload::info(&ctx.config));
     let service = Service::from_environment();
     let (managers, shutdown) = (CancellationToken::new(), CancellationToken::new());
     let (config, new_config) = watch::channel(Arc::new(ctx.config.clone()));
@@ -155,7 +153,7 @@ async fn stop(signals: &mut Signals) {
 async fn instruments(symbols: &[String], ctx: &Ctx) -> Result<Vec<Arc<Instrument>>, CliError> {
     let symbols = with_stdin(symbols)?;
     let timeout = ctx.timeout.unwrap_or(ANSWER_TIMEOUT);
-    let found = resolve(&symbols, timeout, ctx.started, ctx).await?;
+    let found = resolve(&symbols, ctx.started, timeout, ctx).await?;
     announce(&found.instruments, ctx)?;
     if found.instruments.is_empty() {
         let errors = found.unlisted.into_iter().map(|list| list.error);
@@ -168,59 +166,6 @@ async fn instruments(symbols: &[String], ctx: &Ctx) -> Result<Vec<Arc<Instrument
         ctx.notices.warn(list.error.code, &list.warning());
     }
     Ok(found.instruments)
-}
-
-/// The ends that are read on this side.
-struct Ends {
-    subscription: Subscription,
-    alerts: mpsc::Receiver<AlertRequest>,
-    strategies: mpsc::Receiver<StrategyRequest>,
-    portfolio: mpsc::Receiver<PortfolioRequest>,
-}
-
-async fn shared(settings: &Settings, ctx: &Ctx) -> Result<(Ref, Ends), CliError> {
-    let limits = settings.server.limits.clone();
-    let subscription = ctx.engine.subscribe(pump::request()).await?;
-    let (markets, health) = (Markets::default(), Health::default());
-    let stand_ins = streams::StandIns {
-        of: ctx.provider.clone(),
-        names: ctx.fallback.clone(),
-    };
-    let streams = Streams::new(
-        ctx.engine.clone(),
-        subscription.link(),
-        markets.clone(),
-        health.clone(),
-        stand_ins,
-        &limits,
-    );
-    let (alerts, alert_requests) = Desk::new();
-    let (strategies, strategy_requests) = Desk::new();
-    let (portfolio, portfolio_requests) = Desk::new();
-    let shared = Arc::new(Shared {
-        engine: ctx.engine.clone(),
-        provider: ctx.provider.clone(),
-        hub: Hub::new(&limits),
-        markets,
-        ingest: Ingest::new(ctx.engine.clone(), pinned(&streams)),
-        streams,
-        health,
-        guard: Guard::new(&settings.server),
-        alerts,
-        strategies,
-        portfolio,
-        limits,
-        config: RwLock::new(reload::info(&ctx.config)),
-        started: Instant::now(),
-        started_at: SystemClock.now(),
-    });
-    let ends = Ends {
-        subscription,
-        alerts: alert_requests,
-        strategies: strategy_requests,
-        portfolio: portfolio_requests,
-    };
-    Ok((shared, ends))
 }
 
 /// Lets everything run that was asked for.
@@ -270,7 +215,7 @@ fn not_served(error: ApiError) -> CliError {
 async fn keep_portfolio(
     ctx: &Ctx,
     shared: &Ref,
-    settings: watch::Receiver<crate::config::PortfolioSettings>,
+    settings: watch::Receiver<PortfolioSettings>,
     requests: mpsc::Receiver<PortfolioRequest>,
     cancel: CancellationToken,
 ) {

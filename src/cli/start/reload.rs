@@ -60,11 +60,7 @@ impl Reload<'_> {
         self.say_what_needs_a_restart(&old, &new);
         self.providers(&old, &new).await;
         self.portfolio.send_replace(new.portfolio.clone());
-        *self
-            .shared
-            .config
-            .write()
-            .expect("no holder of this lock panics") = info(&new);
+        self.shared.set_config(info(&new));
         self.config.send_replace(new);
         notices.say("reload", "tickwire: the configuration was read again");
     }
@@ -85,10 +81,8 @@ impl Reload<'_> {
 
     /// Sources that are described otherwise now are replaced, and none else.
     async fn providers(&self, old: &Config, new: &Config) {
-        let names: BTreeSet<&str> = app::provider_names()
-            .chain(app::stream_names(old))
-            .chain(app::stream_names(new))
-            .collect();
+        let mut names: BTreeSet<&str> = app::provider_names().collect();
+        names.extend(app::stream_names(old).chain(app::stream_names(new)));
         for name in names {
             if described(old, name) == described(new, name) {
                 continue;

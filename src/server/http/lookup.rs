@@ -86,7 +86,7 @@ pub fn engine_error(shared: &Shared, error: EngineError) -> ApiError {
             format!(
                 "no provider `{}` (there are {})",
                 clipped(&name),
-                shared.providers.join(", ")
+                shared.providers().join(", ")
             ),
         ),
         EngineError::Resolve(error) => resolve_error(shared, error),

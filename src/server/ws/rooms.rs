@@ -196,8 +196,9 @@ async fn resolve(
         Some((provider, symbol)) => (provider.to_lowercase(), symbol),
         None => (shared.provider.clone(), text),
     };
-    if !shared.providers.contains(&provider) {
-        let known = shared.providers.join(", ");
+    let known = shared.providers();
+    if !known.contains(&provider.as_str()) {
+        let known = known.join(", ");
         let why = format!("no provider `{provider}`, there are {known}");
         return Err(ApiError::unprocessable("unknown_provider", why));
     }
