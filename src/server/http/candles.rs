@@ -125,7 +125,9 @@ async fn between(
     let first = shared.markets.candles(market, interval, CANDLES);
     let reaches_back = first.first().is_some_and(|first| first.open_time <= begin);
     let mut found: BTreeMap<Timestamp, Candle> = BTreeMap::new();
-    if !reaches_back {
+    let provider = shared.engine.provider(market.exchange().name());
+    let has_own_clock = provider.is_ok_and(|provider| provider.traits().own_clock);
+    if !reaches_back && (has_own_clock || begin <= now) {
         // What has only just ended is not waited for: that is the stream's to tell.
         let is_over = end < now.plus_nanos(-interval.nanos());
         let past = timeline::Past::Since(begin, is_over.then_some(end));

@@ -46,7 +46,7 @@ pub async fn instrument(
     }
     let found = tokio::time::timeout(PATIENCE, manager.resolve(symbol)).await;
     let found = found.map_err(|_| timeout(&provider))?;
-    found.map_err(|error| resolve_error(shared, error))
+    found.map_err(resolve_error)
 }
 
 /// The same for several, each once.
@@ -89,12 +89,12 @@ pub fn engine_error(shared: &Shared, error: EngineError) -> ApiError {
                 shared.providers().join(", ")
             ),
         ),
-        EngineError::Resolve(error) => resolve_error(shared, error),
+        EngineError::Resolve(error) => resolve_error(error),
         _ => ApiError::unavailable("the engine cannot take this now, try again"),
     }
 }
 
-fn resolve_error(_: &Shared, error: ResolveError) -> ApiError {
+fn resolve_error(error: ResolveError) -> ApiError {
     let message = error.to_string();
     match error {
         ResolveError::List(error) => list_error(&error),

@@ -4,15 +4,14 @@
 //! and go must not reach the exchange. Wishes are noted at once; one task tells the engine, so that they cannot
 //! overtake one another, and a client that gives up waiting leaves nothing behind.
 
+mod entries;
 mod past;
 mod stand_ins;
 mod work;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::time::Instant;
 
@@ -22,9 +21,12 @@ use crate::feed::Topic;
 use crate::model::{Interval, Market, Stream};
 
 use super::error::ApiError;
-use super::health::{Health, LatencySummary};
+use super::health::Health;
 use super::markets::Markets;
 
+use entries::{Entry, State, Waiting};
+
+pub use entries::StreamView;
 pub use past::{Past, candles};
 pub use stand_ins::StandIns;
 
@@ -48,38 +50,6 @@ struct Inner {
     wake: Arc<Notify>,
     questions: Semaphore,
     pasts: Arc<Semaphore>,
-}
-
-#[derive(Default)]
-struct State {
-    entries: HashMap<(Market, Stream), Entry>,
-    waiting: Vec<Waiting>,
-    /// How the configuration writes a market.
-    written: HashMap<Market, String>,
-    /// Streams of the configuration's own, by name.
-    custom: HashMap<String, Vec<Topic>>,
-}
-
-/// One who waits until the engine has been told.
-struct Waiting {
-    keys: Vec<(Market, Stream)>,
-    answer: oneshot::Sender<Result<(), ApiError>>,
-}
-
-struct Entry {
-    topic: Topic,
-    id: String,
-    leases: usize,
-    is_of_config: bool,
-    is_of_api: bool,
-    is_stopped: bool,
-    /// Since when the engine was told.
-    running: Option<Instant>,
-    /// Nobody wants it: when it ends.
-    ends: Option<Instant>,
-    /// The engine was too busy: not told again before this.
-    again: Option<Instant>,
-    past: Option<past::Loading>,
 }
 
 /// Who keeps a stream without reading it.
@@ -110,42 +80,6 @@ impl Drop for Lease {
         drop(state);
         self.streams.0.wake.notify_one();
     }
-}
-
-/// A stream as clients see it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StreamView {
-    /// `kraken:BTC-USD:candles:1m`.
-    pub id: String,
-    /// `ticker`, `trades`, `candles`, or `custom` where the configuration defines the provider.
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// Where.
-    pub provider: &'static str,
-    /// Canonical.
-    pub symbol: &'static str,
-    /// Of candles.
-    pub interval: Option<&'static str>,
-    /// `running` or `stopped`.
-    pub state: &'static str,
-    /// The state of its feed, while it runs.
-    pub feed: Option<&'static str>,
-    /// Why the feed is so.
-    pub reason: Option<String>,
-    /// How many hold it.
-    pub references: usize,
-    /// Whether it runs for nobody, too.
-    pub pinned: bool,
-    /// Since it runs.
-    pub events: u64,
-    /// How many of the events that were last handed over were of it.
-    pub queue: u64,
-    /// Seconds since it runs.
-    pub uptime: f64,
-    /// From the exchange's time of an event to its arrival.
-    pub latency_ms: LatencySummary,
-    /// Seconds since an event or a confirmation.
-    pub age: Option<f64>,
 }
 
 impl Streams {
@@ -400,122 +334,6 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.wake.notify_one();
-    }
-}
-
-impl State {
-    /// The keys of these topics, each once; those that are new are entered, held by nobody yet.
-    fn enter(
-        &mut self,
-        topics: Vec<Topic>,
-        most: usize,
-    ) -> Result<Vec<(Market, Stream)>, ApiError> {
-        let mut keys: Vec<(Market, Stream)> = Vec::with_capacity(topics.len());
-        let mut fresh = Vec::new();
-        for topic in topics {
-            let key = (topic.instrument.market, topic.stream);
-            if keys.contains(&key) {
-                continue;
-            }
-            keys.push(key);
-            if !self.entries.contains_key(&key) {
-                fresh.push(topic);
-            }
-        }
-        if self.entries.len() + fresh.len() > most {
-            return Err(ApiError::unavailable(format!(
-                "no more than {most} streams run at once (server.limits.streams)"
-            )));
-        }
-        for topic in fresh {
-            let entry = Entry::new(topic);
-            self.entries.insert(entry.key(), entry);
-        }
-        Ok(keys)
-    }
-
-    fn entry(&mut self, key: &(Market, Stream)) -> &mut Entry {
-        self.entries
-            .get_mut(key)
-            .expect("it was looked up under the same lock")
-    }
-
-    /// The keys of the stream of this id, or of all.
-    fn named(&self, id: Option<&str>) -> Result<Vec<(Market, Stream)>, ApiError> {
-        let all = self.entries.values();
-        let named = all.filter(|entry| id.is_none_or(|id| entry.id == id));
-        let keys: Vec<_> = named.map(Entry::key).collect();
-        match (id, keys.is_empty()) {
-            (Some(_), true) => Err(ApiError::not_found(
-                "no stream of this id, see GET /api/v1/streams",
-            )),
-            _ => Ok(keys),
-        }
-    }
-
-    fn view(&self, entry: &Entry, now: Instant) -> StreamView {
-        let (market, stream) = entry.key();
-        let uptime = entry
-            .running
-            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        StreamView {
-            id: entry.id.clone(),
-            kind: match self.custom.contains_key(market.exchange().name()) {
-                true => "custom",
-                false => stream.name(),
-            },
-            provider: market.exchange().name(),
-            symbol: market.symbol(),
-            interval: stream.interval().map(Interval::name),
-            state: match entry.is_stopped {
-                true => "stopped",
-                false => "running",
-            },
-            feed: None,
-            reason: None,
-            references: entry.leases,
-            pinned: entry.is_of_config || entry.is_of_api,
-            events: 0,
-            queue: 0,
-            uptime: (uptime.as_secs_f64() * 1_000.0).round() / 1_000.0,
-            latency_ms: LatencySummary::default(),
-            age: None,
-        }
-    }
-}
-
-impl Entry {
-    fn new(topic: Topic) -> Self {
-        let (market, stream) = (topic.instrument.market, topic.stream);
-        let symbol = market.symbol().replace('/', "-");
-        let stream = super::health::stream_name(stream);
-        Self {
-            id: format!("{}:{symbol}:{stream}", market.exchange()),
-            topic,
-            leases: 0,
-            is_of_config: false,
-            is_of_api: false,
-            is_stopped: false,
-            running: None,
-            ends: None,
-            again: None,
-            past: None,
-        }
-    }
-
-    fn key(&self) -> (Market, Stream) {
-        (self.topic.instrument.market, self.topic.stream)
-    }
-
-    fn is_held(&self) -> bool {
-        self.leases > 0 || self.is_of_config || self.is_of_api
-    }
-
-    /// Where nobody holds it any more it ends after this time.
-    fn look(&mut self, linger: Duration) {
-        if !self.is_held() {
-            self.ends = Some(Instant::now() + linger);
-        }
     }
 }
 

@@ -11,7 +11,8 @@ use crate::feed::Topic;
 use crate::model::{Exchange, Market, Stream};
 
 use super::super::error::ApiError;
-use super::{Inner, State, Waiting, past};
+use super::entries::{Entry, State, Waiting};
+use super::{Inner, past};
 
 /// After the engine was too busy.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -129,9 +130,8 @@ impl State {
             waiting: std::mem::take(&mut self.waiting),
             ..Plan::default()
         };
-        let ended = |_: &_, entry: &mut super::Entry| {
-            !entry.is_held() && entry.ends.is_some_and(|at| at <= now)
-        };
+        let ended =
+            |_: &_, entry: &mut Entry| !entry.is_held() && entry.ends.is_some_and(|at| at <= now);
         for (key, entry) in self.entries.extract_if(ended) {
             if entry.running.is_some() {
                 plan.stop.push(key);
