@@ -118,10 +118,12 @@ impl HoldingsTable {
         }
         let mut lines = area.rows();
         let footer = (area.height >= 4).then(|| lines.next_back()).flatten();
-        let total = (area.height >= 2).then(|| lines.next_back()).flatten();
         let header = (area.height >= 5).then(|| lines.next()).flatten();
         let titles = (area.height >= 3).then(|| lines.next()).flatten();
-        let body: Vec<Rect> = lines.collect();
+        let mut body: Vec<Rect> = lines.collect();
+        // Right below the rows, which scroll above it.
+        let total = (body.len() >= 2).then(|| body.remove(self.count().min(body.len() - 1)));
+        body.truncate(self.count());
         self.page = body.len();
         self.offset = self.offset.min(self.count().saturating_sub(self.page));
 

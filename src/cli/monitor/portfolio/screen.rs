@@ -46,7 +46,8 @@ pub async fn run(
     drop(held);
     signals.exit_on_next();
     let _ = tokio::time::timeout(GOODBYE, ctx.engine.shutdown()).await;
-    output::print_and_wait(table.to_text(0).into_bytes()).await?;
+    let width = crossterm::terminal::size().map_or(0, |(width, _)| width);
+    output::print_and_wait(table.to_text(width).into_bytes()).await?;
     end.outcome(wanted)
 }
 

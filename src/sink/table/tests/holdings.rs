@@ -68,14 +68,14 @@ fn eighty_columns_hold_what_matters_and_costs_bring_the_profit() {
         lines,
         [
             "tickwire  kraken  portfolio in USD                                  14:13:20 UTC",
-            "ASSET       AMOUNT     PRICE      VALUE       24H  24H %",
-            "BTC            2.0  97123.40  194246.80  +2246.80  +1.17",
-            "ETH           10.5         -          -         -      -  stale",
-            "FOO     123456.789      0.50   61814.67  -1154.59  -1.83  via USDT",
-            "NOSUCH           1         -          -         -      -  no pair",
-            "USD         100.50         1     100.50      0.00   0.00",
+            "ASSET       AMOUNT       PRICE      VALUE       24H  24H %",
+            "BTC            2.0    97123.40  194246.80  +2246.80  +1.17",
+            "ETH           10.5           -          -         -      -  stale",
+            "FOO     123456.789  0.50069880   61814.67  -1154.59  -1.83  via USDT",
+            "NOSUCH           1           -          -         -      -  no pair",
+            "USD         100.50           1     100.50      0.00   0.00",
+            "TOTAL                           256161.97  +1092.21  +0.43  partial",
             "",
-            "TOTAL                         256161.97  +1092.21  +0.43  partial",
             "                                                                          q quit",
         ]
     );
@@ -128,7 +128,7 @@ fn rows_scroll_and_the_total_stays() {
 fn as_text_it_is_the_same_without_a_screen() {
     let text = HoldingsTable::new("kraken", valuation(false)).to_text(0);
     assert_eq!(text.lines().count(), 7);
-    assert!(text.starts_with("ASSET       AMOUNT     PRICE"), "{text}");
+    assert!(text.starts_with("ASSET       AMOUNT       PRICE"), "{text}");
     assert!(text.ends_with("+0.43  partial\n"), "{text}");
 }
 
