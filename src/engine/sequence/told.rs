@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::{Event, Gap};
 
 use super::ranges::Ranges;
-use super::{Claim, Output, Sequence};
+use super::{Claim, Output, Sequence, Waiting};
 
 /// Holes that wait for trades before them; with more all goes on as it is.
 const HOLES_WAITING: usize = 64;
@@ -29,6 +29,11 @@ impl Sequence {
             }
             return;
         }
+        if self.contiguous && self.known_within(from, until) < gap.recovered {
+            // What the feed has recovered did not reach us: what is missing of the hole, we find out ourselves.
+            self.claim(until, now);
+            return;
+        }
         self.told_holes.push_back(gap);
         if self.told_holes.len() > HOLES_WAITING {
             return self.finish(to);
@@ -36,10 +41,26 @@ impl Sequence {
         self.settle_told(to);
         if !self.told_holes.is_empty() && self.contiguous && self.waiting.is_empty() {
             // What is before it is missing on the way from the feed to us.
-            let since = now;
-            let id = from.saturating_sub(1);
-            self.claim.get_or_insert(Claim { id, since });
+            self.claim(from.saturating_sub(1), now);
         }
+        self.refresh();
+    }
+
+    /// How many trades with these ids have come.
+    fn known_within(&self, from: u64, until: u64) -> u64 {
+        let reached = self.reached.map_or(0, |reached| reached.id + 1);
+        let lost = self.told.iter().map(|ends| {
+            let (first, last) = (ends.0.max(from), ends.1.min(until));
+            (last + 1).saturating_sub(first)
+        });
+        let told = reached.saturating_sub(from).saturating_sub(lost.sum());
+        let is_within = |waiting: &&Waiting| (from..=until).contains(&waiting.trade.id);
+        told + self.waiting.iter().filter(is_within).count() as u64
+    }
+
+    /// There is such a trade, or one before it, that has not come.
+    fn claim(&mut self, id: u64, since: u64) {
+        self.claim.get_or_insert(Claim { id, since });
         self.refresh();
     }
 

@@ -47,7 +47,11 @@ impl Place {
         }
         let host = uri.host().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| wrong("the address names no host"))?;
-        if uri.port().is_some() && uri.port_u16().is_none_or(|port| port == 0) {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let port = authority
+            .strip_prefix(host)
+            .and_then(|rest| rest.strip_prefix(':'));
+        if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
             return Err(wrong("the port is none from 1 to 65535"));
         }
         Ok(Self {

@@ -1,7 +1,7 @@
 //! Anything at all as input: nothing panics, and what is read can be written. And the identity of names, over lists of instruments as the exchanges write them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -12,10 +12,16 @@ use crate::exchange::binance::Binance;
 use crate::exchange::coinbase::Coinbase;
 use crate::exchange::kraken::Kraken;
 use crate::exchange::protocol::{Adapter, Frame, Output};
+use crate::exchange::server::{Habits, Place, Remote};
 use crate::model::{Instrument, Interval};
 
-fn adapters() -> [(&'static dyn Adapter, Arc<Instrument>); 3] {
+fn adapters() -> [(&'static dyn Adapter, Arc<Instrument>); 4] {
+    static REMOTE: LazyLock<Remote> = LazyLock::new(|| {
+        let place = Place::parse("http://127.0.0.1:8000").unwrap();
+        Remote::new(Kraken.exchange(), place, Habits::unknown())
+    });
     [
+        (&*REMOTE, kraken::instrument("BTC")),
         (&Binance, binance::instrument("BTC")),
         (&Coinbase, coinbase::instrument("BTC")),
         (&Kraken, kraken::instrument("BTC")),
@@ -38,6 +44,7 @@ fn feed_all(text: &str) {
         let _ = adapter.read_instruments(text);
         let _ = adapter.read_tickers(text, &of, NOW);
         let _ = adapter.read_trades(text, &of[0], NOW);
+        let _ = adapter.read_lost_trades(text);
         let _ = adapter.read_aggregates(text, &of[0], NOW);
         for interval in Interval::ALL {
             let candles = adapter.read_candles(text, &of[0], interval, NOW);
@@ -53,7 +60,7 @@ fn feed_all(text: &str) {
     }
 }
 
-const FRAMES: [&str; 28] = [
+const FRAMES: [&str; 34] = [
     super::candles::KLINE,
     super::candles::KLINES,
     super::candles::OHLC_SOCKET,
@@ -81,6 +88,12 @@ const FRAMES: [&str; 28] = [
     fixture!("kraken/rest_ticker_two"),
     fixture!("kraken/rest_trades"),
     r#"{"method":"subscribe","result":{"channel":"trade","symbol":"BTC/USD"},"success":true,"req_id":2}"#,
+    r#"{"type":"trade","data":{"exchange":"kraken","symbol":"BTC/USD","id":"5","price":1.50,"size":2,"side":"buy","timestamp":"2026-09-21T14:13:21Z","received_at":"2026-09-21T14:13:21Z","origin":"repair"},"seq":3}"#,
+    r#"{"type":"gap","data":{"exchange":"kraken","symbol":"BTC/USD","stream":"trades","from_id":"5","to_id":"7","from":null,"to":null,"missing":3,"recovered":0,"state":"partial","reason":"stall"}}"#,
+    r#"{"type":"candle","data":{"exchange":"kraken","symbol":"BTC/USD","interval":"1m","open_time":"2026-09-21T14:13:00Z","open":1.5,"high":2,"low":1.0,"close":1,"volume":7,"quote_volume":null,"trades":2,"closed":true,"complete":true}}"#,
+    r#"{"type":"dropped","data":{"count":2,"rooms":["trades:kraken:BTC/USD"]}}"#,
+    r#"{"prices":[{"exchange":"kraken","symbol":"BTC/USD","price":1.50,"received_at":"2026-09-21T14:13:21Z","age":0.1,"stale":false}]}"#,
+    r#"{"trades":[],"gaps":[{"stream":"trades","from_id":"5","to_id":"7","state":"unrepairable","reason":"x"}]}"#,
     r#"{"error":"Currency pair not supported BTC/USD","method":"subscribe","success":false,"req_id":1}"#,
 ];
 

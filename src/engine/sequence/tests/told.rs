@@ -129,6 +129,21 @@ fn a_hole_without_ids_is_where_the_order_begins_anew() {
 }
 
 #[test]
+fn a_repaired_trade_that_did_not_reach_us_is_asked_for() {
+    let mut probe = Probe::after(4);
+    // the feed has repaired 6 and 7, and told 8 as lost: of that only 7 came
+    tell(probe.stream([5]).feed(recovered(7)), hole(6, 8, 2));
+    probe.stream([9]).patience();
+    assert_eq!(probe.asked, [5]);
+    let missing = vec![(8, 8)];
+    probe.answer(has([6, 7, 9]).map(|replay| Replay { missing, ..replay }));
+    let told = probe.told();
+    assert!(told.starts_with("5 +6 "), "{told}");
+    assert!(told.contains("[8..8 0/1 unrepairable"), "{told}");
+    assert!(told.ends_with(" 9"), "{told}");
+}
+
+#[test]
 fn a_hole_that_we_have_found_first_is_not_told_again() {
     let mut probe = Probe::after(4);
     probe.stream([5]).feed(recovered(7)).patience();
