@@ -356,8 +356,8 @@ impl State {
             let seat = self.clients[slot].as_mut();
             let seat = seat.expect("nobody leaves within a batch");
             seat.client.deliver(&mut seat.deliveries, now);
-            if seat.deliveries.capacity() > 64 {
-                seat.deliveries.shrink_to(16);
+            if seat.deliveries.capacity() > 256 {
+                seat.deliveries.shrink_to(32);
             }
         }
     }

@@ -291,9 +291,13 @@ impl Queue {
         }
         // What a flood needed is given back.
         for lane in [&mut self.replies.entries, &mut self.flow.entries] {
-            if lane.capacity() > 1_024 {
-                lane.shrink_to(64);
+            if lane.capacity() > 256 {
+                lane.shrink_to(32);
             }
+        }
+        if self.states.capacity() > 256 {
+            self.states.shrink_to(32);
+            self.waiting.shrink_to(32);
         }
     }
 }

@@ -13,7 +13,7 @@ const MAX_WRITE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Pulse {
     signs: Mutex<Signs>,
-    /// Counts what was written; even while nothing is being written.
+    /// Rises with what was written; even while nothing is being written.
     written: AtomicU64,
 }
 
@@ -62,7 +62,7 @@ impl Pulse {
     pub fn is_stuck(&self, now: Instant) -> bool {
         let count = self.written.load(Ordering::Relaxed);
         let mut signs = self.signs();
-        if count % 2 == 0 || signs.stood.0 != count {
+        if count.is_multiple_of(2) || signs.stood.0 != count {
             signs.stood = (count, now);
         }
         now.saturating_duration_since(signs.stood.1) > MAX_WRITE

@@ -43,6 +43,7 @@ pub async fn write(
                 return Goodbye::Gone;
             }
             pulse.on_written();
+            chunk.shrink_to(32);
             tokio::select! {
                 () = client.news() => {}
                 _ = pings.tick() => pings.reset_immediately(),
