@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use crate::config::Limits;
+use crate::config::{Limits, ServerSettings};
 use crate::engine::Engine;
 use crate::feed::{
     Answer, Batch, Command, FeedIo, Page, Pages, Provider, ProviderError, Span, Traits,
@@ -22,11 +22,8 @@ use crate::model::{
     StatusState, Stream, Ticker, Timestamp, Trade,
 };
 
-use super::hub::Hub;
-use super::requests::Desk;
 use super::state::{Ref, Shared};
-use super::streams::{StandIns, Streams};
-use super::{health::Health, markets::Markets, pump};
+use super::pump;
 
 /// The wall clock of a test: it goes with virtual time.
 pub struct Wall(Instant);
@@ -265,39 +262,13 @@ pub async fn serve(sources: &[Scripted]) -> Ref {
 
 /// A server over this engine.
 pub async fn serve_engine(engine: Engine, providers: Vec<String>, limits: Limits) -> Ref {
-    let subscription = engine.subscribe(pump::request()).await.unwrap();
-    let (markets, health) = (Markets::default(), Health::default());
-    let stand_ins = StandIns {
-        of: providers[0].clone(),
-        names: providers[1..].to_vec(),
-    };
-    let streams = Streams::new(
-        engine.clone(),
-        subscription.link(),
-        markets.clone(),
-        health.clone(),
-        stand_ins,
-        &limits,
-    );
-    let shared = Arc::new(Shared {
-        provider: providers[0].clone(),
-        providers,
-        hub: Hub::new(&limits),
-        markets,
-        streams,
-        health,
-        guard: Default::default(),
-        alerts: Desk::new().0,
-        strategies: Desk::new().0,
-        portfolio: Desk::new().0,
-        ingest: Default::default(),
+    let settings = ServerSettings {
         limits,
-        config: Default::default(),
-        started: std::time::Instant::now(),
-        started_at: engine.clock().now(),
-        engine,
-    });
-    tokio::spawn(pump::run(shared.clone(), subscription));
+        ..ServerSettings::default()
+    };
+    let made = Shared::new(engine, &providers[0], providers[1..].to_vec(), &settings).await;
+    let (shared, ends) = made.unwrap();
+    tokio::spawn(pump::run(shared.clone(), ends.subscription));
     settle().await;
     shared
 }

@@ -59,11 +59,6 @@ impl Clients {
         format!("http://{}", self.address)
     }
 
-    /// The port.
-    pub fn port(&self) -> u16 {
-        self.address.port()
-    }
-
     /// Lets clients in until `shutdown`; the task ends when they have left.
     pub fn serve(&mut self, shared: Ref, shutdown: CancellationToken) -> JoinHandle<()> {
         let listeners = std::mem::take(&mut self.listeners);

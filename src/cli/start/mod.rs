@@ -60,8 +60,8 @@ pub async fn run(args: StartArgs, ctx: Ctx) -> Result<Exit, CliError> {
     // Before the feeds: a port that is taken must not cost an exchange anything.
     let mut clients = Clients::bind(&settings.server).await?;
     listen::allow_open_files(settings.server.limits.clients as u64 + OTHER_FILES);
-    let instruments = tokio::select! {
-        found = instruments(&settings.symbols, &ctx) => found?,
+    let (instruments, texts) = tokio::select! {
+        found = find(&settings.symbols, &ctx) => found?,
         () = stop(&mut signals) => return Ok(Exit::Done),
     };
     let fallback = ctx.fallback.clone();
@@ -95,6 +95,9 @@ pub async fn run(args: StartArgs, ctx: Ctx) -> Result<Exit, CliError> {
             raw::run(&ctx, &shared, managers.clone()),
         )
     });
+    for (instrument, text) in instruments.iter().zip(&texts) {
+        shared.streams.written(instrument.market, text);
+    }
     let begin = serve(&shared, &ctx.config, &instruments);
     tokio::select! {
         begun = begin => begun?,
@@ -150,7 +153,10 @@ async fn stop(signals: &mut Signals) {
 }
 
 /// What the symbols mean. What no list is to be had for is told and left out, where others are left.
-async fn instruments(symbols: &[String], ctx: &Ctx) -> Result<Vec<Arc<Instrument>>, CliError> {
+async fn find(
+    symbols: &[String],
+    ctx: &Ctx,
+) -> Result<(Vec<Arc<Instrument>>, Vec<String>), CliError> {
     let symbols = with_stdin(symbols)?;
     let timeout = ctx.timeout.unwrap_or(ANSWER_TIMEOUT);
     let found = resolve(&symbols, ctx.started, timeout, ctx).await?;
@@ -159,13 +165,13 @@ async fn instruments(symbols: &[String], ctx: &Ctx) -> Result<Vec<Arc<Instrument
         let errors = found.unlisted.into_iter().map(|list| list.error);
         return match ctx.notices.all_but_last(errors.collect()) {
             Some(last) => Err(last),
-            None => Ok(Vec::new()),
+            None => Ok(Default::default()),
         };
     }
     for list in &found.unlisted {
         ctx.notices.warn(list.error.code, &list.warning());
     }
-    Ok(found.instruments)
+    Ok((found.instruments, found.texts))
 }
 
 /// Lets everything run that was asked for.

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::super::Ctx;
 use super::super::notices::Notices;
+use crate::app;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::exchange::kraken::Kraken;
@@ -63,6 +64,17 @@ pub fn ctx(sim: &Sim, config: &Config) -> Ctx {
         provider: "kraken".into(),
         provider_named: false,
         fallback: Vec::new(),
+        options: app::Options {
+            provider: "kraken".into(),
+            seed: None,
+            proxies: ProxyRules::new(None).unwrap(),
+            tls: Tls::new(),
+            timeout: WAIT,
+        },
+        raw: tokio::sync::broadcast::channel(1).0,
+        exchanges: Vec::new(),
+        url: None,
+        proxy_named: false,
         output: Default::default(),
         timeout: None,
         max_age: None,

@@ -10,7 +10,7 @@ mod candles;
 mod error;
 mod ingest;
 mod lookup;
-mod market;
+pub(super) mod market;
 pub mod metrics;
 mod parameters;
 mod prices;
@@ -80,7 +80,7 @@ pub fn app(shared: Ref) -> Router {
         .route("/api/v1/strategies/{name}/stop", post(rules::stop_strategy))
         .route(INGEST, ingest)
         .route("/ws", get(websocket))
-        .merge(market::routes())
+        .nest("/api/v1", market::routes())
         .merge(pages)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
