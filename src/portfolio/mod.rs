@@ -64,11 +64,10 @@ pub struct Portfolio {
 }
 
 impl Portfolio {
-    /// How each holding is priced, in their order; `None` where no pair leads to the quote.
-    pub fn routes(&self, pairs: &Pairs) -> Vec<Option<Route>> {
+    /// How each holding is priced, in their order.
+    pub fn routes(&self, pairs: &Pairs) -> Vec<Result<Route, Unpriced>> {
         let assets = self.holdings.iter().map(|(asset, _)| asset);
-        assets
-            .map(|asset| pairs.route(asset, &self.quote))
-            .collect()
+        let routes = assets.map(|asset| pairs.route(asset, &self.quote));
+        routes.map(|route| route.ok_or(Unpriced::NoPair)).collect()
     }
 }

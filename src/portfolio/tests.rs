@@ -1,5 +1,6 @@
 //! Values against sums that are done by hand, and against another arithmetic.
 
+mod prices;
 mod properties;
 mod routes;
 mod valuations;

@@ -100,17 +100,17 @@ pub struct Valuation {
 }
 
 impl Valuation {
-    /// Values a portfolio whose holdings are priced by these routes, at these rates.
+    /// Values a portfolio whose holdings are priced by these routes, at these rates. One without a route has the reason.
     pub fn new(
         portfolio: &Portfolio,
-        routes: &[Option<Route>],
+        routes: &[Result<Route, Unpriced>],
         rate: &dyn Fn(Market) -> Result<Rate, Unpriced>,
     ) -> Self {
         let holdings: Vec<_> = portfolio
             .holdings
             .iter()
             .zip(routes)
-            .map(|((asset, holding), route)| Valued::new(asset, holding, route.as_ref(), rate))
+            .map(|((asset, holding), route)| Valued::new(asset, holding, route, rate))
             .collect();
         let priced = || holdings.iter().filter(|holding| holding.value.is_some());
         let values: Vec<_> = priced().filter_map(|holding| holding.value).collect();
@@ -134,14 +134,14 @@ impl Valued {
     fn new(
         asset: &str,
         holding: &Holding,
-        route: Option<&Route>,
+        route: &Result<Route, Unpriced>,
         rate: &dyn Fn(Market) -> Result<Rate, Unpriced>,
     ) -> Self {
         let valued = Self {
             symbol: asset.to_owned(),
             amount: holding.amount,
-            pair: route.and_then(Route::pair),
-            via: route.and_then(Route::via),
+            pair: route.as_ref().ok().and_then(Route::pair),
+            via: route.as_ref().ok().and_then(Route::via),
             price: None,
             value: None,
             change_24h: None,
@@ -153,7 +153,8 @@ impl Valued {
             }),
             unpriced: None,
         };
-        match route.map_or(Err(Unpriced::NoPair), |route| Factors::of(route, rate)) {
+        let factors = route.as_ref().map_err(|why| *why);
+        match factors.and_then(|route| Factors::of(route, rate)) {
             Ok(factors) => valued.priced(&factors),
             Err(why) => Self {
                 unpriced: Some(why),
