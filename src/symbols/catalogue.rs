@@ -176,6 +176,19 @@ impl Catalogue {
         self.spellings(asset).any(|spelling| spelling == text)
     }
 
+    /// The common name of the asset that `text` (in capitals) names, where anything of it is listed. Everybody's name
+    /// comes before this exchange's own.
+    pub fn asset(&self, text: &str) -> Option<&'static str> {
+        let markets = self.instruments.iter().map(|i| i.market);
+        let assets = || {
+            markets
+                .clone()
+                .flat_map(|market| [market.base(), market.quote()])
+        };
+        let named = assets().find(|asset| *asset == text);
+        named.or_else(|| assets().find(|asset| self.is_asset(text, asset)))
+    }
+
     fn spellings<'a>(&'a self, asset: &'a str) -> impl Iterator<Item = &'a str> {
         let own = self
             .asset_aliases
@@ -335,6 +348,20 @@ mod tests {
             catalogue.resolve("BTC/USDT").map(|i| i.market.symbol()),
             Ok("BTC/USDT")
         );
+    }
+
+    #[test]
+    fn an_asset_goes_by_its_common_name() {
+        for (text, asset) in [
+            ("BTC", Some("BTC")),
+            ("XBT", Some("BTC")),
+            ("XDG", Some("DOGE")),
+            ("USDT", Some("USDT")),
+            ("NOSUCH", None),
+            ("", None),
+        ] {
+            assert_eq!(kraken().asset(text), asset, "{text}");
+        }
     }
 
     #[test]
