@@ -237,3 +237,22 @@ fn a_dumb_terminal_and_no_color_get_no_escape_codes() {
         "{screen}"
     );
 }
+
+#[test]
+fn holdings_live_in_place_and_stay_behind() {
+    let Some(terminal) = Terminal::open("portfolio", 80, 12) else {
+        return;
+    };
+    let held = "TICKWIRE_PORTFOLIO__HOLDINGS__BTC=2.0 TICKWIRE_PORTFOLIO__HOLDINGS__NOSUCH=1";
+    terminal.keys(&format!("export {held}; "));
+    terminal.run("monitor --portfolio -p mock");
+
+    let screen = terminal.until(|screen| screen.contains("no pair") && screen.contains("partial"));
+    assert!(screen.contains("portfolio in USD"), "{screen}");
+    assert!(screen.contains("TOTAL"), "{screen}");
+    assert_eq!(terminal.state("#{alternate_on}"), "1");
+    terminal.keys("q");
+    let left = terminal.until(|screen| screen.contains("code=0"));
+    assert!(left.contains("TOTAL"), "{left}");
+    terminal.assert_restored();
+}

@@ -146,6 +146,7 @@ Examples:
   tickwire monitor BTC -1 --field 'rsi(14,1h)'  an indicator
   tickwire monitor BTC --strategy 'sma_cross(10,30)' --interval 1h --since 30d --until now --fee 0.1%
                                                 a backtest
+  tickwire monitor --portfolio                  what the holdings of the configuration are worth
   tickwire monitor BTC ETH -p mock              without any exchange")]
 pub struct MonitorArgs {
     /// Symbols in any spelling: BTC, btc-usd, BTC/USD, BTCUSDT, kraken:BTC/USD; - reads them from stdin
@@ -168,6 +169,10 @@ pub struct MonitorArgs {
     /// How long candles are; the first is what functions and strategies are over unless they say: 1s 5s 15s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w [default: 1m]
     #[arg(long, value_name = "INTERVALS", value_delimiter = ',')]
     pub interval: Vec<crate::model::Interval>,
+
+    /// What the holdings of the configuration are worth, instead of any symbols
+    #[arg(long, conflicts_with_all = ["symbols", "list", "stream", "interval", "history", "since", "until", "strategy", "fee", "slippage", "summary", "filter"])]
+    pub portfolio: bool,
 
     /// First the newest so many closed candles, or trades, of each symbol and interval, then live
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), allow_hyphen_values = true, conflicts_with_all = ["since", "until", "once"])]

@@ -7,6 +7,7 @@ mod error;
 mod exit;
 mod generate;
 mod grade;
+mod holdings;
 mod monitor;
 mod notices;
 mod output;

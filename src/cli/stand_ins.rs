@@ -28,10 +28,15 @@ pub struct StandIns {
 impl StandIns {
     /// By the flag or the configuration.
     pub fn new(ctx: &Ctx) -> Self {
+        Self::of_names(ctx.engine.clone(), ctx.notices, ctx.fallback.clone())
+    }
+
+    /// Providers of these names, most wanted first.
+    pub fn of_names(engine: Engine, notices: Notices, names: Vec<String>) -> Self {
         Self {
-            engine: ctx.engine.clone(),
-            notices: ctx.notices,
-            names: ctx.fallback.clone(),
+            engine,
+            notices,
+            names,
             is_invention_told: Arc::default(),
         }
     }

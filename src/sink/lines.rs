@@ -174,7 +174,8 @@ impl Lines {
     }
 }
 
-fn header<'a>(names: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
+/// The first line of csv.
+pub(crate) fn header<'a>(names: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
     for (n, name) in names.enumerate() {
         if n > 0 {
             out.push(b',');
@@ -184,7 +185,8 @@ fn header<'a>(names: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn cells(
+/// The cells of one line, without its end.
+pub(crate) fn cells(
     format: Format,
     values: impl Iterator<Item = Value>,
     time: &mut TimeWriter,

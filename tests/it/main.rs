@@ -33,6 +33,7 @@ mod mock_market;
 mod once;
 mod output_forms;
 mod polling;
+mod portfolio;
 mod provider_errors;
 mod proxy;
 mod requests;

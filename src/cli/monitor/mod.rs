@@ -5,6 +5,7 @@ mod longer;
 mod losses;
 mod once;
 mod others;
+mod portfolio;
 pub(super) mod progress;
 pub(super) mod resolve;
 mod screen;
@@ -34,6 +35,9 @@ use settings::{Settings, Shape};
 
 /// Runs the command.
 pub async fn run(args: MonitorArgs, ctx: Ctx) -> Result<Exit, CliError> {
+    if args.portfolio {
+        return portfolio::run(&args, ctx).await;
+    }
     let symbols = symbols(&args)?;
     let settings = Settings::resolve(&args, &ctx, std::io::stdout().is_terminal())?;
     let mut signals = Signals::new()?;

@@ -24,7 +24,7 @@ use super::source::{Source, Stop};
 use super::{Clocks, tell, tell_of_other, written};
 
 /// What a key that ends the table counts as: the terminal is in raw mode, so Ctrl-C is a key, too.
-const SIGINT: u8 = 2;
+pub(super) const SIGINT: u8 = 2;
 
 /// Why the table was left.
 enum End {
@@ -183,7 +183,8 @@ async fn follow(
     }
 }
 
-fn terminal(error: std::io::Error) -> CliError {
+/// What is told of a terminal that cannot be used.
+pub(super) fn terminal(error: std::io::Error) -> CliError {
     CliError::failed("output", format!("terminal: {error}")).hint("-o plain or -o json print lines")
 }
 

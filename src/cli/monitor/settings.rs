@@ -434,7 +434,8 @@ fn no_field(name: &str, streams: &[Stream]) -> CliError {
     ))
 }
 
-fn shape(
+/// The form of output that these flags mean.
+pub(super) fn shape(
     output: OutputFormat,
     fields: bool,
     once: bool,

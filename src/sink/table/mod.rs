@@ -38,6 +38,7 @@
 //! bounded; a number that does not fit is cut with `…`, never silently.
 
 mod columns;
+mod holdings;
 mod plain;
 mod rate;
 mod row;
@@ -47,6 +48,7 @@ mod text;
 mod trend;
 mod view;
 
+pub use holdings::HoldingsTable;
 pub use screen::{Keys, Screen, restore_terminal};
 pub use state::{Action, Order, TableState};
 

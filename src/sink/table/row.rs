@@ -306,7 +306,7 @@ fn change_cell(change: Option<Decimal>) -> Cell {
     }
 }
 
-fn digits(value: Decimal) -> String {
+pub(super) fn digits(value: Decimal) -> String {
     let mut out = Vec::with_capacity(32);
     write_decimal(value, &mut out);
     String::from_utf8(out).expect("digits are ASCII")

@@ -14,10 +14,11 @@ use crossterm::terminal::{
 use crossterm::{execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend};
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tokio::sync::mpsc;
 
-use super::TableState;
+use super::{HoldingsTable, TableState};
 use crate::model::Timestamp;
 
 /// Whether the terminal is ours now. There is one terminal, so there is one of this.
@@ -83,17 +84,25 @@ impl Screen {
     ///
     /// Errors: the terminal is gone, or a panic elsewhere has given it back.
     pub fn draw(&mut self, state: &mut TableState, now: Timestamp) -> io::Result<()> {
+        let colour = self.colour;
+        self.paint(|area, buffer| state.render(area, buffer, now, colour))
+    }
+
+    /// The same for what is held.
+    pub fn draw_holdings(&mut self, table: &mut HoldingsTable, now: Timestamp) -> io::Result<()> {
+        let colour = self.colour;
+        self.paint(|area, buffer| table.render(area, buffer, now, colour))
+    }
+
+    fn paint(&mut self, paint: impl FnOnce(Rect, &mut Buffer)) -> io::Result<()> {
         // Held for the whole frame: a panic hook in another thread then restores before or after it,
         // never in its middle.
         let _frame = stdout().lock();
         if !TAKEN.load(Ordering::SeqCst) {
             return Err(io::Error::other("the screen was closed"));
         }
-        let colour = self.colour;
-        self.terminal.draw(|frame| {
-            let area = frame.area();
-            state.render(area, frame.buffer_mut(), now, colour);
-        })?;
+        self.terminal
+            .draw(|frame| paint(frame.area(), frame.buffer_mut()))?;
         Ok(())
     }
 

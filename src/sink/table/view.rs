@@ -204,7 +204,7 @@ fn title_line(layout: &Layout, width: u16) -> Line<'static> {
     Line::styled(line, Modifier::BOLD)
 }
 
-fn style(tone: Tone, colour: bool) -> Style {
+pub(super) fn style(tone: Tone, colour: bool) -> Style {
     let (foreground, modifier) = match tone {
         Tone::Plain => (None, Modifier::empty()),
         Tone::Up => (Some(Color::Green), Modifier::empty()),

@@ -1,6 +1,7 @@
 //! What is seen, painted into a buffer.
 
 mod events;
+mod holdings;
 mod keys;
 mod sizes;
 
