@@ -1,5 +1,9 @@
 //! `tickwire start`: the engine as a server.
 
+// The wiring that runs it is not there yet.
+#[allow(dead_code)]
+mod portfolio;
+
 use super::Ctx;
 use super::args::StartArgs;
 use super::error::CliError;
