@@ -534,11 +534,11 @@ Examples:
   tickwire status --url https://ticks.example   another server")]
 pub struct StatusArgs {
     /// The server's host, instead of --url
-    #[arg(long, value_name = "HOST", conflicts_with = "url")]
+    #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
 
     /// The server's port, instead of --url
-    #[arg(long, value_name = "PORT", conflicts_with = "url")]
+    #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
 
     /// Ask again and again, until stopped
