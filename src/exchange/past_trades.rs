@@ -72,6 +72,9 @@ impl Rest {
         Ok(match first {
             (Some((id, time)), _) if time < pages.span().until => {
                 pages.expect(id);
+                if !adapter.keeps_all_trades() && !self.has_before(of, id).await? {
+                    pages.begin_at(time);
+                }
                 Some(Way::Ids(id))
             }
             (Some(_), _) => {
@@ -83,6 +86,14 @@ impl Rest {
                 None
             }
         })
+    }
+
+    /// Whether there is a trade before this one.
+    async fn has_before(&self, of: &Instrument, id: u64) -> Result<bool, ProviderError> {
+        let ask = asked(of, self.adapter.ask_trades_page(of, TradePage::Before(id)))?;
+        let body = self.get_history(&ask).await?;
+        let trades = self.read_trades(&body, of).await?;
+        Ok(trades.iter().any(|trade| trade.id < id))
     }
 
     /// Asks for the next page.
@@ -102,10 +113,14 @@ impl Rest {
         let ask = asked(of, self.adapter.ask_trades_page(of, page))?;
         let answer = async {
             let body = self.get_history(&ask).await?;
-            Ok((self.read_trades(&body, of).await?, body.sent_at))
+            let lost = self.adapter.read_lost_trades(&body.text);
+            Ok((self.read_trades(&body, of).await?, lost, body.sent_at))
         };
         match answer.await {
-            Ok((trades, asked_at)) => Ok(pages.add(way, trades, asked_at)),
+            Ok((trades, lost, asked_at)) => {
+                pages.lose(lost);
+                Ok(pages.add(way, trades, asked_at))
+            }
             // A limit asks for fewer requests, not for others.
             Err(error @ ProviderError::RateLimited { .. }) => Err(error),
             Err(error) => {

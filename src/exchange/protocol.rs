@@ -61,6 +61,12 @@ pub trait Adapter: Send + Sync + 'static {
         received_at: Timestamp,
     ) -> Result<Vec<Trade>, ProviderError>;
 
+    /// Whether pages of trades go back to the first one ever. Else the oldest that can be had has some before it, which
+    /// nobody knows.
+    fn keeps_all_trades(&self) -> bool {
+        true
+    }
+
     /// Which trades are known to be missing in an answer that [`Adapter::read_trades`] has read: the first and the last
     /// id of each part. The default is an exchange itself, which has all that it ever had.
     fn read_lost_trades(&self, body: &str) -> Vec<(u64, u64)> {

@@ -263,6 +263,54 @@ async fn candles_of_the_past_and_of_now_are_the_server_s() {
 }
 
 #[tokio::test]
+async fn what_the_server_does_not_keep_or_has_lost_is_a_gap_of_the_past() {
+    let (world, stub) = (World::new(), Stub::start().await);
+    let at = |second: u32| format!("2026-01-01T00:00:{second:02}.000000Z");
+    let row = |id: u64, second: u32| {
+        let (stamp, trade) = (at(second), trade(id, "1.50"));
+        let rest = trade.split(r#""timestamp":"#).next().unwrap();
+        format!(r#"{rest}"timestamp":"{stamp}","received_at":"{stamp}","origin":"stream"}}"#)
+    };
+    let rows = [row(100, 10), row(101, 11), row(105, 15), row(106, 16)];
+    stub.answer("/api/v1/trades", 200, &trades(&rows, &[gap(102, 104)]));
+    let past = "monitor BTC --stream trades --since 2026-01-01T00:00:00Z --until 2026-01-01T00:00:30Z -o json";
+    let done = world.run(&ask(&stub, past)).await;
+    let told: Vec<_> = done
+        .records()
+        .iter()
+        .map(|record| match record.is("gap") {
+            true => format!("gap {} {}", record.text("from"), record.text("to")),
+            false => record.text("id"),
+        })
+        .collect();
+    let ids: Vec<_> = told
+        .iter()
+        .filter(|told| !told.starts_with("gap"))
+        .collect();
+    assert_eq!(ids, ["100", "101", "105", "106"], "{done:#?}");
+    // before the first that it keeps, and where it lost some
+    let place = |id: &str| told.iter().position(|told| told == id).unwrap();
+    assert!(
+        told[..place("100")]
+            .iter()
+            .any(|told| told.starts_with("gap")),
+        "{told:?}"
+    );
+    assert!(
+        told[place("101")..place("105")]
+            .iter()
+            .any(|told| told.starts_with("gap")),
+        "{told:?}"
+    );
+    assert!(
+        !told[place("100")..place("101")]
+            .iter()
+            .any(|told| told.starts_with("gap")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
 async fn symbols_are_those_of_the_server() {
     let (world, stub) = (World::new(), Stub::start().await);
     let done = world.run(&ask(&stub, "symbols -o plain")).await.exits(0);

@@ -113,14 +113,6 @@ async fn wrong_flags_and_values_are_refused_with_a_hint() {
 #[tokio::test]
 async fn what_is_to_come_is_told_in_one_clear_line() {
     let world = World::new();
-    for (arguments, name, hint) in [
-        ("start --port 8000", "start", "--help"),
-        ("-p mock status", "status", "--help"),
-    ] {
-        let done = world.run(arguments).await;
-        let error = format!("`{name}` is not available yet");
-        refused(done, &error, &format!("tickwire {hint}\n"));
-    }
     let done = world.run("monitor BTC --stream book").await;
     refused(
         done,

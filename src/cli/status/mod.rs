@@ -50,6 +50,10 @@ fn place(args: &StatusArgs, ctx: &Ctx) -> Result<Place, CliError> {
     if args.host.is_none() && args.port.is_none() {
         return super::remote::place(&ctx.config, ctx.url.as_deref());
     }
+    if ctx.url.is_some() {
+        let error = CliError::usage("usage", "--url names host and port already");
+        return Err(error.hint("leave out --host and --port"));
+    }
     let server = &ctx.config.server;
     let host = args.host.as_ref().unwrap_or(&server.host);
     let port = args.port.unwrap_or(server.port);

@@ -56,6 +56,10 @@ impl Rest {
             .get(&self.adapter.ask_trades(of, PAGE as usize))
             .await?;
         let newest = self.read_trades(&body, of).await?;
+        if newest.is_empty() && !self.adapter.keeps_all_trades() {
+            let why = format!("{}: no trades are known there yet", of.market);
+            return Err(ProviderError::Refused(why));
+        }
         let asked_at = body.sent_at;
         let (mut search, mut found) = Search::begin(from, &newest);
         while let (Some(search), None) = (&mut search, found) {

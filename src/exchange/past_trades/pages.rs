@@ -54,6 +54,10 @@ pub(super) struct TradePages {
     told_until: Timestamp,
     /// The last trade that is in them, or the one before the first.
     last: Option<u64>,
+    /// The last trade in a page that is made.
+    last_told: Option<u64>,
+    /// Ids of which the source has lost some, as it says itself.
+    lost: Vec<(u64, u64)>,
     /// Trades after `told_until` out of aggregates that cannot be had again in the same way.
     carried: Vec<Trade>,
     /// Until when the last aggregate of several trades reaches.
@@ -71,6 +75,8 @@ impl TradePages {
             span,
             told_until: span.from,
             last: None,
+            last_told: None,
+            lost: Vec::new(),
             carried: Vec::new(),
             hole_until: span.from,
             ready: VecDeque::new(),
@@ -95,6 +101,19 @@ impl TradePages {
     /// The first trade in the span has this id.
     pub fn expect(&mut self, first: u64) {
         self.last = first.checked_sub(1);
+        self.last_told = self.last;
+    }
+
+    /// What was before that moment cannot be had.
+    pub fn begin_at(&mut self, from: Timestamp) {
+        self.told_until = self.told_until.max(from);
+    }
+
+    /// The source has lost some of these.
+    pub fn lose(&mut self, lost: Vec<(u64, u64)>) {
+        self.lost.extend(lost);
+        self.lost.sort_unstable();
+        self.lost.dedup();
     }
 
     /// Nothing more was traded until then.
@@ -228,7 +247,37 @@ impl TradePages {
         self.carried = later;
     }
 
-    fn tell(&mut self, until: Timestamp, items: Vec<Trade>) {
+    /// Makes a page of these; more than one where some between them are lost.
+    fn tell(&mut self, until: Timestamp, mut items: Vec<Trade>) {
+        while let Some(place) = self.first_lost(&items) {
+            let later = items.split_off(place);
+            let after = later[0].timestamp;
+            if let Some(before) = items.last() {
+                let until = before.timestamp.plus_nanos(1).min(after);
+                self.tell_part(until, items);
+            }
+            self.told_until = self.told_until.max(after);
+            // From here on it follows.
+            self.last_told = later[0].id.checked_sub(1);
+            items = later;
+        }
+        self.tell_part(until, items);
+    }
+
+    /// The place of the first of these before which some are lost.
+    fn first_lost(&self, items: &[Trade]) -> Option<usize> {
+        let mut known = self.last_told;
+        items.iter().position(|trade| {
+            let before = known.replace(trade.id);
+            let is_between =
+                |ends: &(u64, u64)| before.is_some_and(|id| id < ends.1) && ends.0 < trade.id;
+            let is_apart = before.is_some_and(|id| id.saturating_add(1) < trade.id);
+            is_apart && self.lost.iter().any(is_between)
+        })
+    }
+
+    fn tell_part(&mut self, until: Timestamp, items: Vec<Trade>) {
+        self.last_told = items.last().map(|trade| trade.id).or(self.last_told);
         let covers = Span {
             from: self.told_until,
             until: until.max(self.told_until),

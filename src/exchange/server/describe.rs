@@ -124,7 +124,7 @@ fn read(body: &str) -> Option<ServerInfo> {
     let status: Status<'_> = serde_json::from_str(body).ok()?;
     let described = status.providers.iter();
     // One that cannot be read has its name among the feeds, or none at all.
-    let described = described.filter_map(|raw| serde_json::from_str::<Described>(raw.get()).ok());
+    let described = described.filter_map(|raw| described_in(raw.get()));
     let mut providers: Vec<ProviderInfo> = Vec::new();
     let mut add = |info: ProviderInfo| {
         let is_new = providers.iter().all(|known| known.name != info.name);
@@ -158,6 +158,19 @@ fn read(body: &str) -> Option<ServerInfo> {
     })
 }
 
+/// A name alone, or what is known of it.
+fn described_in(json: &str) -> Option<Described> {
+    let named = |name| Described {
+        name,
+        contiguous_ids: None,
+        quotes: None,
+        invented: None,
+        own_clock: None,
+    };
+    let alone = serde_json::from_str(json).map(named);
+    alone.or_else(|_| serde_json::from_str(json)).ok()
+}
+
 /// Names become part of outputs and stay for ever: no other has them.
 fn is_name(text: &str) -> bool {
     let allowed =
@@ -173,17 +186,17 @@ mod tests {
     fn every_provider_of_a_server_is_known_once_the_default_among_them() {
         let body = r#"{"status":"healthy","version":"9.9","provider":"mt5","new":{"a":[1]},
             "feeds":[{"provider":"kraken","state":"idle"},{"provider":"kraken"},{"provider":"Bad Name"},{"provider":""}],
-            "providers":[{"name":"binance","contiguous_ids":true,"quotes":["EUR"],"more":1},{"name":7},"x"]}"#;
+            "providers":[{"name":"binance","contiguous_ids":true,"quotes":["EUR"],"more":1},{"name":7},"coinbase","X"]}"#;
         let info = read(body).unwrap();
         assert_eq!(info.default, "mt5");
         let names: Vec<_> = info.providers.iter().map(|p| p.name.as_str()).collect();
-        assert_eq!(names, ["binance", "mt5", "kraken"]);
+        assert_eq!(names, ["binance", "coinbase", "mt5", "kraken"]);
         assert_eq!(info.providers[0].contiguous_ids, Some(true));
         assert_eq!(
             info.providers[0].quotes.as_deref(),
             Some(&["EUR".to_owned()][..])
         );
-        assert_eq!(info.providers[2].contiguous_ids, None);
+        assert_eq!(info.providers[3].contiguous_ids, None);
     }
 
     #[test]

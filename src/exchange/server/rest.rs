@@ -254,6 +254,11 @@ impl Adapter for Remote {
         Some(ask(format!("{path}&after_id={after}")))
     }
 
+    /// It keeps the newest.
+    fn keeps_all_trades(&self) -> bool {
+        false
+    }
+
     fn read_lost_trades(&self, body: &str) -> Vec<(u64, u64)> {
         let gaps = serde_json::from_str::<Gaps<'_>>(body).map(|answer| answer.gaps);
         let gaps = gaps.unwrap_or_default().into_iter();

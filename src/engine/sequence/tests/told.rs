@@ -260,11 +260,10 @@ proptest! {
         for event in &probe.out {
             match event {
                 Event::Trade(trade) => told.push(trade.id),
-                Event::Gap(gap) => if let Some((from, until)) = gap.from_id.zip(gap.to_id) {
-                    if gap.is_loss() {
-                        missing.extend(from..=until);
-                    }
-                },
+                Event::Gap(gap) => {
+                    let ends = gap.from_id.zip(gap.to_id).filter(|_| gap.is_loss());
+                    missing.extend(ends.into_iter().flat_map(|(from, until)| from..=until));
+                }
                 other => panic!("{other:?}"),
             }
         }
