@@ -55,10 +55,10 @@ fn rate() -> Value {
     let (cpu, before) = (cpu_seconds(), stage.hub().totals());
     let mut market = market::Market::new(1);
     while begin.elapsed() < Duration::from_secs(10) {
-        stage.hub().publish_events(&market.trades(128));
+        stage.hub().publish_events(&market.trades(64));
         // Never dry, never full.
-        while stage.hub().totals().queued > 512 * CLIENTS as u64 {
-            std::thread::sleep(Duration::from_micros(200));
+        while stage.hub().totals().queued > 128 * CLIENTS as u64 {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
     let (elapsed, totals) = (begin.elapsed().as_secs_f64(), stage.hub().totals());

@@ -68,7 +68,7 @@ impl Client {
     pub fn reply(&self, kind: &'static str, data: &str) {
         // The room does not matter: answers are never dropped.
         let message = Message::new(Room::Status, kind, data, SystemClock.now());
-        self.queue().reply(Arc::new(message), Instant::now());
+        self.queue().reply(Arc::new(message));
         self.news.notify_one();
     }
 
@@ -109,10 +109,7 @@ impl Client {
 
     /// As `/status` shows it.
     pub fn view(&self) -> ClientView {
-        let (queue, totals) = {
-            let queue = self.queue();
-            (queue.len(), queue.totals())
-        };
+        let (totals, queue) = self.totals();
         ClientView {
             id: self.id,
             since: self.since.to_string(),
@@ -124,8 +121,10 @@ impl Client {
         }
     }
 
-    pub(super) fn totals(&self) -> Totals {
-        self.queue().totals()
+    /// What happened so far, and how many wait.
+    pub(super) fn totals(&self) -> (Totals, usize) {
+        let queue = self.queue();
+        (queue.totals(), queue.len())
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -1,5 +1,7 @@
 //! What is sent to clients: written once, shared by all of them.
 
+use std::time::Instant;
+
 use crate::model::{Event, Interval, JsonWriter, Market, TimeWriter, Timestamp, write_json_string};
 
 use super::super::rooms::Room;
@@ -17,6 +19,8 @@ pub struct Message {
     pub state_of: Option<StateOf>,
     /// When it was published.
     pub timestamp: Timestamp,
+    /// The same on the clock that ages are measured by.
+    pub at: Instant,
     /// Everything up to the number.
     head: String,
 }
@@ -61,6 +65,7 @@ impl Message {
             event: is_data.then(|| event.clone()),
             state_of,
             timestamp,
+            at: Instant::now(),
             head: head(kind, text_of(&data), timestamp, pen),
         }
     }
@@ -73,6 +78,7 @@ impl Message {
             event: None,
             state_of: (room == Room::Portfolio).then_some(StateOf::Portfolio),
             timestamp,
+            at: Instant::now(),
             head: head(kind, data, timestamp, &mut Pen::default()),
         }
     }

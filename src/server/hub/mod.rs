@@ -193,15 +193,15 @@ impl Hub {
     pub fn totals(&self) -> HubTotals {
         let state = self.state();
         let mut totals = state.totals;
-        let seats = || state.clients.iter().flatten();
-        let all = seats().map(|seat| seat.client.totals()).chain([state.left]);
-        for client in all {
+        let seats = state.clients.iter().flatten();
+        let counts = seats.map(|seat| (seat.client.totals(), seat.places.len()));
+        for ((client, queued), places) in counts.chain([((state.left, 0), 0)]) {
             totals.sent += client.sent;
             totals.dropped += client.dropped;
             totals.conflated += client.conflated;
+            totals.queued += queued as u64;
+            totals.subscriptions += places as u64;
         }
-        totals.queued = seats().map(|seat| seat.client.view().queue as u64).sum();
-        totals.subscriptions = seats().map(|seat| seat.places.len() as u64).sum();
         totals
     }
 
@@ -287,7 +287,7 @@ impl Drop for Registered<'_> {
         for place in seat.into_iter().flat_map(|seat| seat.places) {
             state.routes.leave(place, self.slot);
         }
-        let totals = self.client.totals();
+        let (totals, _) = self.client.totals();
         state.left.sent += totals.sent;
         state.left.dropped += totals.dropped;
         state.left.conflated += totals.conflated;

@@ -37,7 +37,6 @@ pub struct Entry {
     pub message: Arc<Message>,
     /// What of it this client wants.
     pub spec: Option<Arc<Spec>>,
-    at: Instant,
 }
 
 /// What was lost since the last time that it was told.
@@ -129,7 +128,7 @@ impl Queue {
 
     /// Puts in what was published.
     pub fn push(&mut self, message: Arc<Message>, spec: Option<Arc<Spec>>, now: Instant) {
-        let entry = self.entry(message, spec, now);
+        let entry = self.entry(message, spec);
         match entry.message.state_of {
             Some(of) => self.put_state(of, entry),
             None => {
@@ -140,8 +139,8 @@ impl Queue {
     }
 
     /// Puts in an answer to this client.
-    pub fn reply(&mut self, message: Arc<Message>, now: Instant) {
-        let entry = self.entry(message, None, now);
+    pub fn reply(&mut self, message: Arc<Message>) {
+        let entry = self.entry(message, None);
         self.replies.push(entry);
         self.overrun |=
             self.replies.entries.len() > MAX_REPLIES || self.replies.bytes > self.bounds.bytes;
@@ -208,14 +207,13 @@ impl Queue {
         self.totals
     }
 
-    fn entry(&mut self, message: Arc<Message>, spec: Option<Arc<Spec>>, at: Instant) -> Entry {
+    fn entry(&mut self, message: Arc<Message>, spec: Option<Arc<Spec>>) -> Entry {
         let number = self.next;
         self.next += 1;
         Entry {
             number,
             message,
             spec,
-            at,
         }
     }
 
@@ -237,7 +235,7 @@ impl Queue {
         while let Some(oldest) = self.flow.entries.front() {
             let fits = self.flow.entries.len() <= self.bounds.messages
                 && self.flow.bytes <= self.bounds.bytes;
-            if fits && now.saturating_duration_since(oldest.at) <= MAX_AGE {
+            if fits && now.saturating_duration_since(oldest.message.at) <= MAX_AGE {
                 return;
             }
             let room = oldest.message.room;

@@ -26,7 +26,7 @@ use pulse::Pulse;
 /// Read at once: clients say little.
 const READ_BUFFER: usize = 4 * 1024;
 /// Written at once where much waits.
-const WRITE_BUFFER: usize = 16 * 1024;
+const WRITE_BUFFER: usize = 32 * 1024;
 /// Far more than what is written between two looks at whether the line takes it.
 const MAX_WRITE_BUFFER: usize = 4 * 1024 * 1024;
 /// How long the last frame may take, and then the client's answer.

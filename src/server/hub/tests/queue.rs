@@ -8,18 +8,14 @@ const BOUNDS: Bounds = Bounds {
     bytes: 100_000,
 };
 
-fn message(event: &Event) -> Arc<Message> {
+fn message(event: &Event, at: Instant) -> Arc<Message> {
     let (room, pen) = (Room::Trades, &mut Pen::default());
-    Arc::new(Message::of_event(
-        room,
-        event,
-        Timestamp::from_nanos(0),
-        pen,
-    ))
+    let message = Message::of_event(room, event, Timestamp::from_nanos(0), pen);
+    Arc::new(Message { at, ..message })
 }
 
 fn push(queue: &mut Queue, event: &Event, now: Instant) {
-    queue.push(message(event), None, now);
+    queue.push(message(event, now), None, now);
 }
 
 fn numbers(queue: &mut Queue, now: Instant) -> Vec<u64> {
@@ -85,7 +81,7 @@ fn the_oldest_of_a_flow_go_first_and_it_is_told_how_many() {
 
 #[test]
 fn bytes_count_as_messages_do() {
-    let size = message(&trade("BTC/USD", 1)).bytes();
+    let size = message(&trade("BTC/USD", 1), Instant::now()).bytes();
     let bounds = Bounds {
         messages: 100,
         bytes: 3 * size,
@@ -180,11 +176,11 @@ fn answers_are_never_dropped_but_one_who_does_not_read_them_is_hopeless() {
         ))
     };
     for _ in 0..256 {
-        queue.reply(answer(), now);
+        queue.reply(answer());
     }
     let later = now + Duration::from_secs(20);
     assert!(!queue.is_hopeless(later));
-    queue.reply(answer(), now);
+    queue.reply(answer());
     assert!(queue.is_hopeless(later));
     assert_eq!(numbers(&mut queue, later).len(), 257);
 }

@@ -78,7 +78,7 @@ impl Client {
 
     fn reply(&mut self) {
         let pong = Told::new(Room::Status, "pong", "{}", Timestamp::from_nanos(0));
-        self.queue.reply(Arc::new(pong), self.now);
+        self.queue.reply(Arc::new(pong));
     }
 
     fn take(&mut self, count: usize) {
