@@ -3,7 +3,7 @@
 use tickwire::sim::Venue;
 
 use super::server_process::Server;
-use super::support::{World, start};
+use super::support::{World, start_at_rate};
 
 #[tokio::test]
 async fn it_says_where_it_listens_and_serves_until_it_is_told_to_stop() {
@@ -86,7 +86,7 @@ async fn it_stops_in_a_flood_too() {
 
 #[tokio::test]
 async fn hangup_reads_the_configuration_again_and_leaves_other_streams_alone() {
-    let sim = start(Venue::Kraken).await;
+    let sim = start_at_rate(Venue::Kraken, 20.0).await;
     let rule = |name: &str| {
         format!("[[alert]]\nname = \"{name}\"\nsymbols = [\"BTC\"]\ncondition = \"price > 1\"\n")
     };

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::extract::ws::Message;
 use bytes::Bytes;
-use futures_util::{FutureExt, Sink, SinkExt};
+use futures_util::{Sink, SinkExt};
+use tokio::time::Instant;
 
 use crate::model::Clock;
 use crate::server::Shared;
@@ -28,14 +29,17 @@ pub async fn write(
     pulse: &Pulse,
     sink: &mut (impl Sink<Message> + Unpin),
 ) -> Goodbye {
-    let mut pings = tokio::time::interval(PING);
+    let mut ping_at = Instant::now();
     let mut numbering = Numbering::new(&**shared.engine.clock());
     let mut chunk = Vec::new();
     loop {
         // Asked for before every chunk: a queue that never runs dry must not keep pings back.
-        let is_due = pings.tick().now_or_never().is_some();
-        if is_due && sink.feed(Message::Ping(Bytes::new())).await.is_err() {
-            return Goodbye::Gone;
+        let now = Instant::now();
+        if now >= ping_at {
+            ping_at = now + PING;
+            if sink.feed(Message::Ping(Bytes::new())).await.is_err() {
+                return Goodbye::Gone;
+            }
         }
         let loss = client.take(CHUNK.0, CHUNK.1, &mut chunk);
         if chunk.is_empty() && loss.is_none() {
@@ -46,7 +50,7 @@ pub async fn write(
             chunk.shrink_to(32);
             tokio::select! {
                 () = client.news() => {}
-                _ = pings.tick() => pings.reset_immediately(),
+                () = tokio::time::sleep_until(ping_at) => {}
             }
             pulse.on_write();
             continue;
