@@ -72,7 +72,9 @@ fn pinned(streams: &Streams) -> Serve {
         let streams = streams.clone();
         Box::pin(async move {
             let pinned = streams.pin(topics, Holder::Api).await;
-            pinned.map(|_| ()).map_err(|error| error.message.into_owned())
+            pinned
+                .map(|_| ())
+                .map_err(|error| error.message.into_owned())
         })
     })
 }

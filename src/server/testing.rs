@@ -22,8 +22,8 @@ use crate::model::{
     StatusState, Stream, Ticker, Timestamp, Trade,
 };
 
-use super::state::{Ref, Shared};
 use super::pump;
+use super::state::{Ref, Shared};
 
 /// The wall clock of a test: it goes with virtual time.
 pub struct Wall(Instant);

@@ -9,7 +9,11 @@ use super::support::{World, start_at_rate};
 async fn it_says_where_it_listens_and_serves_until_it_is_told_to_stop() {
     let world = World::new();
     let mut server = Server::start(&world, "-s BTC,ETH -p mock").await;
-    assert!(server.told.contains("mock data, not a market"), "{}", server.told);
+    assert!(
+        server.told.contains("mock data, not a market"),
+        "{}",
+        server.told
+    );
     let health = server.until("/health", |answer| answer.status == 200).await;
     assert_eq!(health.json()["status"], "healthy");
     server.signal("TERM");

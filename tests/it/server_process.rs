@@ -157,7 +157,11 @@ impl Answer {
         Self {
             status: status.unwrap_or(0),
             head: head.to_owned(),
-            body: if chunked { unchunked(body) } else { body.to_owned() },
+            body: if chunked {
+                unchunked(body)
+            } else {
+                body.to_owned()
+            },
         }
     }
 

@@ -87,9 +87,9 @@ fn cannot_listen(settings: &ServerSettings, error: &io::Error) -> CliError {
     };
     let failed = CliError::failed("port", format!("cannot listen on {host}:{port}: {why}"));
     match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            failed.hint("tickwire status tells whether it is another tickwire; --port 0 takes a free port")
-        }
+        io::ErrorKind::AddrInUse => failed.hint(
+            "tickwire status tells whether it is another tickwire; --port 0 takes a free port",
+        ),
         io::ErrorKind::PermissionDenied => failed.hint("ports below 1024 need a privilege"),
         _ => failed,
     }

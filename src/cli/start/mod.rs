@@ -107,7 +107,8 @@ pub async fn run(args: StartArgs, ctx: Ctx) -> Result<Exit, CliError> {
     let serving = clients.serve(shared.clone(), shutdown.clone());
     let ready = format!("{} ({})", clients.url(), served(&ctx, &instruments));
     // Whoever started it with --quiet still has to know the port.
-    ctx.notices.tell("ready", &format!("tickwire: ready on {ready}"));
+    ctx.notices
+        .tell("ready", &format!("tickwire: ready on {ready}"));
     service.ready(&ready);
     if settings.opens_page {
         open_page(&clients.url(), &ctx);
@@ -262,7 +263,10 @@ fn served(ctx: &Ctx, instruments: &[Arc<Instrument>]) -> String {
 }
 
 fn broken(why: &str) -> CliError {
-    CliError::failed("internal", format!("the server has broken: {}", clipped(why)))
+    CliError::failed(
+        "internal",
+        format!("the server has broken: {}", clipped(why)),
+    )
 }
 
 /// Shows the page in a browser, where there is one.

@@ -20,7 +20,8 @@ pub async fn run(ctx: &Ctx, shared: &Shared, cancel: CancellationToken) {
         match message {
             Ok(message) => pass_on(shared, &message),
             Err(RecvError::Lagged(missed)) => {
-                let told = format!("{missed} messages of raw streams were dropped: they came too fast");
+                let told =
+                    format!("{missed} messages of raw streams were dropped: they came too fast");
                 ctx.notices.warn("raw", &told);
             }
             Err(RecvError::Closed) => return cancel.cancelled().await,

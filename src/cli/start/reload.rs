@@ -123,22 +123,17 @@ impl Reload<'_> {
 }
 
 /// All that makes a source what it is.
-fn described<'a>(
-    config: &'a Config,
-    name: &str,
-) -> impl PartialEq + use<'a> {
+fn described<'a>(config: &'a Config, name: &str) -> impl PartialEq + use<'a> {
     let own = config.streams.iter().find(|stream| stream.name == name);
-    (
-        config.provider_settings(name),
-        config.engine_for(name),
-        own,
-    )
+    (config.provider_settings(name), config.engine_for(name), own)
 }
 
 /// What `/status` tells of a configuration: nothing of what stands in it.
 pub fn info(config: &Config) -> ConfigInfo {
     let file = config.path.as_deref();
-    let mut hashed = file.and_then(|file| std::fs::read(file).ok()).unwrap_or_default();
+    let mut hashed = file
+        .and_then(|file| std::fs::read(file).ok())
+        .unwrap_or_default();
     let mut variables: Vec<_> = environment()
         .filter(|(name, _)| name.starts_with("TICKWIRE_"))
         .collect();

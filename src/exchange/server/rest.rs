@@ -45,6 +45,8 @@ struct Gaps<'a> {
 struct Candles<'a> {
     #[serde(borrow)]
     candles: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    gaps: Vec<GapRow<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -291,7 +293,12 @@ impl Adapter for Remote {
                 false => Err(DecodeError::Value("a candle of another length")),
             }
         };
-        reading::candle_rows(self.exchange, answer.candles.iter().map(read).collect())
+        let rows = answer.candles.iter().map(read).collect();
+        let mut rows = reading::candle_rows(self.exchange, rows)?;
+        // What the server could not have has not been without trades.
+        rows.unread
+            .extend(answer.gaps.iter().filter_map(GapRow::span));
+        Ok(rows)
     }
 
     fn read_error(&self, body: &str) -> Option<String> {

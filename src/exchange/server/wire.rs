@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::exchange::protocol::DecodeError;
 use crate::exchange::reading::{self, optional_decimal, optional_price, optional_qty, rfc3339};
 use crate::exchange::{Literal, literal};
+use crate::feed::Span;
 use crate::model::{
     Candle, Exchange, Gap, GapReason, GapState, Interval, Market, Origin, Status, StatusState,
     Stream, Ticker, Timestamp, Trade,
@@ -230,6 +231,16 @@ impl GapRow<'_> {
         let is_loss = self.stream == "trades" && self.state != "repaired";
         let id = |literal: Option<Literal<'_>>| literal?.text().parse().ok();
         id(self.from_id).zip(id(self.to_id)).filter(|_| is_loss)
+    }
+
+    /// The time of what cannot be had; without a bound where it names none.
+    pub fn span(&self) -> Option<Span> {
+        let time =
+            |text: &Option<Cow<'_, str>>| text.as_deref().and_then(|text| rfc3339(text).ok());
+        (self.state != "repaired").then(|| Span {
+            from: time(&self.from).unwrap_or(Timestamp::from_nanos(i64::MIN)),
+            until: time(&self.to).unwrap_or(Timestamp::from_nanos(i64::MAX)),
+        })
     }
 
     pub fn gap(&self, market: Market) -> Result<Gap, DecodeError> {

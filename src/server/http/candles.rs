@@ -8,7 +8,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
 use crate::feed::{ProviderError, Topic};
-use crate::model::{Candle, Event, Instrument, Interval, JsonWriter, Stream, Timestamp};
+use crate::model::{Candle, Event, Gap, Instrument, Interval, JsonWriter, Stream, Timestamp};
 use crate::timeline;
 
 use super::super::error::ApiError;
@@ -38,8 +38,11 @@ pub async fn get(State(shared): State<Ref>, uri: Uri) -> Result<Response, ApiErr
         return Err(ApiError::bad_request("`from` is not before `until`"));
     }
     let instrument = lookup::instrument(&shared, parameters.text("provider"), symbol).await?;
-    let candles = match (from, until) {
-        (None, None) => newest(&shared, &instrument, interval, limit).await?,
+    let (candles, gaps) = match (from, until) {
+        (None, None) => {
+            let candles = newest(&shared, &instrument, interval, limit).await?;
+            (candles, Vec::new())
+        }
         _ => between(&shared, &instrument, interval, limit, (from, until)).await?,
     };
     let mut body = b"{".to_vec();
@@ -48,7 +51,11 @@ pub async fn get(State(shared): State<Ref>, uri: Uri) -> Result<Response, ApiErr
     let events = candles
         .into_iter()
         .map(|candle| Event::Candle(Arc::new(candle)));
-    answer::events("candles", events, &mut JsonWriter::default(), &mut body);
+    let mut writer = JsonWriter::default();
+    answer::events("candles", events, &mut writer, &mut body);
+    body.push(b',');
+    let gaps = gaps.into_iter().map(Event::Gap);
+    answer::events("gaps", gaps, &mut writer, &mut body);
     body.push(b'}');
     Ok(answer::json(StatusCode::OK, body))
 }
@@ -75,7 +82,7 @@ async fn newest(
     if candles.len() < limit && (1..limit).contains(&asked) {
         let older = ask(shared, instrument, interval, timeline::Past::Last(CANDLES));
         match older.await {
-            Ok(older) => shared.markets.put_candles(market, interval, older, CANDLES),
+            Ok((older, _)) => shared.markets.put_candles(market, interval, older, CANDLES),
             Err(error) => tracing::debug!(provider = name, ?error, "no older candles"),
         }
         candles = shared.markets.candles(market, interval, limit);
@@ -111,7 +118,7 @@ async fn between(
     interval: Interval,
     limit: usize,
     (from, until): (Option<Timestamp>, Option<Timestamp>),
-) -> Result<Vec<Candle>, ApiError> {
+) -> Result<Known, ApiError> {
     let market = instrument.market;
     let now = shared.engine.clock().now();
     let length = interval.nanos().saturating_mul(limit as i64);
@@ -124,14 +131,15 @@ async fn between(
     let kept = shared.markets.candles_between(market, interval, begin, end);
     let first = shared.markets.candles(market, interval, CANDLES);
     let reaches_back = first.first().is_some_and(|first| first.open_time <= begin);
-    let mut found: BTreeMap<Timestamp, Candle> = BTreeMap::new();
+    let (mut found, mut gaps) = (BTreeMap::<Timestamp, Candle>::new(), Vec::new());
     let provider = shared.engine.provider(market.exchange().name());
     let has_own_clock = provider.is_ok_and(|provider| provider.traits().own_clock);
     if !reaches_back && (has_own_clock || begin <= now) {
         // What has only just ended is not waited for: that is the stream's to tell.
         let is_over = end < now.plus_nanos(-interval.nanos());
         let past = timeline::Past::Since(begin, is_over.then_some(end));
-        let older = ask(shared, instrument, interval, past).await?;
+        let (older, missing) = ask(shared, instrument, interval, past).await?;
+        gaps = missing;
         found.extend(older.into_iter().map(|candle| (candle.open_time, candle)));
     }
     found.extend(kept.into_iter().map(|candle| (candle.open_time, candle)));
@@ -143,16 +151,19 @@ async fn between(
         Some(_) => candles.truncate(limit),
         None => drop(candles.drain(..candles.len().saturating_sub(limit))),
     }
-    Ok(candles)
+    Ok((candles, gaps))
 }
 
-/// Where there is no history there is none to tell.
+/// Candles, and the parts that cannot be had.
+type Known = (Vec<Candle>, Vec<Arc<Gap>>);
+
+/// Errors: the exchange's; there is no history.
 async fn ask(
     shared: &Shared,
     instrument: &Arc<Instrument>,
     interval: Interval,
     past: timeline::Past,
-) -> Result<Vec<Candle>, ApiError> {
+) -> Result<Known, ApiError> {
     let name = instrument.market.exchange().name();
     let topic = Topic {
         instrument: instrument.clone(),
@@ -164,7 +175,10 @@ async fn ask(
     };
     match tokio::time::timeout(lookup::PATIENCE, answer).await {
         Ok(Ok(candles)) => Ok(candles),
-        Ok(Err(ProviderError::Refused(_))) => Ok(Vec::new()),
+        Ok(Err(ProviderError::Refused(_))) => {
+            let message = format!("{name} has no past of these candles");
+            Err(ApiError::unprocessable("unsupported", message))
+        }
         Ok(Err(error)) => Err(lookup::provider_error(name, &error)),
         Err(_) => Err(lookup::timeout(name)),
     }

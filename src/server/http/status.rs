@@ -41,6 +41,7 @@ pub(super) struct Status {
     pub uptime: f64,
     timestamp: String,
     provider: String,
+    providers: Vec<Provider>,
     url: String,
     config: Config,
     pub feeds: Vec<FeedHealth>,
@@ -55,6 +56,20 @@ pub(super) struct Status {
     pub client_sent: u64,
     #[serde(skip)]
     pub client_dropped: u64,
+}
+
+/// A source, as those need to know it who read it through this server.
+#[derive(Serialize)]
+struct Provider {
+    name: &'static str,
+    /// Whether its trade ids rise by one.
+    contiguous_ids: bool,
+    /// What a bare base is priced in.
+    quotes: Vec<String>,
+    /// Whether its data is made up.
+    invented: bool,
+    /// Whether its times are not those of this world.
+    own_clock: bool,
 }
 
 #[derive(Serialize)]
@@ -105,6 +120,7 @@ impl Status {
             uptime: seconds(shared.started),
             timestamp: shared.engine.clock().now().to_string(),
             provider: shared.provider.clone(),
+            providers: providers(shared),
             url: format!("http://{}", caller.local),
             config: config(shared),
             feeds,
@@ -118,6 +134,20 @@ impl Status {
             client_dropped: hub.dropped,
         }
     }
+}
+
+fn providers(shared: &Shared) -> Vec<Provider> {
+    let of = |name: &'static str| {
+        let traits = shared.engine.provider(name).ok()?.traits();
+        Some(Provider {
+            name,
+            contiguous_ids: traits.contiguous_ids,
+            quotes: traits.quotes,
+            invented: traits.invented,
+            own_clock: traits.own_clock,
+        })
+    };
+    shared.providers().into_iter().filter_map(of).collect()
 }
 
 /// `GET /health`: 503 while a market that is served is stale.

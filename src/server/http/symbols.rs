@@ -132,6 +132,11 @@ fn write(instrument: &Instrument, body: &mut Vec<u8>) {
         write_json_string(text, body);
         body.push(b',');
     }
+    let aliases = instrument.aliases.iter();
+    answer::list("aliases", aliases, body, |alias, body| {
+        write_json_string(alias, body);
+    });
+    body.push(b',');
     number("tick_size", instrument.tick_size.map(|p| p.decimal()), body);
     body.push(b',');
     number("lot_size", instrument.lot_size.map(|q| q.decimal()), body);

@@ -18,7 +18,7 @@ use super::{answer, lookup};
 const DEFAULT: usize = 100;
 const MOST: usize = 1_000;
 
-/// The newest trades, oldest first, and the gaps that touch them. With `after_id`: the newest of those after it.
+/// The newest trades, oldest first, and the gaps that touch them. With `after_id`: the first ones after it.
 pub async fn get(State(shared): State<Ref>, uri: Uri) -> Result<Response, ApiError> {
     let known = ["symbol", "provider", "limit", "after_id"];
     let parameters = Parameters::read(&uri, &known, "")?;

@@ -120,13 +120,19 @@ impl TradesKept {
             return TradesView::default();
         };
         let mut trades: Vec<Trade> = match &lane.past {
-            Some((_, past)) if lane.window.is_empty() => {
-                past[past.len().saturating_sub(n)..].to_vec()
-            }
-            _ => lane.window.newest(n).collect(),
+            Some((_, past)) if lane.window.is_empty() => past.clone(),
+            _ => lane
+                .window
+                .newest(after.map_or(n, |_| usize::MAX))
+                .collect(),
         };
-        if let Some(after) = after {
-            trades.retain(|trade| trade.id > after);
+        match after {
+            // The first after it: those who ask again and again miss none.
+            Some(after) => {
+                trades.retain(|trade| trade.id > after);
+                trades.truncate(n);
+            }
+            None => drop(trades.drain(..trades.len().saturating_sub(n))),
         }
         let first = after.map(|after| after.saturating_add(1));
         let first = first.or(trades.first().map(|trade| trade.id));

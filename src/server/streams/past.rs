@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 
 use crate::engine::{Engine, EngineError};
 use crate::feed::{ProviderError, Topic};
-use crate::model::{Candle, Event, Interval};
+use crate::model::{Candle, Event, Gap, Interval};
 use crate::timeline::{self, Ended, Timeline};
 
 use super::super::markets::Markets;
@@ -77,7 +77,7 @@ impl Loading {
 async fn load(engine: &Engine, markets: &Markets, topic: &Topic, interval: Interval) -> Past {
     let market = topic.instrument.market;
     match candles(engine, topic.clone(), timeline::Past::Last(CANDLES)).await {
-        Ok(past) => {
+        Ok((past, _)) => {
             markets.put_candles(market, interval, past, CANDLES);
             Past::Loaded
         }
@@ -100,7 +100,7 @@ async fn join(engine: &Engine, markets: &Markets, topic: &Topic, interval: Inter
         };
         if from < until {
             let between = timeline::Past::Since(from, Some(until));
-            if let Ok(past) = candles(engine, topic.clone(), between).await {
+            if let Ok((past, _)) = candles(engine, topic.clone(), between).await {
                 markets.put_candles(market, interval, past, 0);
             }
         }
@@ -108,17 +108,17 @@ async fn join(engine: &Engine, markets: &Markets, topic: &Topic, interval: Inter
     }
 }
 
-/// Candles of the past, oldest first, the forming one last where the answer has it.
+/// Candles of the past, oldest first, the forming one last where the answer has it, and the parts that cannot be had.
 ///
 /// Errors: the exchange's.
 pub async fn candles(
     engine: &Engine,
     topic: Topic,
     past: timeline::Past,
-) -> Result<Vec<Candle>, ProviderError> {
+) -> Result<(Vec<Candle>, Vec<Arc<Gap>>), ProviderError> {
     let gone = |error: EngineError| ProviderError::Unreachable(error.to_string());
     let mut timeline = Timeline::new(engine, vec![(topic, past)], None).map_err(gone)?;
-    let (mut batch, mut found) = (Vec::new(), Vec::new());
+    let (mut batch, mut found, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
     loop {
         match timeline.next_batch(&mut batch).await {
             Ok(()) => {}
@@ -126,11 +126,14 @@ pub async fn candles(
             Err(Ended::Failed { error, .. }) => return Err(error),
             Err(Ended::Live(end)) => return Err(ProviderError::Unreachable(end.to_string())),
         }
-        found.extend(batch.drain(..).filter_map(|event| match event {
-            Event::Candle(candle) => Some(Arc::unwrap_or_clone(candle)),
-            _ => None,
-        }));
+        for event in batch.drain(..) {
+            match event {
+                Event::Candle(candle) => found.push(Arc::unwrap_or_clone(candle)),
+                Event::Gap(gap) => gaps.push(gap),
+                _ => {}
+            }
+        }
     }
     found.sort_by_key(|candle: &Candle| (candle.open_time, candle.closed));
-    Ok(found)
+    Ok((found, gaps))
 }

@@ -173,3 +173,25 @@ fn what_a_client_does_not_want_leaves_no_hole() {
         ]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_is_pinged_at_once_and_then_every_15_s() {
+    use crate::server::testing::{Scripted, serve};
+
+    let shared = serve(&[Scripted::new("writerpings", &[("A", "USD")])]).await;
+    let registered = shared.hub.register();
+    let pulse = Pulse::new(Instant::now());
+    let (sender, mut sent) = tokio::sync::mpsc::unbounded_channel();
+    let mut sink = Box::pin(futures_util::sink::unfold(
+        sender,
+        |sender, message: Message| async move { sender.send(message).map(|()| sender) },
+    ));
+    let writing = write(&shared, registered.client(), &pulse, &mut sink);
+    let waited = tokio::time::timeout(Duration::from_secs(46), writing).await;
+    assert!(waited.is_err(), "it writes until the line is cut");
+    let mut pings = 0;
+    while let Ok(message) = sent.try_recv() {
+        pings += usize::from(matches!(message, Message::Ping(_)));
+    }
+    assert_eq!(pings, 4);
+}
