@@ -30,7 +30,28 @@ macro_rules! assets {
 /// The page itself.
 const INDEX: &str = "index.html";
 
-const ASSETS: &[Asset] = assets!["index.html"];
+const ASSETS: &[Asset] = assets![
+    "index.html",
+    "alerts.js",
+    "api.js",
+    "app.js",
+    "chart.js",
+    "connection.js",
+    "dom.js",
+    "favicon.svg",
+    "feeds.js",
+    "format.js",
+    "json.js",
+    "lightweight-charts.LICENSE.txt",
+    "lightweight-charts.NOTICE.txt",
+    "lightweight-charts.standalone.production.js",
+    "portfolio.js",
+    "strategies.js",
+    "style.css",
+    "tape.js",
+    "theme.js",
+    "watch.js",
+];
 
 /// Of their content, in the order of [`ASSETS`]. Weak, as what is sent may be compressed.
 static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
