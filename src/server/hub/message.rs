@@ -83,6 +83,12 @@ impl Message {
         }
     }
 
+    /// The same at another time.
+    #[cfg(test)]
+    pub fn published_at(self, at: Instant) -> Self {
+        Self { at, ..self }
+    }
+
     /// The message with its number.
     pub fn numbered(&self, number: u64) -> String {
         numbered(&self.head, number)

@@ -11,7 +11,7 @@ const BOUNDS: Bounds = Bounds {
 fn message(event: &Event, at: Instant) -> Arc<Message> {
     let (room, pen) = (Room::Trades, &mut Pen::default());
     let message = Message::of_event(room, event, Timestamp::from_nanos(0), pen);
-    Arc::new(Message { at, ..message })
+    Arc::new(message.published_at(at))
 }
 
 fn push(queue: &mut Queue, event: &Event, now: Instant) {
