@@ -27,6 +27,8 @@ pub struct Crowd {
     pub half: usize,
     /// Send as fast as they can, and come again.
     pub floods: usize,
+    /// One more good one twice a second, for how long it waits for its welcome.
+    pub guests: bool,
     /// How long, after all have come.
     pub seconds: u64,
 }
@@ -52,6 +54,7 @@ impl Crowd {
             self.slow,
             self.half,
             self.floods,
+            self.guests.into(),
             self.seconds as usize,
         ] {
             command.arg(number.to_string());
@@ -84,8 +87,8 @@ struct Seen {
 pub fn run(arguments: &[String]) {
     let numbers = arguments.iter().map(|a| a.parse().expect("a number"));
     let numbers: Vec<usize> = numbers.collect();
-    let [port, good, whole, slow, half, floods, seconds] = numbers[..] else {
-        panic!("seven numbers");
+    let [port, good, whole, slow, half, floods, has_guests, seconds] = numbers[..] else {
+        panic!("eight numbers");
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -115,7 +118,7 @@ pub fn run(arguments: &[String]) {
             tokio::spawn(flood(port as u16));
         }
         drop(report);
-        let guests = (floods > 0).then(|| tokio::spawn(guests(port as u16, seconds)));
+        let guests = (has_guests == 1).then(|| tokio::spawn(guests(port as u16, seconds)));
         let (mut all, mut latency) = (Seen::default(), Histogram::new());
         while let Some((seen, own)) = reports.recv().await {
             all.messages += seen.messages;
@@ -127,6 +130,9 @@ pub fn run(arguments: &[String]) {
             Some(guests) => guests.await.expect("no panic"),
             None => Value::Null,
         };
+        if good == 0 {
+            sleep(duration).await;
+        }
         println!(
             "{}",
             json!({
@@ -184,11 +190,13 @@ async fn read(
     let (mut seen, mut latency) = (Seen::default(), Histogram::new());
     let mut ids = HashMap::new();
     // No faster than is allowed.
-    for rooms in rooms.chunks(15) {
+    for (n, rooms) in rooms.chunks(15).enumerate() {
+        if n > 0 {
+            sleep(Duration::from_secs(1)).await;
+        }
         for room in rooms {
             line.write_all(&join(room)).await.expect("sent");
         }
-        sleep(Duration::from_secs(1)).await;
     }
     let end = tokio::time::Instant::now() + duration;
     let (mut buffer, mut filled) = (vec![0; 256 * 1024], 0);

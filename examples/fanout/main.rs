@@ -102,18 +102,26 @@ fn slow(good: usize, slow: usize, seconds: u64) -> Value {
 /// 500 half handshakes and 20 clients that send as fast as they can, beside 50 good ones.
 fn hostile(seconds: u64) -> Value {
     let stage = Stage::start();
-    let crowd = Crowd {
+    let good = Crowd {
         good: 50,
+        guests: true,
         seconds,
-        half: 500,
-        floods: 20,
         ..Crowd::default()
     };
-    let mut child = crowd.start(stage.port);
+    let hostile = Crowd {
+        half: 500,
+        floods: 20,
+        seconds,
+        ..Crowd::default()
+    };
+    let mut child = good.start(stage.port);
     stage.wait_for(50, 50 * 40);
     let before = resident();
+    // Processes of their own: else the good ones would wait for the hostile ones, not for the server.
+    let mut attackers = hostile.start(stage.port);
     let run = stage.publish(2_000, seconds, 50);
     let seen = child.finish();
+    attackers.finish();
     std::thread::sleep(Duration::from_secs(10));
     json!({
         "name": "hostile", "seconds": seconds, "publishing": run.publishing.json(), "seen_by_good_clients": seen,
