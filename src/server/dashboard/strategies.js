@@ -60,9 +60,11 @@ export class Strategies {
         failed.textContent = error.message;
       }
     };
-    const symbols = (strategy.symbols ?? []).join(" ");
+    // Its provider is in the title: most have but one.
+    const markets = strategy.symbols ?? [];
+    const symbols = markets.map((market) => market.slice(market.indexOf(":") + 1)).join(" ");
     const about = element("th", { scope: "row" }, element("b", { text: strategy.name }));
-    about.append(element("span", { class: "quiet", text: ` ${strategy.interval ?? ""} ${symbols}` }), failed);
+    about.append(element("span", { class: "quiet", title: markets.join(" "), text: ` ${strategy.interval ?? ""} ${symbols}` }), failed);
     const last = strategy.last_signal ? `last ${moment(strategy.last_signal)} UTC` : "none yet";
     const label = `${word} strategy ${strategy.name}`;
     return element(

@@ -50,6 +50,10 @@ export class WatchList {
     for (const key of [...this.#rows.keys()]) if (!served.has(key)) this.#drop(key);
     for (const { exchange, symbol } of markets) this.#row(exchange, symbol);
     for (const price of prices) this.update(price, price.stale === true);
+    // In the server's order, whoever was heard of first.
+    const order = [...served].filter((key) => this.#rows.has(key));
+    this.#rows = new Map(order.map((key) => [key, this.#rows.get(key)]));
+    for (const row of this.#rows.values()) this.#body.append(row.node);
     this.#showEmpty();
   }
 
