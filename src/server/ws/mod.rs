@@ -92,11 +92,17 @@ async fn part(
     };
     let frame = Message::Close(Some(frame));
     let sent = tokio::time::timeout(LAST_FRAME, sink.send(frame)).await;
-    if matches!(sent, Ok(Ok(()))) {
-        let rest = async { while stream.next().await.is_some() {} };
-        // A client that does not answer is left without.
-        let _ = tokio::time::timeout(LAST_FRAME, rest).await;
+    if !matches!(sent, Ok(Ok(()))) {
+        return;
     }
+    if goodbye == Goodbye::TooFast {
+        // Reading on would do just what it wants. Unread, it has to wait, and can still see why.
+        tokio::time::sleep(LAST_FRAME).await;
+        return;
+    }
+    let rest = async { while stream.next().await.is_some() {} };
+    // A client that does not answer is left without.
+    let _ = tokio::time::timeout(LAST_FRAME, rest).await;
 }
 
 /// `data` of the first message.
