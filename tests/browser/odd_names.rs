@@ -39,8 +39,10 @@ async fn answer(uri: axum::http::Uri) -> impl IntoResponse {
         }),
         "/api/v1/prices" => json!({"prices": [ticker()]}),
         "/api/v1/alerts" => json!({"alerts": [alert()]}),
-        "/api/v1/strategies" => json!({"strategies": [{"name": EVIL, "state": EVIL, "symbols": [EVIL],
-            "interval": EVIL, "signals": 1, "last_signal": null, "error": EVIL}]}),
+        "/api/v1/strategies" => {
+            json!({"strategies": [{"name": EVIL, "state": EVIL, "symbols": [EVIL],
+            "interval": EVIL, "signals": 1, "last_signal": null, "error": EVIL}]})
+        }
         "/api/v1/portfolio" => json!({"quote": EVIL, "total_value": 1, "total_change_24h": 1,
             "total_change_percent_24h": 1, "partial": true, "holdings": [{"symbol": EVIL, "amount": 1,
             "pair": EVIL, "via": EVIL, "price": 1, "value": 1, "change_24h": 1, "change_percent_24h": 1}]}),
@@ -85,7 +87,10 @@ async fn file(uri: axum::http::Uri) -> impl IntoResponse {
     };
     let content = std::fs::read(folder.join(name)).unwrap_or_default();
     // Without a policy: the page itself must be right.
-    ([(CONTENT_TYPE, kind), (CONTENT_SECURITY_POLICY, "")], content)
+    (
+        [(CONTENT_TYPE, kind), (CONTENT_SECURITY_POLICY, "")],
+        content,
+    )
 }
 
 #[tokio::test]
@@ -104,8 +109,10 @@ async fn names_from_outside_stay_text() {
     page.look_like(1440, 1000, "dark").await;
     page.go(&url).await;
     // Shown as it is written.
-    page.until("document.getElementById('watch').textContent.includes('<img src=x onerror=alert(1)>')")
-        .await;
+    page.until(
+        "document.getElementById('watch').textContent.includes('<img src=x onerror=alert(1)>')",
+    )
+    .await;
     page.until("document.getElementById('firings').textContent.includes('<img src=x')")
         .await;
     page.until("document.getElementById('events').textContent.includes('<img src=x')")
@@ -129,7 +136,14 @@ fn no_script_of_the_page_makes_markup_of_texts() {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
+        for word in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+        ] {
             assert!(!text.contains(word), "{name} has {word}");
         }
     }

@@ -114,10 +114,13 @@ async fn every_control_is_reached_by_the_keyboard(page: &mut Page) {
     let all = "[...document.querySelectorAll('a[href], button, input, summary, [tabindex=\"0\"]')]\
         .filter(e => e.checkVisibility() && !e.disabled && e.tabIndex >= 0)";
     let count = page.value(&format!("{all}.length")).await.as_u64().unwrap();
-    page.value("window.reached = new Set(); document.body.focus(); scrollTo(0, 0); \
-        document.addEventListener('focusin', e => window.reached.add(e.target)); 0")
+    page.value(
+        "window.reached = new Set(); document.body.focus(); scrollTo(0, 0); \
+        document.addEventListener('focusin', e => window.reached.add(e.target)); 0",
+    )
+    .await;
+    page.value("document.querySelector('.skip').focus(); 0")
         .await;
-    page.value("document.querySelector('.skip').focus(); 0").await;
     for _ in 0..count + 20 {
         page.press("Tab", 9).await;
     }

@@ -497,9 +497,8 @@ mod real {
     }
 
     #[tokio::test]
-    #[ignore = "needs `start`"]
     async fn commands_answer_as_they_do_without_a_server() {
-        let sim = crate::support::start(Venue::Kraken).await;
+        let sim = crate::support::start_at_rate(Venue::Kraken, 20.0).await;
         let world = World::with(Venue::Kraken, &sim);
         let server = serve(&world, "-s BTC,ETH -p kraken").await;
         let client = World::new();
@@ -543,7 +542,6 @@ mod real {
     }
 
     #[tokio::test]
-    #[ignore = "needs `start`"]
     async fn a_mock_of_a_server_is_said_to_be_one() {
         let world = World::new();
         let server = serve(&world, "-s BTC -p mock").await;

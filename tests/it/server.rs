@@ -1,5 +1,6 @@
 //! `start` as a process: readiness, ports, signals, the configuration read again.
 
+use serde_json::json;
 use tickwire::sim::Venue;
 
 use super::server_process::Server;
@@ -140,4 +141,69 @@ async fn the_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
     let size = manager.recv(&mut text).await.unwrap();
     assert!(text[..size].starts_with(b"STOPPING=1"));
     assert_eq!(server.ends().await, 0);
+}
+
+#[tokio::test]
+async fn a_rule_made_over_the_api_fires_into_the_room_and_acts_and_can_be_deleted() {
+    let world = World::new();
+    let mark = world.path("acted");
+    let world = world.config(&format!(
+        "[actions.touch]\nexec = [\"touch\", \"{}\"]\n",
+        mark.display()
+    ));
+    let server = Server::start(&world, "-s BTC -p mock").await;
+    let mut socket = server.socket().await;
+    socket.join("alerts").await;
+    let rule = r#"{"name":"high","symbol":"btc-usd","condition":"price > 1","actions":["touch"]}"#;
+    let made = server.post("/api/v1/alerts", rule).await.is(201).json();
+    assert_eq!(
+        (&made["symbols"][0], &made["origin"]),
+        (&json!("BTC/USD"), &json!("api"))
+    );
+    let fired = socket.until("alert").await;
+    assert_eq!(fired["data"]["name"], "high");
+    assert_eq!(fired["data"]["symbol"], "BTC/USD");
+    let acted = async {
+        while !mark.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(super::support::WAIT, acted)
+        .await
+        .expect("the action is done");
+    server.post("/api/v1/alerts", rule).await.is(409);
+    for member in ["exec", "webhook", "command", "url", "headers"] {
+        let rule = format!(r#"{{"symbol":"BTC","condition":"price > 1","{member}":"x"}}"#);
+        let refused = server.post("/api/v1/alerts", &rule).await.is(400);
+        assert!(refused.body.contains("configuration"), "{refused:?}");
+    }
+    server.delete("/api/v1/alerts/high").await.is(204);
+    server.delete("/api/v1/alerts/high").await.is(404);
+}
+
+#[tokio::test]
+async fn what_comes_over_the_socket_is_what_monitor_prints() {
+    let sim = start_at_rate(Venue::Kraken, 20.0).await;
+    let world = World::with(Venue::Kraken, &sim);
+    let server = Server::start(&world, "-s BTC").await;
+    let mut socket = server.socket().await;
+    socket.join("trades:kraken:BTC/USD").await;
+    // The digits are those of the exchange: as texts, since a float would not show them.
+    let monitor = world.run("monitor BTC --stream trades -n 20 -o json").await;
+    let monitor = monitor.exits(0);
+    let part = |line: &str, name: &str| {
+        let rest = line.split(&format!("\"{name}\":")).nth(1).unwrap();
+        rest.split(',').next().unwrap().to_owned()
+    };
+    let last = part(monitor.lines().last().unwrap(), "id");
+    let last = last.trim_matches('"');
+    socket.find(|message| message["data"]["id"] == last).await;
+    let answer = server.get("/api/v1/trades?symbol=BTC&limit=1000").await;
+    let answer = answer.is(200);
+    for line in monitor.lines() {
+        let (id, price, size) = (part(line, "id"), part(line, "price"), part(line, "size"));
+        let same = format!("\"id\":{id},\"price\":{price},\"size\":{size},");
+        assert!(answer.body.contains(&same), "{same}");
+    }
+    assert!(answer.head.to_lowercase().contains("application/json"));
 }
