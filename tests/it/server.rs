@@ -188,6 +188,8 @@ async fn what_comes_over_the_socket_is_what_monitor_prints() {
     let server = Server::start(&world, "-s BTC").await;
     let mut socket = server.socket().await;
     socket.join("trades:kraken:BTC/USD").await;
+    // Its line is up before the other one is.
+    socket.until("trade").await;
     // The digits are those of the exchange: as texts, since a float would not show them.
     let monitor = world.run("monitor BTC --stream trades -n 20 -o json").await;
     let monitor = monitor.exits(0);
