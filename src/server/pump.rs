@@ -36,7 +36,7 @@ pub async fn run(shared: Ref, mut subscription: Subscription) -> End {
                 if let Err(end) = taken {
                     return end;
                 }
-                shared.markets.apply(&batch);
+                shared.markets.apply(&mut batch);
                 shared.health.on_events(&batch, shared.engine.clock().now());
                 shared.hub.publish_events(&batch);
             }

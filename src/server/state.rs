@@ -24,7 +24,7 @@ pub struct Shared {
     /// The name of the provider that is meant where none is named.
     pub provider: String,
     /// Who wants to hear what.
-    pub hub: Hub,
+    pub hub: Arc<Hub>,
     /// The newest state of each market.
     pub markets: Markets,
     /// What is subscribed at the engine, and for whom.
@@ -109,11 +109,13 @@ impl Shared {
             of: provider.into(),
             names: stand_ins,
         };
+        let hub = Arc::new(Hub::new(&limits));
         let streams = Streams::new(
             engine.clone(),
             subscription.link(),
             markets.clone(),
             health.clone(),
+            hub.clone(),
             stand_ins,
             &limits,
         );
@@ -123,7 +125,7 @@ impl Shared {
         let started_at = engine.clock().now();
         let shared = Arc::new(Self {
             provider: provider.into(),
-            hub: Hub::new(&limits),
+            hub,
             markets,
             ingest: Ingest::new(engine.clone(), pinned(&streams)),
             streams,

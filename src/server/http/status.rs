@@ -235,6 +235,7 @@ mod tests {
                 started_at: String::new(),
                 uptime: 1.0,
                 timestamp: String::new(),
+                providers: Vec::new(),
                 provider: "kraken".into(),
                 url: String::new(),
                 config: Config {

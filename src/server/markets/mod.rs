@@ -38,12 +38,17 @@ impl Markets {
         self.0.lock().expect("no holder of this lock panics")
     }
 
-    /// Takes what the engine has told, in order.
-    pub fn apply(&self, events: &[Event]) {
+    /// Takes what the engine has told, in order, and drops what is of streams that were forgotten: it was on its way,
+    /// and would be shown as news.
+    pub fn apply(&self, events: &mut Vec<Event>) {
         let mut kept = self.kept();
-        for event in events {
-            kept.apply(event);
-        }
+        events.retain(|event| {
+            let is_wanted = !kept.is_forgotten(event);
+            if is_wanted {
+                kept.apply(event);
+            }
+            is_wanted
+        });
     }
 
     /// The last ticker of every market, by exchange and symbol.
@@ -157,13 +162,19 @@ impl Markets {
 }
 
 impl Kept {
-    fn apply(&mut self, event: &Event) {
-        if let (Some(market), Some(stream)) = (event.market(), event.stream())
-            && !self.forgotten.is_empty()
-            && self.forgotten.contains(&(market, stream))
-        {
-            return;
+    fn is_forgotten(&self, event: &Event) -> bool {
+        if self.forgotten.is_empty() {
+            return false;
         }
+        let stream = match event {
+            Event::Gap(gap) => Some(gap.stream),
+            other => other.stream(),
+        };
+        let key = event.market().zip(stream);
+        key.is_some_and(|key| self.forgotten.contains(&key))
+    }
+
+    fn apply(&mut self, event: &Event) {
         match event {
             Event::Ticker(ticker) => {
                 self.tickers.insert(ticker.market, ticker.clone());

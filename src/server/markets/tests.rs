@@ -35,7 +35,7 @@ async fn the_newest_trades_come_with_the_gaps_that_touch_them() {
     let mut events: Vec<Event> = trades(1..=5).into_iter().map(Event::Trade).collect();
     events.push(gap(6, 7));
     events.extend(trades(8..=12).into_iter().map(Event::Trade));
-    markets.apply(&events);
+    markets.apply(&mut events.clone());
     let all = markets.trades(market(), 100, None);
     assert_eq!(ids(&all), [1, 2, 3, 4, 5, 8, 9, 10, 11, 12]);
     assert_eq!(all.gaps.len(), 1);
@@ -60,7 +60,7 @@ async fn trades_of_the_past_are_joined_only_where_there_is_no_hole() {
     markets.put_trades(market(), trades(1..=3));
     assert_eq!(ids(&markets.trades(market(), 2, None)), [2, 3]);
     assert!(!markets.wants_past_trades(market()), "it was just asked");
-    markets.apply(&[Event::Trade(trade(market(), 6))]);
+    markets.apply(&mut vec![Event::Trade(trade(market(), 6))]);
     assert_eq!(ids(&markets.trades(market(), 9, None)), [6]);
     tokio::time::advance(std::time::Duration::from_secs(6)).await;
     assert!(markets.wants_past_trades(market()));
@@ -79,7 +79,7 @@ fn candles_of_the_past_come_before_those_of_the_stream_and_never_replace_one() {
     let told = |candle: Candle| Event::Candle(Arc::new(candle));
     markets.open(market(), Stream::Candles(Interval::M1));
     assert_eq!(markets.seam(market(), Interval::M1), None);
-    markets.apply(&[told(one(0, "5", true)), told(one(1, "6", false))]);
+    markets.apply(&mut vec![told(one(0, "5", true)), told(one(1, "6", false))]);
     let past = vec![
         one(-3, "1", true),
         one(-2, "2", true),
@@ -98,7 +98,7 @@ fn candles_of_the_past_come_before_those_of_the_stream_and_never_replace_one() {
     markets.put_candles(market(), Interval::M1, vec![one(-1, "3", true)], 0);
     assert_eq!(prices(), ["1", "2", "3", "5", "6"]);
     assert_eq!(markets.candles_asked(market(), Interval::M1), 500);
-    markets.apply(&[told(one(1, "7", true))]);
+    markets.apply(&mut vec![told(one(1, "7", true))]);
     assert_eq!(prices(), ["1", "2", "3", "5", "7"]);
     let some = markets.candles_between(market(), Interval::M1, open(-1), open(1));
     assert_eq!(some.len(), 2);
@@ -110,14 +110,14 @@ fn what_is_forgotten_does_not_come_back_by_events_that_were_on_their_way() {
     let (btc, stream) = (market(), Stream::Ticker);
     markets.open(btc, stream);
     let event = Event::Ticker(Arc::new(ticker(btc, "1.10")));
-    markets.apply(std::slice::from_ref(&event));
+    markets.apply(&mut vec![event.clone()]);
     assert_eq!(markets.tickers().len(), 1);
     markets.forget(btc, stream);
-    markets.apply(std::slice::from_ref(&event));
+    markets.apply(&mut vec![event.clone()]);
     markets.offer_ticker(&Arc::new(ticker(btc, "1.10")));
     assert_eq!(markets.ticker(btc), None);
     markets.open(btc, stream);
-    markets.apply(&[event]);
+    markets.apply(&mut vec![event]);
     assert!(markets.ticker(btc).is_some());
 }
 
@@ -138,10 +138,10 @@ fn who_stands_in_speaks_for_a_market_until_it_is_back() {
         }))
     };
     markets.forget(other, Stream::Ticker);
-    markets.apply(&[told(other), Event::Ticker(Arc::new(ticker(other, "2")))]);
+    markets.apply(&mut vec![told(other), Event::Ticker(Arc::new(ticker(other, "2")))]);
     assert_eq!(markets.speaker(market()), other);
     assert!(markets.ticker(other).is_some());
-    markets.apply(&[told(market())]);
+    markets.apply(&mut vec![told(market())]);
     assert_eq!(markets.speaker(market()), market());
 }
 
@@ -150,7 +150,7 @@ fn memory_of_trades_is_bounded_over_all_markets() {
     let markets = Markets::default();
     for n in 0..300 {
         let market = Market::new(Exchange::new("kept"), &format!("N{n}"), "USD");
-        markets.apply(&[Event::Trade(Trade {
+        markets.apply(&mut vec![Event::Trade(Trade {
             market,
             ..trade(market, 1)
         })]);

@@ -22,6 +22,7 @@ use crate::model::{Interval, Market, Stream};
 
 use super::error::ApiError;
 use super::health::Health;
+use super::hub::Hub;
 use super::markets::Markets;
 
 use entries::{Entry, State, Waiting};
@@ -44,6 +45,7 @@ struct Inner {
     link: Link,
     markets: Markets,
     health: Health,
+    hub: Arc<Hub>,
     stand_ins: StandIns,
     most: usize,
     state: Mutex<State>,
@@ -90,6 +92,7 @@ impl Streams {
         link: Link,
         markets: Markets,
         health: Health,
+        hub: Arc<Hub>,
         stand_ins: StandIns,
         limits: &Limits,
     ) -> Self {
@@ -99,6 +102,7 @@ impl Streams {
             link,
             markets,
             health,
+            hub,
             stand_ins,
             most: limits.streams,
             state: Mutex::default(),

@@ -54,8 +54,7 @@ impl Inner {
             // An engine that has stopped feeds nobody.
             let _ = self.link.remove(plan.stop.clone()).await;
             for &(market, stream) in &plan.stop {
-                self.markets.forget(market, stream);
-                self.health.forget(market, stream);
+                self.forget(market, stream);
             }
         }
         let mut failed: HashMap<(Market, Stream), ApiError> = HashMap::new();
@@ -80,6 +79,15 @@ impl Inner {
         self.state().next()
     }
 
+    /// Nothing of it is shown any more.
+    fn forget(&self, market: Market, stream: Stream) {
+        self.markets.forget(market, stream);
+        self.health.forget(market, stream);
+        if stream == Stream::Ticker {
+            self.hub.forget(market);
+        }
+    }
+
     /// Errors: the engine cannot take them now; then they do not run.
     async fn start(&self, exchange: Exchange, topics: Vec<Topic>) -> Result<(), ApiError> {
         let provider = self.engine.provider(exchange.name());
@@ -99,8 +107,7 @@ impl Inner {
             let _ = self.link.remove(keys.clone()).await;
             let mut state = self.state();
             for &(market, stream) in &keys {
-                self.markets.forget(market, stream);
-                self.health.forget(market, stream);
+                self.forget(market, stream);
                 state.entry(&(market, stream)).again = Some(Instant::now() + AGAIN);
             }
             let message = format!("{exchange} cannot take more streams now, try again");
