@@ -9,7 +9,7 @@ mod body;
 mod candles;
 mod error;
 mod ingest;
-mod lookup;
+pub(super) mod lookup;
 pub(super) mod market;
 pub mod metrics;
 mod parameters;

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
-use crate::engine::EngineError;
 use crate::feed::Topic;
 use crate::model::{Interval, Market, Stream, write_json_string};
 use crate::server::hub::spec::Spec;
 use crate::server::hub::{Place, Registered};
+use crate::server::http::lookup;
 use crate::server::streams::Lease;
 use crate::server::{ApiError, Room, Shared};
-use crate::symbols::{ResolveError, Unresolved};
 
 /// How long joining may take: lists of symbols may have to be fetched.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -138,7 +137,7 @@ impl<'a> Rooms<'a> {
             (_, Some(interval)) => Stream::Candles(interval),
             _ => Stream::Ticker,
         };
-        let instrument = resolve(self.shared, symbol).await?;
+        let instrument = lookup::instrument(self.shared, None, symbol).await?;
         let place = Place {
             room,
             market: Some(instrument.market),
@@ -180,45 +179,6 @@ impl<'a> Rooms<'a> {
 pub fn joinable() -> impl Iterator<Item = &'static str> {
     let rooms = Room::ALL.into_iter();
     rooms.filter(|room| *room != Room::Book).map(Room::name)
-}
-
-/// Looks a symbol up in its provider's list.
-async fn resolve(
-    shared: &Shared,
-    text: &str,
-) -> Result<std::sync::Arc<crate::model::Instrument>, ApiError> {
-    let is_odd = |c: char| !(c.is_alphanumeric() || "/-_.:$".contains(c));
-    if text.is_empty() || text.len() > MAX_SYMBOL || text.contains(is_odd) {
-        let why = "that is no symbol: letters, digits and one of / - _ . between them";
-        return Err(ApiError::unprocessable("unknown_symbol", why));
-    }
-    let (provider, symbol) = match text.split_once(':') {
-        Some((provider, symbol)) => (provider.to_lowercase(), symbol),
-        None => (shared.provider.clone(), text),
-    };
-    let known = shared.providers();
-    if !known.contains(&provider.as_str()) {
-        let known = known.join(", ");
-        let why = format!("no provider `{provider}`, there are {known}");
-        return Err(ApiError::unprocessable("unknown_provider", why));
-    }
-    let manager = shared.engine.symbols(&provider);
-    let manager = manager.map_err(|error: EngineError| ApiError::unavailable(error.to_string()))?;
-    manager.resolve(symbol).await.map_err(|error| match error {
-        ResolveError::Unresolved(unknown) => {
-            let hint = match &unknown {
-                Unresolved::Unknown { nearest, .. } if !nearest.is_empty() => {
-                    format!(", nearest: {}", nearest.join(", "))
-                }
-                _ => String::new(),
-            };
-            ApiError::unprocessable("unknown_symbol", format!("{unknown}{hint}"))
-        }
-        ResolveError::List(_) => {
-            let why = format!("the symbols of {provider} cannot be had now, try again");
-            ApiError::unavailable(why)
-        }
-    })
 }
 
 fn length(text: &str) -> Result<Interval, ApiError> {
