@@ -24,7 +24,7 @@ function __fish_tickwire_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c tickwire -n "__fish_tickwire_needs_command" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock; server asks a running one' -r
+complete -c tickwire -n "__fish_tickwire_needs_command" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_needs_command" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_needs_command" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_needs_command" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
@@ -74,7 +74,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l refresh -d
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l summary -d 'A market summary on stderr that often, told after the table is left; nothing with -1' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l field -d 'Only these fields (price, bid, ask, spread, volume_24h, timestamp and more), indicators, or what is computed from them' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l where -d 'Only events for which this holds, as in price > 50000 and spread_bps < 5' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock; server asks a running one' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
@@ -113,7 +113,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l webhook -d '
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l reset -d 'Forget what a named rule remembers' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l history -d 'The last firings of a named rule, and what was swallowed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l exec -d 'Run a program at each firing, without a shell, the alert as JSON on its stdin. The last flag: it takes the rest of the line' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock; server asks a running one' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
@@ -143,7 +143,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s h -l help -d
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l base -d 'Only this base' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l quote -d 'Only this quote' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l resolve -d 'How each provider names this symbol' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock; server asks a running one' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
@@ -173,7 +173,7 @@ B\t'Good'
 C\t'Fair'
 D\t'Poor, but it works'
 F\t'Anything passes'"
-complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock; server asks a running one' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
@@ -199,7 +199,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s h -l help -d 
 complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s s -l symbols -d 'The same, separated by commas' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l host -d 'The address to listen on; any other than loopback needs server.token [default: 127.0.0.1]' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l port -d 'The port; 0 takes a free one [default: 8000]' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock; server asks a running one' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
@@ -224,7 +224,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s v -l verbose
 complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l host -d 'The server\'s host, instead of --url' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l port -d 'The server\'s port, instead of --url' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand status" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock; server asks a running one' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand status" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand status" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'

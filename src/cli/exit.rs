@@ -25,7 +25,7 @@ Exit codes:
   0    done as asked; alert: fired, true; status: healthy
   1    a clear \"no\": nothing matched; alert: false, not fired; status: degraded; test: grade too low
   2    the request is wrong: flag, expression, config, unknown symbol or provider
-  3    cannot know: provider unreachable, limited or blocked, no fresh data in time; status: no server
+  3    cannot know: provider unreachable, rate-limited or blocked, no fresh data; status: no server
   4    could not do: output, disk, port, memory or action of an alert, an internal error
   129, 130, 143  cut short by SIGHUP, SIGINT, SIGTERM";
 
