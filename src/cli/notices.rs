@@ -46,6 +46,18 @@ impl Notices {
         }
     }
 
+    /// Tells that a server is ready, and where, also under `--quiet`: its port may be known to nobody yet.
+    pub fn ready(&self, url: &str, message: &str) {
+        if self.json {
+            line(
+                serde_json::json!({"level": "info", "code": "ready", "message": message, "url": url})
+                    .to_string(),
+            );
+        } else {
+            line(format!("tickwire: {message}"));
+        }
+    }
+
     /// Tells something that is good to know.
     pub fn say(&self, code: &str, message: &str) {
         if !self.quiet {

@@ -108,7 +108,7 @@ pub async fn run(args: StartArgs, ctx: Ctx) -> Result<Exit, CliError> {
     let ready = format!("{} ({})", clients.url(), served(&ctx, &instruments));
     // Whoever started it with --quiet still has to know the port.
     ctx.notices
-        .tell("ready", &format!("tickwire: ready on {ready}"));
+        .ready(&clients.url(), &format!("ready on {ready}"));
     service.ready(&ready);
     if settings.opens_page {
         open_page(&clients.url(), &ctx);
