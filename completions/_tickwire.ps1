@@ -21,8 +21,8 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
 
     $completions = @(switch ($command) {
         'tickwire' {
-            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
-            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
             [CompletionResult]::new('--fallback', '--fallback', [CompletionResultType]::ParameterName, 'Providers that take over, symbol by symbol, while that one is stale or has failed')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
@@ -33,6 +33,7 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
             [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]')
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
             [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Print shell completions, or the man page')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
@@ -47,6 +48,8 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('alert', 'alert', [CompletionResultType]::ParameterValue, 'Check a condition, or watch it and act')
             [CompletionResult]::new('symbols', 'symbols', [CompletionResultType]::ParameterValue, 'List what an exchange trades')
             [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Grade a feed from A to F')
+            [CompletionResult]::new('start', 'start', [CompletionResultType]::ParameterValue, 'Serve it all to other programs: WebSocket, HTTP API, dashboard')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Ask a running server how it is')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -69,8 +72,8 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'A market summary on stderr that often, told after the table is left; nothing with -1')
             [CompletionResult]::new('--field', '--field', [CompletionResultType]::ParameterName, 'Only these fields (price, bid, ask, spread, volume_24h, timestamp and more), indicators, or what is computed from them')
             [CompletionResult]::new('--where', '--where', [CompletionResultType]::ParameterName, 'Only events for which this holds, as in price > 50000 and spread_bps < 5')
-            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
-            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
             [CompletionResult]::new('--fallback', '--fallback', [CompletionResultType]::ParameterName, 'Providers that take over, symbol by symbol, while that one is stale or has failed')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
@@ -81,7 +84,9 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
             [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]')
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
+            [CompletionResult]::new('--portfolio', '--portfolio', [CompletionResultType]::ParameterName, 'What the holdings of the configuration are worth, instead of any symbols')
             [CompletionResult]::new('-1', '-1', [CompletionResultType]::ParameterName, 'One fresh event per symbol and stream, then exit')
             [CompletionResult]::new('--once', '--once', [CompletionResultType]::ParameterName, 'One fresh event per symbol and stream, then exit')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
@@ -111,8 +116,8 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--reset', '--reset', [CompletionResultType]::ParameterName, 'Forget what a named rule remembers')
             [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'The last firings of a named rule, and what was swallowed')
             [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run a program at each firing, without a shell, the alert as JSON on its stdin. The last flag: it takes the rest of the line')
-            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
-            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
             [CompletionResult]::new('--fallback', '--fallback', [CompletionResultType]::ParameterName, 'Providers that take over, symbol by symbol, while that one is stale or has failed')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
@@ -123,6 +128,7 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
             [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]')
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
             [CompletionResult]::new('--once', '--once', [CompletionResultType]::ParameterName, 'Check once and exit: 0 true or fired, 1 not, 3 not known')
             [CompletionResult]::new('--notify', '--notify', [CompletionResultType]::ParameterName, 'Show a desktop notification')
@@ -142,8 +148,8 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--base', '--base', [CompletionResultType]::ParameterName, 'Only this base')
             [CompletionResult]::new('--quote', '--quote', [CompletionResultType]::ParameterName, 'Only this quote')
             [CompletionResult]::new('--resolve', '--resolve', [CompletionResultType]::ParameterName, 'How each provider names this symbol')
-            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
-            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
             [CompletionResult]::new('--fallback', '--fallback', [CompletionResultType]::ParameterName, 'Providers that take over, symbol by symbol, while that one is stale or has failed')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
@@ -154,6 +160,7 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
             [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]')
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
             [CompletionResult]::new('--all-providers', '--all-providers', [CompletionResultType]::ParameterName, 'Every exchange, not only the provider')
             [CompletionResult]::new('--update', '--update', [CompletionResultType]::ParameterName, 'Ask the exchange anew, whatever the cache has')
@@ -171,8 +178,8 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'How long to watch the feed')
             [CompletionResult]::new('--duration', '--duration', [CompletionResultType]::ParameterName, 'How long to watch the feed')
             [CompletionResult]::new('--min-grade', '--min-grade', [CompletionResultType]::ParameterName, 'The worst grade that passes')
-            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
-            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
             [CompletionResult]::new('--fallback', '--fallback', [CompletionResultType]::ParameterName, 'Providers that take over, symbol by symbol, while that one is stale or has failed')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
@@ -183,9 +190,65 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
             [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]')
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
             [CompletionResult]::new('--drop', '--drop', [CompletionResultType]::ParameterName, 'Cut the connection afterwards, and see how it recovers')
             [CompletionResult]::new('--explain', '--explain', [CompletionResultType]::ParameterName, 'Print the rule of each check and exit')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'tickwire;start' {
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'The same, separated by commas')
+            [CompletionResult]::new('--symbols', '--symbols', [CompletionResultType]::ParameterName, 'The same, separated by commas')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The address to listen on; any other than loopback needs server.token [default: 127.0.0.1]')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port; 0 takes a free one [default: 8000]')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
+            [CompletionResult]::new('--fallback', '--fallback', [CompletionResultType]::ParameterName, 'Providers that take over, symbol by symbol, while that one is stale or has failed')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait: for the answer (default 10s), on a stream for each symbol''s first event; a watching alert ends then')
+            [CompletionResult]::new('--max-age', '--max-age', [CompletionResultType]::ParameterName, 'Oldest value that still counts as an answer; default for alert: 60s')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
+            [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
+            [CompletionResult]::new('--dashboard', '--dashboard', [CompletionResultType]::ParameterName, 'Open the dashboard in a browser once it is ready')
+            [CompletionResult]::new('--no-dashboard', '--no-dashboard', [CompletionResultType]::ParameterName, 'Do not open it')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'tickwire;status' {
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s host, instead of --url')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s port, instead of --url')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one')
+            [CompletionResult]::new('--fallback', '--fallback', [CompletionResultType]::ParameterName, 'Providers that take over, symbol by symbol, while that one is stale or has failed')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file instead of the default one')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format; auto is a table on a terminal, json in a pipe, plain with --field')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait: for the answer (default 10s), on a stream for each symbol''s first event; a watching alert ends then')
+            [CompletionResult]::new('--max-age', '--max-age', [CompletionResultType]::ParameterName, 'Oldest value that still counts as an answer; default for alert: 60s')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours on the terminal')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of what is told on stderr')
+            [CompletionResult]::new('--proxy', '--proxy', [CompletionResultType]::ParameterName, 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://')
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of the mock market')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Ask again and again, until stopped')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only data and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only data and errors')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More on stderr: -v for connections, -vv for everything')
@@ -199,6 +262,8 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             [CompletionResult]::new('alert', 'alert', [CompletionResultType]::ParameterValue, 'Check a condition, or watch it and act')
             [CompletionResult]::new('symbols', 'symbols', [CompletionResultType]::ParameterValue, 'List what an exchange trades')
             [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Grade a feed from A to F')
+            [CompletionResult]::new('start', 'start', [CompletionResultType]::ParameterValue, 'Serve it all to other programs: WebSocket, HTTP API, dashboard')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Ask a running server how it is')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -212,6 +277,12 @@ Register-ArgumentCompleter -Native -CommandName 'tickwire' -ScriptBlock {
             break
         }
         'tickwire;help;test' {
+            break
+        }
+        'tickwire;help;start' {
+            break
+        }
+        'tickwire;help;status' {
             break
         }
         'tickwire;help;help' {

@@ -25,6 +25,12 @@ _tickwire() {
             tickwire,monitor)
                 cmd="tickwire__subcmd__monitor"
                 ;;
+            tickwire,start)
+                cmd="tickwire__subcmd__start"
+                ;;
+            tickwire,status)
+                cmd="tickwire__subcmd__status"
+                ;;
             tickwire,symbols)
                 cmd="tickwire__subcmd__symbols"
                 ;;
@@ -40,6 +46,12 @@ _tickwire() {
             tickwire__subcmd__help,monitor)
                 cmd="tickwire__subcmd__help__subcmd__monitor"
                 ;;
+            tickwire__subcmd__help,start)
+                cmd="tickwire__subcmd__help__subcmd__start"
+                ;;
+            tickwire__subcmd__help,status)
+                cmd="tickwire__subcmd__help__subcmd__status"
+                ;;
             tickwire__subcmd__help,symbols)
                 cmd="tickwire__subcmd__help__subcmd__symbols"
                 ;;
@@ -53,7 +65,7 @@ _tickwire() {
 
     case "${cmd}" in
         tickwire)
-            opts="-p -c -o -q -v -h -V --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --generate --help --version monitor alert symbols test help"
+            opts="-p -c -o -q -v -h -V --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --url --seed --generate --help --version monitor alert symbols test start status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -107,6 +119,10 @@ _tickwire() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --seed)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -123,7 +139,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__alert)
-            opts="-s -n -p -c -o -q -v -h --symbol --symbols --condition --once --count --name --message --cooldown --hysteresis --for --max-fires --rearm --since-last --webhook --notify --bell --dry-run --explain --list --reset --history --exec --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
+            opts="-s -n -p -c -o -q -v -h --symbol --symbols --condition --once --count --name --message --cooldown --hysteresis --for --max-fires --rearm --since-last --webhook --notify --bell --dry-run --explain --list --reset --history --exec --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --url --seed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -249,6 +265,10 @@ _tickwire() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --seed)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -261,7 +281,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__help)
-            opts="monitor alert symbols test help"
+            opts="monitor alert symbols test start status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -316,6 +336,34 @@ _tickwire() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        tickwire__subcmd__help__subcmd__start)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tickwire__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         tickwire__subcmd__help__subcmd__symbols)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -345,7 +393,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__monitor)
-            opts="-s -1 -n -d -p -c -o -q -v -h --symbols --stream --interval --history --since --until --strategy --fee --slippage --once --count --duration --refresh --summary --field --where --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
+            opts="-s -1 -n -d -p -c -o -q -v -h --symbols --stream --interval --portfolio --history --since --until --strategy --fee --slippage --once --count --duration --refresh --summary --field --where --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --url --seed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -471,6 +519,174 @@ _tickwire() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tickwire__subcmd__start)
+            opts="-s -p -c -o -q -v -h --symbols --host --port --dashboard --no-dashboard --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --url --seed --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --symbols)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provider)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fallback)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "auto table plain json csv" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "auto table plain json csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-age)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tickwire__subcmd__status)
+            opts="-p -c -o -q -v -h --host --port --watch --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --url --seed --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provider)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fallback)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "auto table plain json csv" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "auto table plain json csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-age)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --seed)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -483,7 +699,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__symbols)
-            opts="-p -c -o -q -v -h --base --quote --all-providers --update --resolve --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
+            opts="-p -c -o -q -v -h --base --quote --all-providers --update --resolve --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --url --seed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -549,6 +765,10 @@ _tickwire() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --seed)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -561,7 +781,7 @@ _tickwire() {
             return 0
             ;;
         tickwire__subcmd__test)
-            opts="-s -d -p -c -o -q -v -h --symbols --duration --drop --explain --min-grade --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --seed --help"
+            opts="-s -d -p -c -o -q -v -h --symbols --duration --drop --explain --min-grade --provider --fallback --config --output --timeout --max-age --color --quiet --verbose --log-format --proxy --url --seed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -632,6 +852,10 @@ _tickwire() {
                     return 0
                     ;;
                 --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_tickwire_global_optspecs
-    string join \n p/provider= fallback= c/config= o/output= timeout= max-age= color= q/quiet v/verbose log-format= proxy= seed= generate= h/help V/version
+    string join \n p/provider= fallback= c/config= o/output= timeout= max-age= color= q/quiet v/verbose log-format= proxy= url= seed= generate= h/help V/version
 end
 
 function __fish_tickwire_needs_command
@@ -24,7 +24,7 @@ function __fish_tickwire_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c tickwire -n "__fish_tickwire_needs_command" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_needs_command" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_needs_command" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_needs_command" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_needs_command" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
@@ -40,6 +40,7 @@ never\t'None'"
 complete -c tickwire -n "__fish_tickwire_needs_command" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"
 complete -c tickwire -n "__fish_tickwire_needs_command" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_needs_command" -l url -d 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]' -r
 complete -c tickwire -n "__fish_tickwire_needs_command" -l seed -d 'Seed of the mock market' -r
 complete -c tickwire -n "__fish_tickwire_needs_command" -l generate -d 'Print shell completions, or the man page' -r -f -a "bash\t'Completions for bash'
 zsh\t'Completions for zsh'
@@ -55,6 +56,8 @@ complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "monitor" -d 'Stre
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "alert" -d 'Check a condition, or watch it and act'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "symbols" -d 'List what an exchange trades'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "test" -d 'Grade a feed from A to F'
+complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "start" -d 'Serve it all to other programs: WebSocket, HTTP API, dashboard'
+complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "status" -d 'Ask a running server how it is'
 complete -c tickwire -n "__fish_tickwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s s -l symbols -d 'The same, separated by commas' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l stream -d 'What to follow: ticker, trades, candles [default: ticker; with --strategy only its signals]' -r
@@ -71,7 +74,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l refresh -d
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l summary -d 'A market summary on stderr that often, told after the table is left; nothing with -1' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l field -d 'Only these fields (price, bid, ask, spread, volume_24h, timestamp and more), indicators, or what is computed from them' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l where -d 'Only events for which this holds, as in price > 50000 and spread_bps < 5' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
@@ -87,7 +90,9 @@ never\t'None'"
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l url -d 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l seed -d 'Seed of the mock market' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -l portfolio -d 'What the holdings of the configuration are worth, instead of any symbols'
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s 1 -l once -d 'One fresh event per symbol and stream, then exit'
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s q -l quiet -d 'Only data and errors'
 complete -c tickwire -n "__fish_tickwire_using_subcommand monitor" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
@@ -108,7 +113,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l webhook -d '
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l reset -d 'Forget what a named rule remembers' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l history -d 'The last firings of a named rule, and what was swallowed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l exec -d 'Run a program at each firing, without a shell, the alert as JSON on its stdin. The last flag: it takes the rest of the line' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
@@ -124,6 +129,7 @@ never\t'None'"
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l url -d 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l seed -d 'Seed of the mock market' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l once -d 'Check once and exit: 0 true or fired, 1 not, 3 not known'
 complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -l notify -d 'Show a desktop notification'
@@ -137,7 +143,7 @@ complete -c tickwire -n "__fish_tickwire_using_subcommand alert" -s h -l help -d
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l base -d 'Only this base' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l quote -d 'Only this quote' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l resolve -d 'How each provider names this symbol' -r
-complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
@@ -153,6 +159,7 @@ never\t'None'"
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l url -d 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l seed -d 'Seed of the mock market' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l all-providers -d 'Every exchange, not only the provider'
 complete -c tickwire -n "__fish_tickwire_using_subcommand symbols" -l update -d 'Ask the exchange anew, whatever the cache has'
@@ -166,7 +173,7 @@ B\t'Good'
 C\t'Fair'
 D\t'Poor, but it works'
 F\t'Anything passes'"
-complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s c -l config -d 'Configuration file instead of the default one' -r -F
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
@@ -182,14 +189,67 @@ never\t'None'"
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l url -d 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l seed -d 'Seed of the mock market' -r
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l drop -d 'Cut the connection afterwards, and see how it recovers'
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -l explain -d 'Print the rule of each check and exit'
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s q -l quiet -d 'Only data and errors'
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
 complete -c tickwire -n "__fish_tickwire_using_subcommand test" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test help" -f -a "monitor" -d 'Stream prices and trades, or answer once'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test help" -f -a "alert" -d 'Check a condition, or watch it and act'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test help" -f -a "symbols" -d 'List what an exchange trades'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test help" -f -a "test" -d 'Grade a feed from A to F'
-complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s s -l symbols -d 'The same, separated by commas' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l host -d 'The address to listen on; any other than loopback needs server.token [default: 127.0.0.1]' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l port -d 'The port; 0 takes a free one [default: 8000]' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s c -l config -d 'Configuration file instead of the default one' -r -F
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
+table\t'Redrawn on the screen'
+plain\t'Tab-separated values, no header, one line per event'
+json\t'JSON Lines'
+csv\t'Comma-separated values after a header'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event; a watching alert ends then' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l max-age -d 'Oldest value that still counts as an answer; default for alert: 60s' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l color -d 'Colours on the terminal' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also in a pipe'
+never\t'None'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object per line'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l url -d 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l seed -d 'Seed of the mock market' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l dashboard -d 'Open the dashboard in a browser once it is ready'
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -l no-dashboard -d 'Do not open it'
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s q -l quiet -d 'Only data and errors'
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
+complete -c tickwire -n "__fish_tickwire_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l host -d 'The server\'s host, instead of --url' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l port -d 'The server\'s port, instead of --url' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -s p -l provider -d 'Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l fallback -d 'Providers that take over, symbol by symbol, while that one is stale or has failed' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -s c -l config -d 'Configuration file instead of the default one' -r -F
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -s o -l output -d 'Output format; auto is a table on a terminal, json in a pipe, plain with --field' -r -f -a "auto\t'A table on a terminal, `json` in a pipe, `plain` where fields are asked for'
+table\t'Redrawn on the screen'
+plain\t'Tab-separated values, no header, one line per event'
+json\t'JSON Lines'
+csv\t'Comma-separated values after a header'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l timeout -d 'How long to wait: for the answer (default 10s), on a stream for each symbol\'s first event; a watching alert ends then' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l max-age -d 'Oldest value that still counts as an answer; default for alert: 60s' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l color -d 'Colours on the terminal' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also in a pipe'
+never\t'None'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l log-format -d 'Form of what is told on stderr' -r -f -a "text\t'For people'
+json\t'One JSON object per line'"
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l proxy -d 'Proxy for REST and WebSocket: http://, https://, socks5://, socks5h://' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l url -d 'The server of -p server and of status [default: the one of the configuration, http://127.0.0.1:8000]' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l seed -d 'Seed of the mock market' -r
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -l watch -d 'Ask again and again, until stopped'
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -s q -l quiet -d 'Only data and errors'
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -s v -l verbose -d 'More on stderr: -v for connections, -vv for everything'
+complete -c tickwire -n "__fish_tickwire_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test start status help" -f -a "monitor" -d 'Stream prices and trades, or answer once'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test start status help" -f -a "alert" -d 'Check a condition, or watch it and act'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test start status help" -f -a "symbols" -d 'List what an exchange trades'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test start status help" -f -a "test" -d 'Grade a feed from A to F'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test start status help" -f -a "start" -d 'Serve it all to other programs: WebSocket, HTTP API, dashboard'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test start status help" -f -a "status" -d 'Ask a running server how it is'
+complete -c tickwire -n "__fish_tickwire_using_subcommand help; and not __fish_seen_subcommand_from monitor alert symbols test start status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -43,7 +43,7 @@
 //! | [`engine`] | market state, order, duplicates, gaps and their repair, freshness, failover, delivery | sockets, JSON of exchanges |
 //! | [`timeline`] | history and live joined into one stream | how an exchange is asked |
 //! | [`sink`] | the forms of output | exchanges |
-//! | [`server`] | HTTP, WebSocket and the dashboard: connections, rooms, queues of clients | exchanges |
+//! | [`server`] | HTTP, WebSocket and the dashboard: who may ask, what runs for whom, rooms, queues of clients, pushed events | exchanges, outputs, the command line |
 //! | [`config`] | file, environment and defaults, checked as a whole | the network |
 //! | [`action`] | what is done when an alert fires: programs, webhooks, notifications | whether it fires |
 //! | [`symbols`] | lists of instruments, their cache, the spelling of symbols | sockets |
@@ -67,6 +67,10 @@
 //! decodes it into events, one engine task orders them and asks over REST for what is missing, and every
 //! subscription takes them from a bounded queue of its own. What happens when that is full is the subscriber's
 //! choice: [`engine::Delivery`].
+//!
+//! In a server that subscription is read by `server::pump` on the engine's thread, which keeps the newest values and
+//! hands each batch to `server::hub`: an event is written once, and shared by the queues of all clients that want it.
+//! Other threads write these out, so that no client can delay the feed.
 //!
 //! # Features
 //!

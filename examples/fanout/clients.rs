@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tickwire::model::{Clock, SystemClock, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout_at};
 
 use super::market::SYMBOLS;
@@ -154,7 +154,11 @@ fn rooms_of(n: usize, whole: bool) -> Vec<String> {
         .collect()
 }
 
+/// Connections that are being made: a server lets go of more that say nothing yet.
+static CONNECTING: Semaphore = Semaphore::const_new(50);
+
 async fn connect(port: u16) -> TcpStream {
+    let _turn = CONNECTING.acquire().await.expect("it is never closed");
     let mut line = TcpStream::connect(("127.0.0.1", port))
         .await
         .expect("a line");

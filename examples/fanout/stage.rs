@@ -2,14 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::{State, WebSocketUpgrade};
-use axum::routing::any;
-use tickwire::config::Limits;
+use tickwire::config::{Limits, ServerSettings};
 use tickwire::engine::Engine;
 use tickwire::server::state::Ref;
-use tickwire::server::{Hub, Shared, ws};
+use tickwire::server::{Hub, Shared, http, listen};
 use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
 
 use super::market::{Listed, Market, SYMBOLS};
 use super::measure::{Histogram, resident};
@@ -22,6 +20,15 @@ pub struct Stage {
     _engine: Runtime,
     /// The clients' side: one worker.
     _clients: Runtime,
+}
+
+/// A runtime with a thread of its own.
+fn worker() -> Runtime {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
+    runtime.expect("a runtime")
 }
 
 /// What came of publishing.
@@ -38,30 +45,26 @@ pub struct Run {
 
 impl Stage {
     pub fn start() -> Self {
-        let engine_runtime = Builder::new_current_thread().enable_all().build();
-        let engine_runtime = engine_runtime.expect("a runtime");
-        let engine = engine_runtime.block_on(async { Engine::builder().provider(Listed).build() });
-        let shared = Shared::bare(engine, "made-up", Limits::default());
-        let clients = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build();
-        let clients = clients.expect("a runtime");
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
-        let listener = clients.block_on(listener).expect("a port");
-        let port = listener.local_addr().expect("bound").port();
-        let upgrade = |State(shared): State<Ref>, upgrade: WebSocketUpgrade| async move {
-            ws::serve(shared, upgrade).await
+        let engine_runtime = worker();
+        let settings = ServerSettings {
+            limits: Limits {
+                clients: 2_000,
+                requests_per_second: 10_000,
+                ..Limits::default()
+            },
+            ..ServerSettings::default()
         };
-        let app = Router::new().route("/ws", any(upgrade));
-        let app = app.with_state(shared.clone());
-        clients.spawn(async move {
-            use axum::serve::ListenerExt;
-            let listener = listener.tap_io(|line| {
-                line.set_nodelay(true).ok();
-            });
-            axum::serve(listener, app).await
+        let shared = engine_runtime.block_on(async {
+            let engine = Engine::builder().provider(Listed).build();
+            Shared::bare(engine, "made-up", &settings).await
         });
+        let clients = worker();
+        let listeners = clients.block_on(listen::bind("127.0.0.1", 0));
+        let listeners = listeners.expect("a port");
+        let port = listeners[0].local_addr().expect("bound").port();
+        let app = http::app(shared.clone());
+        let serving = listen::run(listeners, shared.clone(), app, CancellationToken::new());
+        clients.spawn(serving);
         Self {
             shared,
             port,

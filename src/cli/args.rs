@@ -63,7 +63,7 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Where the data comes from: kraken (default), binance, coinbase, mock; server asks a running one
+    /// Where the data comes from: kraken (default), binance, coinbase, mock, a [[stream]]; server asks a running one
     #[arg(short, long, global = true, value_name = "NAME")]
     pub provider: Option<String>,
 
@@ -147,7 +147,8 @@ Examples:
   tickwire monitor BTC --strategy 'sma_cross(10,30)' --interval 1h --since 30d --until now --fee 0.1%
                                                 a backtest
   tickwire monitor --portfolio                  what the holdings of the configuration are worth
-  tickwire monitor BTC ETH -p mock              without any exchange")]
+  tickwire monitor BTC ETH -p mock              without any exchange
+  tickwire monitor BTC -p server -1             what a running tickwire start has")]
 pub struct MonitorArgs {
     /// Symbols in any spelling: BTC, btc-usd, BTC/USD, BTCUSDT, kraken:BTC/USD; - reads them from stdin
     #[arg(value_name = "SYMBOL")]
@@ -498,7 +499,11 @@ pub fn put_exec(cli: &mut Cli, program: Option<Vec<OsString>>) -> Result<(), Cli
 Examples:
   tickwire start -s BTC,ETH                     serve on http://127.0.0.1:8000
   tickwire start -s BTC,ETH -p mock --dashboard without any exchange, and open the page
-  tickwire start --port 0                       on a free port, which is told")]
+  tickwire start --port 0                       on a free port, which is told
+  tickwire start -c tickwire.toml BTC           with the alerts, strategies and streams of a file
+
+SIGTERM ends it, SIGHUP reads the configuration anew. Alerts, strategies, the portfolio, [[stream]] and [server]
+come from there. / is the dashboard, /ws the WebSocket, /api/v1 the HTTP API, /metrics is for Prometheus.")]
 pub struct StartArgs {
     /// Symbols to serve, in any spelling; more can be added while it runs
     #[arg(value_name = "SYMBOL")]
@@ -536,7 +541,8 @@ Examples:
   tickwire status                               a table, feed by feed
   tickwire status --watch                       the same, again and again
   tickwire status -o json | jq .feeds
-  tickwire status --url https://ticks.example   another server")]
+  tickwire status --url https://ticks.example   another server
+  tickwire status -q -o plain > /dev/null || …  for scripts: 0 healthy, 1 degraded, 3 no server")]
 pub struct StatusArgs {
     /// The server's host, instead of --url
     #[arg(long, value_name = "HOST")]

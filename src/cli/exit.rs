@@ -22,11 +22,11 @@ pub enum Exit {
 /// For help, man page and README.
 pub const TABLE: &str = "\
 Exit codes:
-  0    done as asked; alert: fired, true
-  1    a clear \"no\": nothing matched; alert: false, not fired; test: grade too low
+  0    done as asked; alert: fired, true; status: healthy
+  1    a clear \"no\": nothing matched; alert: false, not fired; status: degraded; test: grade too low
   2    the request is wrong: flag, expression, config, unknown symbol or provider
-  3    cannot know: provider unreachable, rate-limited or blocked, no fresh data in time
-  4    could not do: output, disk, memory or action of an alert, an internal error
+  3    cannot know: provider unreachable, rate-limited or blocked, no fresh data; status: no server
+  4    could not do: output, disk, port, memory or action of an alert, an internal error
   129, 130, 143  cut short by SIGHUP, SIGINT, SIGTERM";
 
 impl Exit {

@@ -3,7 +3,7 @@
 use crate::readme;
 
 /// A fenced block.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Block {
     pub language: String,
     pub text: String,

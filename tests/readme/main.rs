@@ -10,6 +10,8 @@ mod gaps;
 mod names;
 mod receiver;
 mod schedules;
+mod server;
+mod serving;
 mod stage;
 mod tables;
 

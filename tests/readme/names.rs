@@ -15,6 +15,8 @@ fn every_option_that_is_named_exists() {
         &["alert", "--help"],
         &["symbols", "--help"],
         &["test", "--help"],
+        &["start", "--help"],
+        &["status", "--help"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_tickwire"))
             .args(arguments)

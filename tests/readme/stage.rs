@@ -1,12 +1,12 @@
 //! A world in which the commands of README run.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use tickwire::sim::{Sim, SimConfig, Venue};
+use tickwire::sim::{Listing, Sim, SimConfig, Venue};
 
 use crate::blocks::Line;
 use crate::root;
@@ -45,6 +45,9 @@ impl Stage {
             let variable = |key| format!("TICKWIRE_PROVIDERS__{name}__{key}");
             variables.push((variable("REST_URL"), sim.rest_url()));
             variables.push((variable("WS_URL"), sim.ws_url()));
+            if venue == Venue::Kraken {
+                sim.add_listing(Listing::new("EUR", "USD", "1.0841", 5, 8));
+            }
             sims.push((venue, sim));
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -93,7 +96,7 @@ impl Stage {
         self.folder.path().join("work")
     }
 
-    fn shell(&self, script: &str) -> Command {
+    pub fn shell(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
         command
             .args(["-c", script])
@@ -114,14 +117,19 @@ impl Stage {
     /// Runs a command to its end; one without an end is stopped, by SIGTERM, once it has printed a few lines.
     pub fn run(&self, line: &Line) -> Outcome {
         let endless = line.exit == 0 && is_endless(&line.text);
+        let is_server = is_server(&line.text);
         // `exec`: the signal has to reach tickwire and not the shell.
         let exec = if endless { "exec " } else { "" };
-        let mut child = self
-            .shell(&format!("{exec}{}", line.text))
-            .spawn()
-            .expect("sh starts");
+        let mut command = self.shell(&format!("{exec}{}", line.text));
+        if is_server {
+            // Its own port is taken perhaps, and what is shown is that of a server without settings.
+            let settings = [("SERVER__PORT", "0"), ("CONFIG", "/dev/null")];
+            command.envs(settings.map(|(name, value)| (format!("TICKWIRE_{name}"), value)));
+        }
+        let mut child = command.spawn().expect("sh starts");
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (sender, enough) = std::sync::mpsc::channel();
+        let ready = sender.clone();
         let stdout = std::thread::spawn(move || {
             let mut text = String::new();
             let mut reader = BufReader::new(stdout.expect("stdout is piped"));
@@ -134,8 +142,12 @@ impl Stage {
         });
         let stderr = std::thread::spawn(move || {
             let mut text = String::new();
-            let mut stderr = stderr.expect("stderr is piped");
-            stderr.read_to_string(&mut text).expect("output is UTF-8");
+            let mut reader = BufReader::new(stderr.expect("stderr is piped"));
+            while reader.read_line(&mut text).expect("output is UTF-8") > 0 {
+                if is_server && text.contains(READY) {
+                    let _ = ready.send(());
+                }
+            }
             text
         });
         if endless {
@@ -161,6 +173,9 @@ pub struct Outcome {
 
 /// A stream that nothing in the command ends.
 fn is_endless(command: &str) -> bool {
+    if is_server(command) {
+        return true;
+    }
     let ends = [
         "-1",
         "--once",
@@ -175,13 +190,20 @@ fn is_endless(command: &str) -> bool {
     command.starts_with("tickwire monitor") && !command.split(' ').any(|word| ends.contains(&word))
 }
 
-fn terminate(child: &Child) {
+/// What a server says once it can be asked, before its address.
+pub const READY: &str = "tickwire: ready on http://";
+
+pub fn is_server(command: &str) -> bool {
+    command.starts_with("tickwire start")
+}
+
+pub fn terminate(child: &Child) {
     let kill = format!("kill -TERM {}", child.id());
     let status = Command::new("sh").args(["-c", &kill]).status();
     assert!(status.expect("sh starts").success(), "{kill}");
 }
 
-fn wait(child: &mut Child, what: &str) -> ExitStatus {
+pub fn wait(child: &mut Child, what: &str) -> ExitStatus {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(status) = child.try_wait().expect("it is our child") {

@@ -1,6 +1,7 @@
 //! One wanted answer of `monitor -1`: what it must have, and the best that came so far.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::expression::Expression;
 use crate::feed::{ProviderError, Topic, Traits};
@@ -12,6 +13,9 @@ use super::super::error::{CliError, clipped};
 use super::Clocks;
 use super::others::Others;
 use super::settings::Settings;
+
+/// What comes over a socket is at most so old, unless somebody has kept it.
+const PAST: Duration = Duration::from_secs(10);
 
 /// One wanted answer.
 pub struct Slot {
@@ -43,6 +47,12 @@ pub struct Slot {
 pub enum Source {
     Rest,
     Socket,
+}
+
+/// Whether somebody kept this event for those who come later: what it says may be over. Whoever is asked for it knows.
+fn is_past(event: &Event) -> bool {
+    let received = event.received_at();
+    received.is_some_and(|at| SystemClock.now().seconds_since(at) > PAST.as_secs_f64())
 }
 
 impl Slot {
@@ -87,6 +97,9 @@ impl Slot {
 
     /// Takes an event; [`Slot::judge`] says what becomes of it.
     pub fn take(&mut self, event: Event, source: Source) {
+        if source == Source::Socket && !self.own_clock && is_past(&event) {
+            return;
+        }
         self.left_out.retain(|(known, _)| *known != source);
         self.left_out.push((source, event));
     }
@@ -213,5 +226,40 @@ impl Slot {
                 format!("{} {}: {reason}", self.market(), self.stream().name()),
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::kraken;
+    use crate::exchange::mock::Mock;
+    use crate::feed::Provider;
+    use crate::model::Ticker;
+
+    #[test]
+    fn what_somebody_kept_is_an_answer_only_of_whoever_is_asked_for_it() {
+        let instrument = Instrument::new(kraken::EXCHANGE, "BTC", "USD", "XXBTZUSD".to_owned());
+        let market = instrument.market;
+        let topic = Topic {
+            instrument: Arc::new(instrument),
+            stream: Stream::Ticker,
+        };
+        let traits = Traits {
+            own_clock: false,
+            ..Arc::new(Mock::default()).traits()
+        };
+        let ticker = |age: i64| {
+            let at = SystemClock.now().plus_nanos(-age * 1_000_000_000);
+            Event::Ticker(Arc::new(Ticker::empty(market, at)))
+        };
+        let taken = |age, source| {
+            let mut slot = Slot::new(topic.clone(), None, true, &traits);
+            slot.take(ticker(age), source);
+            !slot.left_out.is_empty()
+        };
+        assert!(taken(1, Source::Socket));
+        assert!(!taken(60, Source::Socket));
+        assert!(taken(60, Source::Rest));
     }
 }

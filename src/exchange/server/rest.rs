@@ -225,9 +225,13 @@ impl Adapter for Remote {
         Ok(tickers)
     }
 
+    /// Whole pages are for repairs, for which what the server has is better than nothing. Who wants fewer wants to know
+    /// what is new.
     fn ask_trades(&self, of: &Instrument, limit: usize) -> Ask {
         let limit = limit.clamp(1, PAGE);
-        ask(format!("/api/v1/trades?{}&limit={limit}", self.symbol(of)))
+        let fresh = if limit < PAGE { "&fresh=true" } else { "" };
+        let symbol = self.symbol(of);
+        ask(format!("/api/v1/trades?{symbol}&limit={limit}{fresh}"))
     }
 
     fn read_trades(
@@ -272,7 +276,7 @@ impl Adapter for Remote {
         let (from, until) = (span.from.to_string(), span.until.to_string());
         let (from, until) = (percent_encode(&from), percent_encode(&until));
         Some(ask(format!(
-            "/api/v1/candles?{symbol}&interval={name}&limit={PAGE}&from={from}&until={until}"
+            "/api/v1/candles?{symbol}&interval={name}&limit={PAGE}&from={from}&until={until}&fresh=true"
         )))
     }
 

@@ -27,6 +27,9 @@ pub use view::{FeedHealth, Freshness, StaleMarket, StreamHealth, SymbolHealth};
 
 /// Older than this without a confirmation is stale.
 pub const MAX_AGE: Duration = Duration::from_secs(60);
+/// As long a value is believed while its connection is made anew or others stand in for it: a line that fell silent is
+/// believed for as long before anybody knows.
+pub const UNCONFIRMED: Duration = Duration::from_secs(10);
 /// The rate is of this time.
 const RATE: Duration = Duration::from_secs(10);
 

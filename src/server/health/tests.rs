@@ -84,6 +84,32 @@ async fn a_calm_market_on_an_open_line_is_well_until_the_line_is_lost_or_it_is_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_value_is_not_believed_for_long_while_its_connection_is_lost() {
+    let source = source();
+    let shared = serve(std::slice::from_ref(&source)).await;
+    let (engine, health) = (&shared.engine, Health::default());
+    let btc = source.market("BTC", "USD");
+    health.serve(btc, TICKER, false);
+    health.on_events(&[told(btc)], at(0));
+    seconds(11).await;
+    let is_stale = || health.freshness(engine, btc, TICKER).stale;
+    assert!(!is_stale(), "the stream would have told what is new");
+    for lost in [StatusState::Reconnecting, StatusState::Fallback] {
+        health.on_events(&[status(btc.exchange(), None, lost)], at(0));
+        assert!(is_stale(), "{lost:?}");
+        assert_eq!(reasons(&health, engine), Vec::<String>::new());
+        health.on_events(&[told(btc)], at(0));
+        assert!(!is_stale(), "it has just come");
+        seconds(11).await;
+    }
+    health.on_events(
+        &[status(btc.exchange(), None, StatusState::Connected)],
+        at(0),
+    );
+    assert!(!is_stale());
+}
+
+#[tokio::test(start_paused = true)]
 async fn states_of_a_symbol_and_of_its_connection_both_count() {
     let source = source();
     let shared = serve(std::slice::from_ref(&source)).await;

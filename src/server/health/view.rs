@@ -90,7 +90,8 @@ pub struct StaleMarket {
 pub struct Freshness {
     /// Seconds since the exchange last confirmed it. `None`: not yet.
     pub age: Option<f64>,
-    /// Whether its feed is in trouble, or it is older than [`MAX_AGE`](super::MAX_AGE).
+    /// Whether its feed is in trouble, it is older than [`MAX_AGE`](super::MAX_AGE), or nobody has confirmed it since
+    /// its connection was lost [`UNCONFIRMED`](super::UNCONFIRMED) ago.
     pub stale: bool,
 }
 
@@ -184,9 +185,13 @@ impl Health {
         };
         let age = state.stream_age(market, known, stream, &now);
         let is_trouble = state.trouble(market, known).is_some();
+        let most = match state.is_connected(market) {
+            true => super::MAX_AGE,
+            false => super::UNCONFIRMED,
+        };
         Freshness {
             age: rounded(age),
-            stale: is_trouble || age.is_some_and(|age| age > super::MAX_AGE.as_secs_f64()),
+            stale: is_trouble || age.is_some_and(|age| age > most.as_secs_f64()),
         }
     }
 
@@ -312,6 +317,16 @@ impl State {
         Some(match &bad.reason {
             Some(reason) => format!("{}: {reason}", bad.state.name()),
             None => bad.state.name().to_owned(),
+        })
+    }
+
+    /// Whether the exchange's own stream could tell what is new.
+    fn is_connected(&self, market: Market) -> bool {
+        let feed = self.feeds.get(&market.exchange());
+        let status = feed.and_then(|feed| feed.status.as_ref());
+        // A clean first connect is not told.
+        status.is_none_or(|status| {
+            matches!(status.state, StatusState::Connected | StatusState::Quiet)
         })
     }
 

@@ -20,10 +20,12 @@ use super::{answer, lookup};
 
 /// So many unless another number is asked for.
 const DEFAULT: usize = 300;
-const KNOWN: [&str; 6] = ["symbol", "provider", "interval", "limit", "from", "until"];
+const KNOWN: [&str; 7] = [
+    "symbol", "provider", "interval", "limit", "from", "until", "fresh",
+];
 
 /// Candles, oldest first, the forming one last: the newest `limit` ones, those before `until`, or of the first `limit`
-/// intervals after `from`.
+/// intervals after `from`. With `fresh`: none, where the exchange may have newer ones that the stream could not tell.
 pub async fn get(State(shared): State<Ref>, uri: Uri) -> Result<Response, ApiError> {
     let parameters = Parameters::read(&uri, &KNOWN, "")?;
     let interval = parameters
@@ -31,6 +33,7 @@ pub async fn get(State(shared): State<Ref>, uri: Uri) -> Result<Response, ApiErr
         .unwrap_or(Interval::M1);
     let limit = parameters.limit(DEFAULT, CANDLES)?;
     let (from, until) = (parameters.time("from")?, parameters.time("until")?);
+    let fresh = parameters.value::<bool>("fresh")?.unwrap_or(false);
     let symbol = parameters.symbol()?;
     if let (Some(from), Some(until)) = (from, until)
         && from >= until
@@ -45,6 +48,12 @@ pub async fn get(State(shared): State<Ref>, uri: Uri) -> Result<Response, ApiErr
         }
         _ => between(&shared, &instrument, interval, limit, (from, until)).await?,
     };
+    let is_over = until.is_some_and(|until| until < shared.engine.clock().now());
+    let stream = Stream::Candles(interval);
+    let of_stream = (shared.health).freshness(&shared.engine, instrument.market, stream);
+    if fresh && !is_over && of_stream.stale {
+        return Err(lookup::stale(instrument.market));
+    }
     let mut body = b"{".to_vec();
     answer::market(instrument.market, &mut body);
     body.extend_from_slice(format!(",\"interval\":\"{interval}\",").as_bytes());

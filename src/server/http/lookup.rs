@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 
 use crate::engine::EngineError;
 use crate::feed::{ProviderError, Topic};
-use crate::model::{Instrument, Stream};
+use crate::model::{Instrument, Market, Stream};
 use crate::symbols::{ListError, ResolveError, Unresolved};
 
 use super::super::error::ApiError;
@@ -131,6 +131,11 @@ pub fn provider_error(provider: &str, error: &ProviderError) -> ApiError {
         }
     };
     ApiError::unavailable(format!("{provider} {why}"))
+}
+
+/// 503: what is kept of a market is no answer to what is new.
+pub fn stale(market: Market) -> ApiError {
+    ApiError::unavailable(format!("{market}: the server's data is out of date"))
 }
 
 /// 504: an exchange did not answer in time.

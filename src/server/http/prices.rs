@@ -17,8 +17,11 @@ use super::super::state::{Ref, Shared};
 use super::parameters::Parameters;
 use super::{answer, lookup};
 
+/// A ticker, and whether the exchange has just answered with it: else it is what is kept.
+type Found = (Arc<Ticker>, bool);
+
 /// The last ticker of each symbol; of all that are served where none is named. One that is not served is asked for
-/// once, and served for a while.
+/// once, and served for a while; one that nobody vouches for any more is asked for, too.
 pub async fn get(State(shared): State<Ref>, uri: Uri) -> Result<Response, ApiError> {
     let parameters = Parameters::read(&uri, &["symbol", "provider"], "symbol")?;
     let provider = parameters.text("provider");
@@ -40,7 +43,7 @@ pub async fn get(State(shared): State<Ref>, uri: Uri) -> Result<Response, ApiErr
     Ok(answer::json(StatusCode::OK, render(&shared, tickers)))
 }
 
-fn served(shared: &Shared, provider: Option<&str>) -> Result<Vec<Arc<Ticker>>, ApiError> {
+fn served(shared: &Shared, provider: Option<&str>) -> Result<Vec<Found>, ApiError> {
     let mut tickers = shared.markets.tickers();
     if let Some(name) = provider {
         let known = shared.engine.provider(&name.to_lowercase());
@@ -49,33 +52,37 @@ fn served(shared: &Shared, provider: Option<&str>) -> Result<Vec<Arc<Ticker>>, A
             .exchange();
         tickers.retain(|ticker| ticker.market.exchange() == exchange);
     }
-    Ok(tickers)
+    Ok(tickers.into_iter().map(|ticker| (ticker, false)).collect())
 }
 
-async fn asked(
-    shared: &Shared,
-    wanted: Vec<Arc<Instrument>>,
-) -> Result<Vec<Arc<Ticker>>, ApiError> {
+async fn asked(shared: &Shared, wanted: Vec<Arc<Instrument>>) -> Result<Vec<Found>, ApiError> {
     let known = |instrument: &Arc<Instrument>| {
         let market = instrument.market;
         let speaker = shared.markets.speaker(market);
         let ticker = shared.markets.ticker(speaker);
         ticker.or_else(|| shared.markets.ticker(market))
     };
+    let is_vouched = |ticker: Arc<Ticker>| !freshness(shared, &ticker, false).stale;
     let missing: Vec<_> = wanted
         .iter()
-        .filter(|instrument| known(instrument).is_none())
+        .filter(|instrument| !known(instrument).is_some_and(is_vouched))
         .cloned()
         .collect();
+    let all_known = missing.iter().all(|instrument| known(instrument).is_some());
     let fresh = match missing.is_empty() {
         true => HashMap::new(),
-        false => ask(shared, missing).await?,
+        false => match ask(shared, missing).await {
+            // What is kept is told, and that it is stale.
+            Err(_) if all_known => HashMap::new(),
+            fresh => fresh?,
+        },
     };
     let found = wanted.iter().map(|instrument| {
         let fresh = fresh.get(&instrument.market).cloned();
+        let fresh = fresh.map(|ticker| (ticker, true));
         let name = instrument.market.exchange().name();
-        known(instrument)
-            .or(fresh)
+        fresh
+            .or_else(|| Some((known(instrument)?, false)))
             .ok_or_else(|| lookup::timeout(name))
     });
     found.collect()
@@ -120,11 +127,11 @@ async fn ask(
     Ok(found)
 }
 
-fn render(shared: &Shared, tickers: Vec<Arc<Ticker>>) -> Vec<u8> {
+fn render(shared: &Shared, tickers: Vec<Found>) -> Vec<u8> {
     let mut body = b"{".to_vec();
     let mut writer = JsonWriter::default();
-    answer::list("prices", tickers, &mut body, |ticker, body| {
-        let Freshness { age, stale } = freshness(shared, &ticker);
+    answer::list("prices", tickers, &mut body, |(ticker, is_answer), body| {
+        let Freshness { age, stale } = freshness(shared, &ticker, is_answer);
         writer.write(&Event::Ticker(ticker), body);
         let closing = body.pop();
         debug_assert_eq!(closing, Some(b'}'));
@@ -137,11 +144,11 @@ fn render(shared: &Shared, tickers: Vec<Arc<Ticker>>) -> Vec<u8> {
 }
 
 /// One that came over REST was confirmed when it came.
-fn freshness(shared: &Shared, ticker: &Ticker) -> Freshness {
+fn freshness(shared: &Shared, ticker: &Ticker, is_answer: bool) -> Freshness {
     let of_stream = shared
         .health
         .freshness(&shared.engine, ticker.market, Stream::Ticker);
-    if of_stream.age.is_some() {
+    if of_stream.age.is_some() && !is_answer {
         return of_stream;
     }
     let provider = shared.engine.provider(ticker.market.exchange().name());
@@ -151,6 +158,6 @@ fn freshness(shared: &Shared, ticker: &Ticker) -> Freshness {
     let is_old = age.is_some_and(|age| age > super::super::health::MAX_AGE.as_secs_f64());
     Freshness {
         age,
-        stale: of_stream.stale || is_old,
+        stale: of_stream.stale && !is_answer || is_old,
     }
 }

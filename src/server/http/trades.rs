@@ -18,12 +18,14 @@ use super::{answer, lookup};
 const DEFAULT: usize = 100;
 const MOST: usize = 1_000;
 
-/// The newest trades, oldest first, and the gaps that touch them. With `after_id`: the first ones after it.
+/// The newest trades, oldest first, and the gaps that touch them. With `after_id`: the first ones after it. With
+/// `fresh`: none, where the exchange may have newer ones that the stream could not tell.
 pub async fn get(State(shared): State<Ref>, uri: Uri) -> Result<Response, ApiError> {
-    let known = ["symbol", "provider", "limit", "after_id"];
+    let known = ["symbol", "provider", "limit", "after_id", "fresh"];
     let parameters = Parameters::read(&uri, &known, "")?;
     let limit = parameters.limit(DEFAULT, MOST)?;
     let after = parameters.value::<u64>("after_id")?;
+    let fresh = parameters.value::<bool>("fresh")?.unwrap_or(false);
     let symbol = parameters.symbol()?;
     let instrument = lookup::instrument(&shared, parameters.text("provider"), symbol).await?;
     let market = instrument.market;
@@ -36,6 +38,12 @@ pub async fn get(State(shared): State<Ref>, uri: Uri) -> Result<Response, ApiErr
             (Err(error), true) => return Err(error),
             _ => view = shared.markets.trades(market, limit, after),
         }
+    }
+    let of_stream = shared
+        .health
+        .freshness(&shared.engine, market, Stream::Trades);
+    if fresh && of_stream.stale {
+        return Err(lookup::stale(market));
     }
     let mut body = b"{".to_vec();
     let mut writer = JsonWriter::default();

@@ -138,7 +138,10 @@ fn who_stands_in_speaks_for_a_market_until_it_is_back() {
         }))
     };
     markets.forget(other, Stream::Ticker);
-    markets.apply(&mut vec![told(other), Event::Ticker(Arc::new(ticker(other, "2")))]);
+    markets.apply(&mut vec![
+        told(other),
+        Event::Ticker(Arc::new(ticker(other, "2"))),
+    ]);
     assert_eq!(markets.speaker(market()), other);
     assert!(markets.ticker(other).is_some());
     markets.apply(&mut vec![told(market())]);

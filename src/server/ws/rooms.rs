@@ -7,9 +7,9 @@ use axum::http::StatusCode;
 
 use crate::feed::Topic;
 use crate::model::{Interval, Market, Stream, write_json_string};
+use crate::server::http::lookup;
 use crate::server::hub::spec::Spec;
 use crate::server::hub::{Place, Registered};
-use crate::server::http::lookup;
 use crate::server::streams::Lease;
 use crate::server::{ApiError, Room, Shared};
 

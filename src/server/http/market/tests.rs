@@ -4,10 +4,10 @@ use std::time::Duration;
 use crate::engine::Engine;
 use crate::exchange::mock::Mock;
 use crate::feed::ProviderError;
-use crate::model::{Event, Interval, Stream};
+use crate::model::{Event, Interval, StatusState, Stream};
 
 use super::super::super::testing::{
-    Scripted, ask, candle, serve, serve_engine, settle, ticker, trade,
+    Scripted, ask, candle, serve, serve_engine, settle, status, ticker, trade,
 };
 use super::*;
 
@@ -76,6 +76,53 @@ async fn a_price_that_is_not_served_is_asked_for_once_and_then_served_with_its_d
     let gone = fine(&shared, "GET /prices").await;
     assert!(gone.starts_with("{\"prices\":[],"), "{gone}");
     assert_eq!(source.commands(), ["-BTC/USD ticker"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_lost_connection_left_behind_is_asked_for_anew_or_told_as_stale() {
+    let (source, shared) = server("lost").await;
+    let btc = source.market("BTC", "USD");
+    source.answer_ticker(ticker(btc, "1.0"));
+    source.answer_trades((1..=5).map(|id| trade(btc, id)).collect());
+    let one = |place, closed| candle(btc, Interval::M1, place, "1", closed);
+    source.answer_candles((-9..0).map(|place| one(place, true)).collect());
+    let topics = ["ticker", "trades", "candles"];
+    for kind in topics {
+        let body = format!("{{\"type\":\"{kind}\",\"symbol\":\"BTC\"}}");
+        let (status, body) = ask(&shared, &format!("POST /streams {body}")).await;
+        assert_eq!(status.as_u16(), 201, "{body}");
+    }
+    source
+        .say(vec![
+            Event::Ticker(Arc::new(ticker(btc, "1.1"))),
+            Event::Trade(trade(btc, 6)),
+            Event::Candle(Arc::new(one(0, false))),
+        ])
+        .await;
+    let trades = "GET /trades?symbol=BTC&limit=1&fresh=true";
+    let candles = "GET /candles?symbol=BTC&limit=5&fresh=true";
+    fine(&shared, trades).await;
+    fine(&shared, candles).await;
+    let lost = status(btc.exchange(), None, StatusState::Reconnecting);
+    source.say(vec![lost]).await;
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    source.answer_ticker(ticker(btc, "1.2"));
+    source.questions();
+    let body = fine(&shared, "GET /prices?symbol=BTC").await;
+    assert!(body.contains("\"price\":1.2,"), "{body}");
+    assert!(body.contains("\"stale\":false"), "{body}");
+    assert_eq!(source.questions(), ["ticker BTC/USD"]);
+    source.fail(ProviderError::Unreachable("gone".into()));
+    let body = fine(&shared, "GET /prices?symbol=BTC").await;
+    assert!(body.contains("\"price\":1.1,"), "{body}");
+    assert!(body.contains("\"stale\":true"), "{body}");
+    for what in [trades, candles] {
+        let (status, body) = ask(&shared, what).await;
+        assert_eq!(status.as_u16(), 503, "{what}: {body}");
+        assert!(body.contains("out of date"), "{body}");
+        let what = what.replace("&fresh=true", "");
+        fine(&shared, &what).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
