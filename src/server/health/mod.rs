@@ -51,6 +51,8 @@ struct Feed {
     status: Option<Arc<Status>>,
     /// Since when it works.
     up_since: Option<Instant>,
+    /// It has connections, which are told when they are lost.
+    has_line: bool,
     last: Option<Instant>,
     reconnects: u64,
     /// Frames so far, about once a second.
@@ -142,7 +144,8 @@ impl Health {
         let now = Instant::now();
         for (exchange, stats) in engine.feeds() {
             let feed = state.feeds.entry(exchange).or_default();
-            if stats.connects.load(Ordering::Relaxed) > 0 && feed.status.is_none() {
+            feed.has_line = stats.connects.load(Ordering::Relaxed) > 0;
+            if feed.has_line && feed.status.is_none() {
                 // A clean first connect is not told.
                 feed.up_since.get_or_insert(now);
             }

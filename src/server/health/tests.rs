@@ -54,6 +54,36 @@ async fn a_market_is_stale_when_nothing_is_confirmed_for_longer_than_the_max_age
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_calm_market_on_an_open_line_is_well_until_the_line_is_lost_or_it_is_told_to_be_dead() {
+    let source = source();
+    let shared = serve(std::slice::from_ref(&source)).await;
+    let (engine, health) = (&shared.engine, Health::default());
+    let (btc, eth) = (source.market("BTC", "USD"), source.market("ETH", "USD"));
+    health.serve(btc, TICKER, false);
+    // Nothing was ever traded there.
+    health.serve(eth, Stream::Trades, false);
+    health.on_events(&[told(btc)], at(0));
+    let of = |market, state| status(btc.exchange(), market, state);
+    let line = |has_line| {
+        let mut state = health.state();
+        state.feeds.get_mut(&btc.exchange()).unwrap().has_line = has_line;
+    };
+    line(true);
+    seconds(3_600).await;
+    assert_eq!(reasons(&health, engine), Vec::<String>::new());
+    health.on_events(&[of(Some(btc), StatusState::Stale)], at(3_600));
+    assert_eq!(reasons(&health, engine), ["BTC/USD stale: why"]);
+    health.on_events(&[of(Some(btc), StatusState::Connected)], at(3_600));
+    assert_eq!(reasons(&health, engine), Vec::<String>::new());
+    health.on_events(&[of(None, StatusState::Reconnecting)], at(3_600));
+    assert_eq!(reasons(&health, engine).len(), 2);
+    health.on_events(&[of(None, StatusState::Connected)], at(3_601));
+    assert_eq!(reasons(&health, engine), Vec::<String>::new());
+    line(false);
+    assert_eq!(reasons(&health, engine).len(), 2, "nobody looks after it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_value_is_not_believed_for_long_while_its_connection_is_lost() {
     let source = source();
     let shared = serve(std::slice::from_ref(&source)).await;

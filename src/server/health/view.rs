@@ -151,7 +151,8 @@ impl Health {
             .collect()
     }
 
-    /// Served markets that are stale, have failed, or were not confirmed for longer than this.
+    /// Served markets that are stale, have failed, or were not confirmed for longer than this while nobody could
+    /// ask.
     pub fn stale(&self, engine: &Engine, max_age: Duration) -> Vec<StaleMarket> {
         let now = Now::of(engine);
         let state = self.state();
@@ -340,12 +341,24 @@ impl State {
         if let Some(trouble) = self.trouble(market, known) {
             return Some(trouble);
         }
+        if self.is_watched(market, known) {
+            return None;
+        }
         let max_age = max_age.as_secs_f64();
         match self.age(market, known, now) {
             Some(age) if age > max_age => Some(format!("nothing was confirmed for {age:.0} s")),
             None if now.since(since) > max_age => Some("nothing has come yet".to_owned()),
             _ => None,
         }
+    }
+
+    /// Whether somebody else looks after its silence: on an open line the engine asks about every stream that falls
+    /// silent, as often as its cadence and the number of streams allow, and tells a dead one. A calm market can be
+    /// older than any age then, and is well.
+    fn is_watched(&self, market: Market, known: &MarketState) -> bool {
+        let speaker = known.stand_in.unwrap_or(market);
+        let feed = self.feeds.get(&speaker.exchange());
+        feed.is_some_and(|feed| feed.has_line && feed.up_since.is_some())
     }
 
     /// That of its freshest stream, or of who speaks for it.

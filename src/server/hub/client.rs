@@ -83,13 +83,8 @@ impl Client {
     }
 
     /// Takes out what waits, oldest first, up to so many messages and about so many bytes, and what was lost before
-    /// that, with the number of the notice.
-    pub fn take(
-        &self,
-        messages: usize,
-        bytes: usize,
-        into: &mut Vec<Entry>,
-    ) -> Option<(u64, Loss)> {
+    /// that.
+    pub fn take(&self, messages: usize, bytes: usize, into: &mut Vec<Entry>) -> Option<Loss> {
         let now = Instant::now();
         let mut queue = self.queue();
         let loss = queue.take_loss(now);

@@ -31,7 +31,7 @@ pub struct Bounds {
 /// One message in the queue.
 #[derive(Debug)]
 pub struct Entry {
-    /// Counts what was put into this queue, from 1.
+    /// Counts what was put into this queue, from 1: the order, whatever class it is of.
     pub number: u64,
     /// What is sent.
     pub message: Arc<Message>,
@@ -49,8 +49,8 @@ pub struct Loss {
 }
 
 /// Messages in the order in which they were put in. States are conflated: the newest replaces the one that waits.
-/// Messages that each count are dropped, the oldest first, when there are too many or when they are too old. Either
-/// way their numbers are used up, so that a client sees a hole.
+/// Messages that each count are dropped, the oldest first, when there are too many or when they are too old, and
+/// counted.
 #[derive(Debug)]
 pub struct Queue {
     bounds: Bounds,
@@ -146,18 +146,17 @@ impl Queue {
             self.replies.entries.len() > MAX_REPLIES || self.replies.bytes > self.bounds.bytes;
     }
 
-    /// What was lost, to be told before anything else, and with which number.
-    pub fn take_loss(&mut self, now: Instant) -> Option<(u64, Loss)> {
+    /// What was lost, to be told before anything else.
+    pub fn take_loss(&mut self, now: Instant) -> Option<Loss> {
         self.trim(now);
         if self.loss.count == 0 {
             return None;
         }
         self.notices += 1;
-        let loss = Loss {
+        Some(Loss {
             count: std::mem::take(&mut self.loss.count),
             rooms: std::mem::take(&mut self.loss.rooms),
-        };
-        Some((self.front().min(self.next), loss))
+        })
     }
 
     /// Takes the oldest ones out, up to so many messages and a little more than so many bytes.
@@ -252,12 +251,6 @@ impl Queue {
         }
         self.behind_since.get_or_insert(now);
         self.last_loss = Some(now);
-    }
-
-    fn front(&self) -> u64 {
-        let state = self.states.iter().find(|(_, entry)| entry.is_some());
-        let state = state.map_or(u64::MAX, |(number, _)| *number);
-        state.min(self.replies.number()).min(self.flow.number())
     }
 
     fn pop(&mut self) -> Option<Entry> {

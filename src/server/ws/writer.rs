@@ -55,7 +55,7 @@ pub async fn write(
             pulse.on_write();
             continue;
         }
-        let notice = loss.map(|(at, loss)| numbering.notice(at, &loss));
+        let notice = loss.map(|loss| numbering.notice(&loss));
         if let Some(notice) = notice
             && sink.feed(Message::text(notice)).await.is_err()
         {
@@ -73,13 +73,13 @@ pub async fn write(
     }
 }
 
-/// Turns places in the queue into the numbers that the client sees. What it did not want leaves no hole, what it was
-/// too slow for leaves one, and notices of that take a number of their own.
+/// The numbers that the client sees. What was lost leaves a hole right before the notice that tells of it, and as wide
+/// as the notice says. What a newer state has replaced, or the client did not want, leaves none.
 struct Numbering<'a> {
     clock: &'a dyn Clock,
     pen: Pen,
-    unwanted: u64,
-    notices: u64,
+    /// Used up so far.
+    used: u64,
 }
 
 impl<'a> Numbering<'a> {
@@ -87,38 +87,35 @@ impl<'a> Numbering<'a> {
         Self {
             clock,
             pen: Pen::default(),
-            unwanted: 0,
-            notices: 0,
+            used: 0,
         }
     }
 
-    fn number(&self, place: u64) -> u64 {
-        place + self.notices - self.unwanted
+    fn next(&mut self) -> u64 {
+        self.used += 1;
+        self.used
     }
 
     /// A message with its number; `None` where it is not wanted.
     fn text(&mut self, entry: &Entry) -> Option<String> {
-        let number = self.number(entry.number);
         let (Some(spec), Some(event)) = (&entry.spec, &entry.message.event) else {
-            return Some(entry.message.numbered(number));
+            return Some(entry.message.numbered(self.next()));
         };
         let now = self.clock.now();
         if !spec.wants(event, now) {
-            self.unwanted += 1;
             return None;
         }
+        let number = self.next();
         Some(match spec.part(event, now, &mut self.pen) {
             Some(part) => entry.message.numbered_with(&part, number, &mut self.pen),
             None => entry.message.numbered(number),
         })
     }
 
-    /// What was lost, told before what stands at this place.
-    fn notice(&mut self, at: u64, loss: &Loss) -> String {
-        let number = self.number(at);
-        self.notices += 1;
+    fn notice(&mut self, loss: &Loss) -> String {
+        self.used += loss.count;
         let data = message::dropped_data(loss.count, loss.rooms.iter().copied());
-        Told::new(Room::Status, "dropped", &data, self.clock.now()).numbered(number)
+        Told::new(Room::Status, "dropped", &data, self.clock.now()).numbered(self.next())
     }
 }
 
