@@ -85,7 +85,7 @@ const REQUESTS: Kind = Kind::Number(0.01, 1_000.0);
 /// The table, in the order of `config.example.toml`.
 #[rustfmt::skip]
 pub(super) static KEYS: &[Key] = &[
-    with("\"kraken\"", key("provider", Kind::Name, "Where the data comes from, unless -p says otherwise: binance, coinbase, kraken or mock")),
+    with("\"kraken\"", key("provider", Kind::Name, "Where the data comes from, unless -p says otherwise: binance, coinbase, kraken, mock, or the name of a [[stream]]")),
     with("[]", key("fallback", Kind::Names, "Providers to turn to when that one fails, in order")),
     with("\"auto\"", key("output", Kind::OneOf(&["auto", "table", "plain", "json", "csv"]), "auto (a table on a terminal, json in a pipe), table, plain, json or csv")),
 

@@ -1,9 +1,8 @@
 //! What both sides of the server share.
 
 use std::sync::Arc;
-use std::time::Instant;
-
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::config::{Limits, ServerSettings};
 use crate::engine::{Engine, EngineError, Subscription};

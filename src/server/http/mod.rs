@@ -21,7 +21,7 @@ mod streams;
 mod symbols;
 mod trades;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State, WebSocketUpgrade};
@@ -34,6 +34,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde::Serialize;
+use tokio::time::Instant;
 use tower_http::compression::CompressionLayer;
 
 use super::error::ApiError;

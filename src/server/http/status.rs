@@ -1,11 +1,12 @@
 //! `GET /health` and `GET /status`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::server::error::ApiError;
 use crate::server::guard::Caller;

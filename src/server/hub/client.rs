@@ -1,11 +1,10 @@
 //! One client as the hub sees it.
 
+use serde::Serialize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
-
-use serde::Serialize;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::model::Clock as _;
 use crate::model::{SystemClock, Timestamp};

@@ -1,6 +1,6 @@
 //! What is sent to clients: written once, shared by all of them.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::model::{Event, Interval, JsonWriter, Market, TimeWriter, Timestamp, write_json_string};
 

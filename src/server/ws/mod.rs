@@ -10,11 +10,12 @@ mod reader;
 mod rooms;
 mod writer;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use tokio::time::Instant;
 
 use crate::model::write_json_string;
 

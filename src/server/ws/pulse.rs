@@ -2,7 +2,9 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Without an answer to a ping for so long a client counts as dead.
 const MAX_SILENCE: Duration = Duration::from_secs(30);

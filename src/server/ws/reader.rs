@@ -1,9 +1,8 @@
 //! Reads what a client asks, and does it.
 
-use std::time::Instant;
-
 use axum::extract::ws::Message;
 use futures_util::{Stream, StreamExt};
+use tokio::time::Instant;
 
 use crate::server::hub::{Registered, message};
 use crate::server::{ApiError, Shared};

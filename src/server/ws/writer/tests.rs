@@ -1,7 +1,6 @@
-use std::sync::Arc;
-use std::time::Instant;
-
 use proptest::prelude::*;
+use std::sync::Arc;
+use tokio::time::Instant;
 
 use super::*;
 use crate::model::{Event, Exchange, Market, Origin, Side, SystemClock, Ticker, Timestamp, Trade};
