@@ -291,8 +291,12 @@ impl Asking {
 
     /// The end of a span that the exchange has not told.
     async fn tell_missing(&self, from: Timestamp, until: Timestamp) {
+        // A span that ends within a candle does not have it.
+        let interval = self.topic.stream.interval();
+        let is_whole = interval.is_none_or(|interval| interval.count(from, until) > 0);
+        let gap = is_whole.then(|| self.gap(from, until, GapReason::SourceLimit));
         let part = Part {
-            events: vec![self.gap(from, until, GapReason::SourceLimit)],
+            events: gap.into_iter().collect(),
             until,
             forming: None,
         };

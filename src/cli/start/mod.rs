@@ -210,7 +210,8 @@ async fn own_streams(shared: &Ref, config: &Config, name: &str) -> Result<(), Cl
         stream,
     };
     let topics: Vec<_> = list.instruments().iter().map(of).collect();
-    shared.streams.define(name, topics.clone());
+    let is_raw = settings.is_some_and(|settings| settings.kind.is_none());
+    shared.streams.define(name, topics.clone(), is_raw);
     let pinned = shared.streams.pin(topics, Holder::Config).await;
     pinned.map(|_| ()).map_err(not_served)
 }

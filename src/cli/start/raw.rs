@@ -31,7 +31,7 @@ pub async fn run(ctx: &Ctx, shared: &Shared, cancel: CancellationToken) {
 
 fn pass_on(shared: &Shared, message: &RawMessage) {
     let name = message.stream.name();
-    let topics = shared.streams.custom(name).unwrap_or_default();
+    let topics = shared.streams.raw(name).unwrap_or_default();
     // Gone from the configuration meanwhile.
     let Some(first) = topics.first() else {
         return;

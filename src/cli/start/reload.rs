@@ -109,7 +109,7 @@ impl Reload<'_> {
                 .map(|topic| (topic.instrument.market, topic.stream))
                 .collect();
             streams.unpin(&keys, Holder::Config);
-            streams.define(name, Vec::new());
+            streams.define(name, Vec::new(), false);
         }
         match made {
             Some(provider) => engine.register(provider).await?,

@@ -20,8 +20,8 @@ pub(super) struct State {
     pub waiting: Vec<Waiting>,
     /// How the configuration writes a market.
     pub written: HashMap<Market, String>,
-    /// Streams of the configuration's own, by name.
-    pub custom: HashMap<String, Vec<Topic>>,
+    /// Streams of the configuration's own, by name, and whether each is raw.
+    pub custom: HashMap<String, (Vec<Topic>, bool)>,
 }
 
 /// One who waits until the engine has been told.

@@ -199,13 +199,23 @@ impl Streams {
     }
 
     /// What a stream of the configuration's own consists of, by its name.
-    pub fn define(&self, name: &str, topics: Vec<Topic>) {
-        self.state().custom.insert(name.to_owned(), topics);
+    /// A raw one is told as it comes, in a room of its own.
+    pub fn define(&self, name: &str, topics: Vec<Topic>, is_raw: bool) {
+        let mut state = self.state();
+        state.custom.insert(name.to_owned(), (topics, is_raw));
     }
 
     /// What [`Streams::define`] was told of this name.
     pub fn custom(&self, name: &str) -> Option<Vec<Topic>> {
-        self.state().custom.get(name).cloned()
+        let state = self.state();
+        state.custom.get(name).map(|(topics, _)| topics.clone())
+    }
+
+    /// The same of a raw one.
+    pub fn raw(&self, name: &str) -> Option<Vec<Topic>> {
+        let state = self.state();
+        let raw = state.custom.get(name).filter(|(_, is_raw)| *is_raw);
+        raw.map(|(topics, _)| topics.clone())
     }
 
     /// Whether this runs.

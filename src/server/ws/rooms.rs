@@ -149,9 +149,11 @@ impl<'a> Rooms<'a> {
 
     /// A stream of the configuration's own stands under the first of its markets.
     fn raw(&self, name: &str) -> Result<Meant, ApiError> {
-        let topics = self.shared.streams.custom(name);
+        let topics = self.shared.streams.raw(name);
         let topics = topics.filter(|topics| !topics.is_empty()).ok_or_else(|| {
-            unknown_room("no such stream in the configuration, see GET /api/v1/streams")
+            unknown_room(
+                "no raw stream of this name in the configuration; others are told in prices, trades, candles",
+            )
         })?;
         let place = Place {
             market: Some(topics[0].instrument.market),
