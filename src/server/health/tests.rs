@@ -75,8 +75,10 @@ async fn a_calm_market_on_an_open_line_is_well_until_the_line_is_lost_or_it_is_t
     assert_eq!(reasons(&health, engine), ["BTC/USD stale: why"]);
     health.on_events(&[of(Some(btc), StatusState::Connected)], at(3_600));
     assert_eq!(reasons(&health, engine), Vec::<String>::new());
-    health.on_events(&[of(None, StatusState::Reconnecting)], at(3_600));
-    assert_eq!(reasons(&health, engine).len(), 2);
+    for lost in [StatusState::Reconnecting, StatusState::Fallback] {
+        health.on_events(&[of(None, lost)], at(3_600));
+        assert_eq!(reasons(&health, engine).len(), 2, "{lost:?}");
+    }
     health.on_events(&[of(None, StatusState::Connected)], at(3_601));
     assert_eq!(reasons(&health, engine), Vec::<String>::new());
     line(false);

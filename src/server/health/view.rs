@@ -1,6 +1,7 @@
 //! What is told of the health of feeds.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::engine::{Confirmed, Engine};
 use crate::feed::FeedStats;
-use crate::model::{Exchange, Market, StatusState, Stream, Timestamp};
+use crate::model::{Exchange, Market, Status, StatusState, Stream, Timestamp};
 
 use super::super::state::Shared;
 use super::{Feed, Health, LatencySummary, MarketState, State};
@@ -357,8 +358,11 @@ impl State {
     /// older than any age then, and is well.
     fn is_watched(&self, market: Market, known: &MarketState) -> bool {
         let speaker = known.stand_in.unwrap_or(market);
-        let feed = self.feeds.get(&speaker.exchange());
-        feed.is_some_and(|feed| feed.has_line && feed.up_since.is_some())
+        self.feeds.get(&speaker.exchange()).is_some_and(|feed| {
+            // What is polled for, as a fallback, is as old as the last answer.
+            let is_open = |status: &Arc<Status>| status.state == StatusState::Connected;
+            feed.has_line && feed.up_since.is_some() && feed.status.iter().all(is_open)
+        })
     }
 
     /// That of its freshest stream, or of who speaks for it.
