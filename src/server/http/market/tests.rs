@@ -348,9 +348,11 @@ async fn custom_streams_of_the_configuration_are_started_by_their_name() {
     let (source, shared) = server("own").await;
     let instrument = shared.engine.resolve("BTC").await.unwrap();
     let stream = Stream::Ticker;
-    shared
-        .streams
-        .define("own", vec![crate::feed::Topic { instrument, stream }]);
+    shared.streams.define(
+        "own",
+        vec![crate::feed::Topic { instrument, stream }],
+        false,
+    );
     let body = fine(
         &shared,
         "POST /streams {\"type\":\"custom\",\"name\":\"own\"}",
