@@ -49,6 +49,7 @@ mod server_ws_frames;
 mod server_ws_support;
 mod signals;
 mod slow_readers;
+mod soak;
 mod status;
 mod strategies;
 mod streams;

@@ -126,13 +126,21 @@ impl Desk<'_> {
                 Some(Ok(replay)) => {
                     let tracker = &self.board.trackers()[place];
                     for (from, to) in tracker.uncovered(*market, replay, marks.get(market)) {
-                        notices.warn("uncovered", &format!("tickwire: {market}: the trades from {from} to {to} are not to be had"));
+                        notices.warn(
+                            "uncovered",
+                            &format!("{market}: the trades from {from} to {to} are not to be had"),
+                        );
                     }
                     pasts.insert(*market, replay.clone());
                 }
                 Some(Err(error)) => {
                     let why = clipped(&error.to_string());
-                    notices.warn("uncovered", &format!("tickwire: {market}: the trades since the last check are not to be had: {why}"));
+                    notices.warn(
+                        "uncovered",
+                        &format!(
+                            "{market}: the trades since the last check are not to be had: {why}"
+                        ),
+                    );
                 }
                 None => {}
             }
@@ -141,13 +149,21 @@ impl Desk<'_> {
         for (market, interval, _) in tracker.candles() {
             if let Some(Err(error)) = candles.get(&(*market, *interval)) {
                 let why = clipped(&error.to_string());
-                notices.warn("uncovered", &format!("tickwire: {market}: the candles since the last check are not to be had: {why}"));
+                notices.warn(
+                    "uncovered",
+                    &format!("{market}: the candles since the last check are not to be had: {why}"),
+                );
             }
         }
         let bars = candles::bars(tracker, candles);
         let bars: Vec<&Bars> = bars.iter().map(|bars| &**bars).collect();
         for (market, from, to) in tracker.unfollowed(&bars, marks) {
-            notices.warn("uncovered", &format!("tickwire: {market}: the candles before those from {from} to {to} are not to be had"));
+            notices.warn(
+                "uncovered",
+                &format!(
+                    "{market}: the candles before those from {from} to {to} are not to be had"
+                ),
+            );
         }
         let mut outcomes = Vec::new();
         self.board

@@ -171,9 +171,8 @@ impl Desk<'_> {
         match answer {
             Ok(past) => {
                 for (from, to) in past.uncovered_after(Some(&known)) {
-                    let message = format!(
-                        "tickwire: {market}: the trades from {from} to {to} are not to be had"
-                    );
+                    let message =
+                        format!("{market}: the trades from {from} to {to} are not to be had");
                     self.run.ctx.notices.warn("uncovered", &message);
                     self.break_holds(market, from, &mut found);
                 }
@@ -181,8 +180,7 @@ impl Desk<'_> {
             }
             Err(error) => {
                 let why = clipped(&error.to_string());
-                let message =
-                    format!("tickwire: {market}: trades that were missed are not to be had: {why}");
+                let message = format!("{market}: trades that were missed are not to be had: {why}");
                 self.run.ctx.notices.warn("uncovered", &message);
                 let at = self.board.views.time_of(market).unwrap_or(now);
                 self.break_holds(market, at, &mut found);

@@ -127,7 +127,7 @@ impl<'a> Watch<'a> {
                 Ok(None) => break,
                 Err(_) => {
                     let left = self.acting.len();
-                    self.run.ctx.notices.warn("action", &format!("tickwire: {left} firings were not acted on to the end; those of named rules are left to the next run"));
+                    self.run.ctx.notices.warn("action", &format!("{left} firings were not acted on to the end; those of named rules are left to the next run"));
                     break;
                 }
             }
