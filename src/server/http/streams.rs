@@ -18,7 +18,7 @@ use super::{answer, lookup};
 
 /// The body of `POST /api/v1/streams`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct NewStreams {
     #[serde(rename = "type")]
     kind: String,

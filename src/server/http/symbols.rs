@@ -27,7 +27,7 @@ const STREAMS: [Stream; 3] = [
 
 /// The body of `POST` and `DELETE /api/v1/symbols`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct Symbols {
     symbols: Vec<String>,
     provider: Option<String>,

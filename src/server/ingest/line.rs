@@ -154,7 +154,7 @@ type Number<'a> = Option<&'a RawValue>;
 
 /// Every member that an event of these three kinds can have, so that tickwire's own lines can be pushed.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an event")]
 #[expect(dead_code, reason = "known members that nothing is made of")]
 struct Wire<'a> {
     r#type: String,
