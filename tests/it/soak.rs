@@ -20,7 +20,7 @@ const WARM_UP: f64 = 0.2;
 async fn memory_stays_flat_under_a_steady_stream_and_fifty_clients() {
     let seconds = std::env::var("TICKWIRE_SOAK_SECONDS").ok();
     let seconds: u64 = seconds.map_or(600, |text| text.parse().expect("whole seconds"));
-    let world = World::new().env("TICKWIRE_PROVIDERS__MOCK__RATE", "200");
+    let world = World::new().env("TICKWIRE_PROVIDERS__MOCK__RATE", "20");
     let server = Server::start(&world, "-s BTC,ETH,SOL -p mock").await;
     let begin = Instant::now();
     let length = Duration::from_secs(seconds);
